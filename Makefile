@@ -1,0 +1,55 @@
+# Everything a newcomer needs starts here. Each target makes its own environment in .venv first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types contracts tidy unit processes bench chaos fuzz lock locale clean
+
+help:            ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Maillon needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked dependencies into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)   ## six organisations, six processes, two disks lost, every byte back
+	@$(BIN)/python -m tests.demo $(if $(FILES),--files "$(FILES)")
+
+test: check unit processes  ## all that must hold, in under 15 minutes
+
+check: lint types contracts tidy  ## style, types, floors and sizes
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+tidy: $(STAMP)
+	$(BIN)/pytest tests/tools
+
+unit: $(STAMP)
+	$(BIN)/pytest tests/protocol tests/node tests/sim
+
+processes: $(STAMP)
+	$(BIN)/pytest tests/processes
+
+bench: $(STAMP)  ## the speed table of docs/performance.md
+	$(BIN)/python -m tests.bench
+
+lock: $(STAMP)   ## choose the newest versions again
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --output-file requirements.lock pyproject.toml
+
+clean:           ## remove what make made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,163 @@
+"""The ports: everything a node may ask of the world it runs in.
+
+`node` touches sockets, disks, entropy, wall time and threads only through these protocols, so the same code runs
+on a real machine (`node.host.real`), on the small deterministic host of the tests, and in the simulator's world.
+Monotonic time is not here: it is trio's clock. Places where a test may want to stop, fail or crash the node are
+named through `Faults.reach`, which the real host answers with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Protocol, TypeVar
+
+import trio
+
+R = TypeVar("R")
+Buffer = bytes | bytearray | memoryview
+
+
+class Stream(Protocol):
+    """A reliable, ordered, encrypted byte stream to *somebody*: who, is proven above it (`node.net.identity`).
+
+    `binding` is the SHA-256 of the TLS certificate that the listening end presented (DER), as this end saw it: the
+    two ends sign it, so that a man in the middle, who has to present another, is found out. It is empty on plain
+    streams and Unix sockets.
+    """
+
+    @property
+    def binding(self) -> bytes: ...
+
+    async def send_all(self, parts: list[Buffer]) -> None:
+        """Send the parts one after the other. Raises Unavailable(`stream-broken`)."""
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Fill some of `buffer`; 0 at a clean end. Raises Unavailable(`stream-broken`)."""
+
+    async def aclose(self) -> None:
+        """Close both directions; never raises for a peer that is gone."""
+
+
+class Listener(Protocol):
+    """An open door. `address` is where it can be dialled, with the real port."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def serve(
+        self,
+        handler: Callable[[Stream], Awaitable[None]],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Accept for ever, one task per stream, each stream closed when its handler ends."""
+
+
+class Network(Protocol):
+    """Addresses are `host:port`, or `unix:PATH` for the admin socket. `plain` is without TLS, for sealed bytes."""
+
+    async def dial(self, address: str) -> Stream: ...
+
+    async def dial_plain(self, address: str) -> Stream: ...
+
+    async def listen(self, address: str) -> Listener: ...
+
+    async def listen_plain(self, address: str) -> Listener: ...
+
+
+class File(Protocol):
+    """An open file. All calls block: call them inside `run_blocking`."""
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `offset`; less only at the end of the file."""
+
+    def write(self, offset: int, parts: list[Buffer]) -> None:
+        """Write the parts one after the other at `offset`. Raises OSError."""
+
+    def sync(self) -> None:
+        """`fdatasync`. Raises OSError; after that nothing is known of what was written."""
+
+    def size(self) -> int: ...
+
+    def truncate(self, size_bytes: int) -> None: ...
+
+    def punch(self, offset: int, size_bytes: int) -> bool:
+        """Give the range back to the disk; it reads as zeros. False where holes are not supported."""
+
+    def close(self) -> None: ...
+
+
+class Disk(Protocol):
+    """A directory tree that one node owns. Paths are relative to it. All calls block."""
+
+    def open(self, path: PurePath) -> File:
+        """Open for reading and writing; create it, durably (directory synced), when absent."""
+
+    def exists(self, path: PurePath) -> bool: ...
+
+    def list(self, directory: PurePath) -> list[str]:
+        """Names in the directory, sorted; empty when there is no such directory."""
+
+    def read(self, path: PurePath, *, size_bytes_max: int) -> bytes:
+        """A small file whole. Raises OSError, OverLimit(`file-size`)."""
+
+    def replace(self, path: PurePath, data: bytes, *, private: bool = False) -> None:
+        """Write a small file atomically and durably; mode 0600 when `private`."""
+
+    def remove(self, path: PurePath) -> None: ...
+
+    def free_bytes(self) -> int: ...
+
+
+class Index(Protocol):
+    """A SQLite database used as a cache: it may vanish or be old after a crash. All calls block."""
+
+    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """Run one statement and return all rows."""
+
+    def execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Entropy(Protocol):
+    def random_bytes(self, size: int) -> bytes:
+        """Unpredictable bytes, for keys and nonces and for choices."""
+
+
+class WallClock(Protocol):
+    def now_s(self) -> int:
+        """Seconds since 1970, as this machine believes."""
+
+
+class Threads(Protocol):
+    async def run_blocking(self, work: Callable[..., R], *arguments: object) -> R:
+        """Run `work(*arguments)` off the trio thread; bounded in number; not abandoned on cancellation."""
+
+
+class Faults(Protocol):
+    async def reach(self, point: str) -> None:
+        """The node is at the named fault point. A test may raise, wait, or never return here."""
+
+    def reach_blocking(self, point: str) -> None:
+        """The same from blocking code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One node's world. `lock` guards the node's folder against a second start."""
+
+    network: Network
+    disk: Disk
+    entropy: Entropy
+    wall: WallClock
+    threads: Threads
+    faults: Faults
+    open_index: Callable[[PurePath], Index]
+    open_disk: Callable[[str], Disk]
+    lock: Callable[[], AbstractAsyncContextManager[None]]

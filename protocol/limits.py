@@ -1,0 +1,61 @@
+"""Every bound in one place.
+
+Input over a bound is refused with a named error before memory is spent on it. Sizes are in bytes, times in
+seconds. Changing a bound that both ends of a wire check is a change of protocol version.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Messages: what canonical msgpack may hold.
+MESSAGE_BYTES_MAX = 1 * MIB
+MESSAGE_DEPTH_MAX = 16
+MESSAGE_ITEMS_MAX = 65_536
+
+# Frames and exchanges on one connection.
+FRAME_PAYLOAD_BYTES_MAX = 256 * KIB
+HANDSHAKE_BYTES_MAX = 64 * KIB
+EXCHANGES_MAX = 256
+EXCHANGE_WINDOW_BYTES = 1 * MIB
+CALL_BYTES_MAX = 256 * KIB
+CONNECTIONS_MAX = 1_024
+CONNECTIONS_PER_PEER_MAX = 8
+
+# Blocks, shares and their Merkle leaves.
+SEGMENT_BYTES = 64 * KIB
+TAG_BYTES = 16
+SEGMENT_PLAIN_BYTES = SEGMENT_BYTES - TAG_BYTES
+BLOCK_BYTES_MAX = 4 * MIB
+BLOCK_PLAIN_BYTES_MAX = BLOCK_BYTES_MAX // SEGMENT_BYTES * SEGMENT_PLAIN_BYTES
+LEAF_BYTES = 64 * KIB
+SHARES_MAX = 32
+LEAVES_MAX = BLOCK_BYTES_MAX // LEAF_BYTES
+LABEL_BYTES_MAX = 16 * KIB
+
+# Members, records and gossip.
+RECORD_BYTES_MAX = 16 * KIB
+RECORDS_MAX = 100_000
+ORGANISATIONS_MAX = 2_000
+NODES_MAX = 10_000
+PENDING_ORGANISATIONS_PER_SPONSOR_MAX = 16
+NAME_BYTES_MAX = 128
+ADDRESS_BYTES_MAX = 262
+ADDRESSES_MAX = 8
+RECORDS_PER_MESSAGE_MAX = 128
+RECONCILE_ROUNDS_MAX = 64
+RECONCILE_QUERIES_MAX = 256
+SWIM_UPDATES_MAX = 32
+
+# Journals.
+INLINE_BYTES_MAX = 64 * KIB
+ENTRY_BYTES_MAX = 1 * MIB
+CHANGES_PER_ENTRY_MAX = 1_024
+JOURNAL_HOLDERS_MAX = 16
+
+# S3's own bounds, kept by the catalog.
+KEY_BYTES_MAX = 1_024
+BUCKET_NAME_BYTES_MAX = 63
+METADATA_BYTES_MAX = 8 * KIB
+OBJECT_BYTES_MAX = 5 * 1024 * 1024 * MIB

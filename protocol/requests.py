@@ -1,0 +1,228 @@
+"""What one node may ask of another: the kinds of request and the shape of each question and answer.
+
+A request travels as the kind's number and one message (`protocol.wire.schema`); share bytes travel beside it, as
+the exchange's payload, never inside msgpack. Numbers are never reused. The kinds from 48 on belong to the hand-over
+of a journal: their numbers are reserved now so that old nodes can name what they refuse.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from protocol import limits
+from protocol.ids import BlockId, Digest, NamespaceId, NodeId
+from protocol.wire.schema import Length, Range
+
+EncodedMessage = Annotated[bytes, Length(0, limits.CALL_BYTES_MAX)]
+EncodedRecord = Annotated[bytes, Length(1, limits.RECORD_BYTES_MAX)]
+ShareIndex = Annotated[int, Range(0, limits.SHARES_MAX - 1)]
+Address = Annotated[str, Length(1, limits.ADDRESS_BYTES_MAX)]
+
+
+class Kind(enum.IntEnum):
+    """Numbers on the wire."""
+
+    PING = 1
+    PING_VIA = 2
+    PUSH_RECORDS = 3
+    RECONCILE = 4
+    FETCH_RECORDS = 5
+    JOIN = 6
+    BULK_OPEN = 7
+
+    PUT_SHARE = 16
+    GET_SHARE = 17
+    HAS_SHARES = 18
+    GET_LABEL = 19
+
+    JOURNAL_APPEND = 32
+    JOURNAL_TAIL = 33
+    JOURNAL_READ = 34
+    JOURNAL_OPEN = 35
+
+    SUCCESSION_PROMISE = 48
+    SUCCESSION_ACCEPT = 49
+    SUCCESSION_LEARN = 50
+    JOURNAL_COPY = 51
+
+    ADMIN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The empty answer."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A probe, with membership updates riding along (encoded `protocol.members.swim` updates). Answer: Ping."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    updates: Annotated[tuple[EncodedMessage, ...], Length(0, limits.SWIM_UPDATES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class PingVia:
+    """Please probe `target` for me. Answer: PingViaReply."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    target: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class PingViaReply:
+    WIRE_VERSION: ClassVar[int] = 1
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PushRecords:
+    """New records, unasked. Answer: Done."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    records: Annotated[tuple[EncodedRecord, ...], Length(0, limits.RECORDS_PER_MESSAGE_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """One round of `protocol.members.reconcile`, either direction. Answer: Reconcile."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    message: EncodedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecords:
+    """Send me the records with these ids. Answer: PushRecords."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    ids: Annotated[tuple[Digest, ...], Length(0, limits.RECORDS_PER_MESSAGE_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A stranger with an invitation, and the records that introduce it. Answer: PushRecords (to begin with)."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    invitation: Annotated[bytes, Length(1, 1_024)]
+    records: Annotated[tuple[EncodedRecord, ...], Length(1, limits.RECORDS_PER_MESSAGE_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOpen:
+    """Where and with which token to open the plain connection for sealed bytes. Answer: BulkOffer."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOffer:
+    WIRE_VERSION: ClassVar[int] = 1
+    address: Address
+    token: Annotated[bytes, Length(32, 32)]
+
+
+@dataclass(frozen=True, slots=True)
+class PutShare:
+    """Keep this share: label and proof here (protocol.coding.label), bytes as payload. Answer once durable: Done."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    label: Annotated[bytes, Length(1, limits.LABEL_BYTES_MAX)]
+    proof: Annotated[bytes, Length(1, limits.LABEL_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class GetShare:
+    """Send a share, or the leaves [first_leaf, first_leaf + leaf_count) of it; leaf_count 0 means all.
+
+    Answer: ShareReply, and the bytes as payload.
+    """
+
+    WIRE_VERSION: ClassVar[int] = 1
+    block: BlockId
+    index: ShareIndex
+    first_leaf: Annotated[int, Range(0, limits.LEAVES_MAX - 1)]
+    leaf_count: Annotated[int, Range(0, limits.LEAVES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareReply:
+    WIRE_VERSION: ClassVar[int] = 1
+    label: Annotated[bytes, Length(1, limits.LABEL_BYTES_MAX)]
+    proof: Annotated[bytes, Length(1, limits.LABEL_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class HasShares:
+    """Which shares of these blocks do you hold? Answer: HasSharesReply, one bit mask per block."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    blocks: Annotated[tuple[BlockId, ...], Length(1, 1_024)]
+
+
+@dataclass(frozen=True, slots=True)
+class HasSharesReply:
+    WIRE_VERSION: ClassVar[int] = 1
+    held: Annotated[tuple[Annotated[int, Range(0, 2**32 - 1)], ...], Length(1, 1_024)]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOpen:
+    """Hold an epoch: the encoded, signed opening of `protocol.namespace.journal`. Answer: Done."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    opening: EncodedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class JournalAppend:
+    """Append entries of one epoch, in order; encoded entries as payload. Answer once durable: JournalTailReply."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    namespace: NamespaceId
+    epoch: int
+    first: int
+    sizes_bytes: Annotated[tuple[Annotated[int, Range(1, limits.ENTRY_BYTES_MAX)], ...], Length(1, 64)]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalTail:
+    """How far does your copy of this epoch go? Answer: JournalTailReply."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    namespace: NamespaceId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalTailReply:
+    """`length` entries are held, the last of which hashes to `head` (the opening's hash when there is none)."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    epoch: int
+    length: int
+    head: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRead:
+    """Entries from position `first` on, as many as fit. Answer: JournalReadReply, entries as payload."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    namespace: NamespaceId
+    epoch: int
+    first: int
+    size_bytes_max: Annotated[int, Range(1, 4 * limits.MIB)]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReadReply:
+    """The opening travels with every answer, so that a reader needs nothing else to check the chain."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    opening: EncodedMessage
+    sizes_bytes: Annotated[tuple[Annotated[int, Range(1, limits.ENTRY_BYTES_MAX)], ...], Length(0, 4_096)]
