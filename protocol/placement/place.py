@@ -45,6 +45,39 @@ def place(
     raise _impossible(data_class, code, candidates, ordered)
 
 
+def replace(
+    block: BlockId,
+    placing: Placing,
+    lost: Collection[int],
+    data_class: DataClass,
+    code: Code,
+    candidates: Sequence[Candidate],
+    *,
+    avoid: Collection[NodeId] = (),
+) -> Placing:
+    """The placing with the shares of the indices `lost` on other nodes; all others stay where they are.
+
+    Only nodes outside `avoid` are taken, in rendezvous order, under the lawful caps. A lost share for which nobody
+    is left keeps its old holder: the caller compares to see what was found.
+    """
+    known = {candidate.node: candidate for candidate in candidates}
+    kept = [node for index, node in enumerate(placing) if index not in lost]
+    tally = tally_of(lawful_caps(data_class, code), [known[node] for node in kept if node in known])
+    free = [
+        known[node]
+        for node in rendezvous.order(block, ((candidate.node, candidate.weight) for candidate in candidates))
+        if node not in placing and node not in avoid and objection(known[node], data_class) is None
+    ]
+    replaced = list(placing)
+    for index in sorted(lost):
+        taken = next((candidate for candidate in free if tally.admits(candidate)), None)
+        if taken is not None:
+            free.remove(taken)
+            tally.add(taken)
+            replaced[index] = taken.node
+    return tuple(replaced)
+
+
 def violations(
     placing: Placing, data_class: DataClass, code: Code, candidates: Sequence[Candidate]
 ) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import Refused
+from protocol.ids import NodeId
 from protocol.placement.candidates import Candidate
 from protocol.placement.classes import Code, DataClass, lawful_caps, preset_code
 from protocol.placement.feasible import most_shares, tally_of
-from protocol.placement.place import place, violations
+from protocol.placement.place import place, replace, violations
 from protocol.placement.rendezvous import order
 from tests.support.candidates import block_id, candidate, candidate_lists, node_id
 
@@ -145,6 +146,27 @@ def test_a_node_to_avoid_is_used_only_when_nobody_else_may() -> None:
     assert down not in place(block_id(1), DataClass("internal"), code, members, avoid={down})
     six = members[:6]
     assert down in place(block_id(1), DataClass("internal"), code, six, avoid={down})
+
+
+@given(candidate_lists(), classes, codes, st.data())
+def test_replacing_lost_shares_moves_only_them_and_breaks_no_cap(
+    members: list[Candidate], data_class: DataClass, code: Code, data: st.DataObject
+) -> None:
+    placing = _place_or_none(5, data_class, code, members)
+    if placing is None:
+        return
+    before = tuple(NodeId(node) for node in placing)
+    lost = set(data.draw(st.lists(st.sampled_from(range(code.n)), max_size=code.n)))
+    after = replace(block_id(5), before, lost, data_class, code, members, avoid={before[index] for index in lost})
+    assert all(after[index] == before[index] for index in range(code.n) if index not in lost)
+    kept_or_moved = tuple(node for index, node in enumerate(after) if index not in lost or node != before[index])
+    assert set(violations(kept_or_moved, data_class, code, members)) <= {"placing-size"}
+
+
+def test_a_lost_share_with_nowhere_to_go_keeps_its_holder() -> None:
+    members = [candidate(number) for number in range(6)]
+    placing = place(block_id(1), DataClass("internal"), Code(3, 6, 1), members)
+    assert replace(block_id(1), placing, {2}, DataClass("internal"), Code(3, 6, 1), members) == placing
 
 
 def test_open_caps_spread_the_shares_evenly_over_organisations() -> None:
