@@ -1,0 +1,131 @@
+"""A node's configuration: one TOML file, `maillon.toml`, read once at the start.
+
+Each section of the file is a frozen dataclass below and each key one of its fields, declared with its default and
+the text that explains it: docs/configuration.md is generated from these, so no key is undocumented. A key that
+nobody declared is refused with the nearest known name, because a misspelt key that is silently ignored shows only
+on the day it was needed. Sizes may be written "500 GB"; durations are seconds.
+"""
+# ruff: noqa: RUF009 (the sections are frozen, so one default instance can serve every configuration)
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SIZE = "size"
+
+
+def setting(default: Any, doc: str, *, form: str = "", choices: tuple[str, ...] = (), least: float = 0) -> Any:
+    """A documented key. `form` is SIZE for byte counts; `choices` are the only values; numbers start at `least`."""
+    return field(default=default, metadata={"doc": doc, "form": form, "choices": choices, "least": least})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSection:
+    """Who this node is and where it listens."""
+
+    name: str = setting(
+        "", "The node's name in the federation, unique in its organisation. `maillon init` writes it."
+    )
+    zone: str = setting("", "What fails together with this node: its site, building or power feed.")
+    listen: str = setting("0.0.0.0:7400", "Where other nodes reach this one: `host:port` of a local interface.")
+    advertise: tuple[str, ...] = setting(
+        (), "Addresses that others should dial, if they differ from `listen` (a public name, a forwarded port)."
+    )
+    bulk_listen: str = setting(
+        "", 'Where the plain connections of `bulk = "sealed"` arrive. Empty: any free port of the host of `listen`.'
+    )
+    bulk_advertise: str = setting("", "The address that others dial for `bulk_listen`, if it differs.")
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSection:
+    """One disk (or folder) that keeps shares. Repeat the section for several disks."""
+
+    path: str = setting("volumes", "The folder of the volumes; relative to the node's folder unless absolute.")
+    capacity_bytes: int = setting(100 * 10**9, "How much the federation may store here, at most.", form=SIZE)
+    reserve_bytes: int = setting(10**9, "Free space of the file system that is never used.", form=SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSection:
+    """How shares are kept."""
+
+    volume_size_bytes: int = setting(
+        10**9, "A volume is sealed and a new one begun at about this size.", form=SIZE, least=1
+    )
+    batch_size_bytes: int = setting(
+        16 * 10**6, "At most this many bytes are written before one fdatasync.", form=SIZE, least=1
+    )
+    disks: tuple[DiskSection, ...] = setting((DiskSection(),), "The disks, one `[[store.disks]]` section for each.")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSection:
+    """How namespaces' journals are written and kept."""
+
+    append_timeout_s: float = setting(10.0, "How long an append may wait for its quorum before it fails.", least=0.01)
+    holder_timeout_s: float = setting(5.0, "How long one holder may take to make an entry durable.", least=0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class GossipSection:
+    """How members find out about each other. All members of a federation should use similar values."""
+
+    probe_every_s: float = setting(1.0, "One other node is probed this often.", least=0.01)
+    probe_timeout_s: float = setting(
+        0.5, "A direct probe is lost after this; others are then asked to try.", least=0.01
+    )
+    suspicion_s: float = setting(
+        5.0, "A suspected node has this long to refute before it counts as down.", least=0.01
+    )
+    indirect: int = setting(3, "How many others are asked to probe a node that did not answer.")
+    reconcile_every_s: float = setting(
+        30.0, "Records are compared in full with one random member this often.", least=0.01
+    )
+    fanout: int = setting(3, "A new record is pushed to this many members at once.", least=1)
+    dial_timeout_s: float = setting(5.0, "A connection and its proof of identity must stand within this.", least=0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSection:
+    """How objects are written and read by a gateway."""
+
+    straggler_wait_s: float = setting(1.0, "After this, k + margin durable shares of a block are enough to go on.")
+    complete_after_s: float = setting(60.0, "Shares still missing after this are completed in the background.")
+    share_timeout_s: float = setting(10.0, "One holder may take this long to store or send one share.", least=0.01)
+    blocks_in_flight: int = setting(4, "Blocks of one object that are written or read at the same time.", least=1)
+    hedge_after_s: float = setting(
+        0.3, "A read asks one more holder when an answer takes longer than this.", least=0.001
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """What the node says, on standard error."""
+
+    level: str = setting("info", "The least serious messages shown.", choices=("debug", "info", "warning", "error"))
+    format: str = setting("text", "For people, or one JSON document per line.", choices=("text", "json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. The first two keys stand at its top, before any section."""
+
+    bulk: str = setting(
+        "tls",
+        "How share bytes travel: inside TLS, or, because they are sealed and verified anyway, on a second plain "
+        "connection (`sealed`), which costs less CPU and shows an eavesdropper which sealed bytes move.",
+        choices=("tls", "sealed"),
+    )
+    engine: str = setting(
+        "auto",
+        "What does the arithmetic of erasure coding. `auto` takes ISA-L if found.",
+        choices=("auto", "isal", "zfec"),
+    )
+    node: NodeSection = setting(NodeSection(), "")
+    store: StoreSection = setting(StoreSection(), "")
+    journal: JournalSection = setting(JournalSection(), "")
+    gossip: GossipSection = setting(GossipSection(), "")
+    vault: VaultSection = setting(VaultSection(), "")
+    log: LogSection = setting(LogSection(), "")

@@ -1,0 +1,9 @@
+"""Every error identifier that the program knows, with its sentence, gathered from one module per floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.text.told import machine
+
+TOLD: Mapping[str, str] = {**machine.TOLD}
