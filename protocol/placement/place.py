@@ -61,8 +61,7 @@ def replace(
     is left keeps its old holder: the caller compares to see what was found.
     """
     known = {candidate.node: candidate for candidate in candidates}
-    kept = [node for index, node in enumerate(placing) if index not in lost]
-    tally = tally_of(lawful_caps(data_class, code), [known[node] for node in kept if node in known])
+    tally = tally_of(lawful_caps(data_class, code), [known[node] for node in placing if node in known])
     free = [
         known[node]
         for node in rendezvous.order(block, ((candidate.node, candidate.weight) for candidate in candidates))
@@ -70,10 +69,15 @@ def replace(
     ]
     replaced = list(placing)
     for index in sorted(lost):
-        taken = next((candidate for candidate in free if tally.admits(candidate)), None)
-        if taken is not None:
+        loser = known.get(placing[index])
+        if loser is not None:
+            tally.add(loser, -1)
+        taken = next((candidate for candidate in free if tally.admits(candidate)), loser)
+        if taken is None:
+            continue
+        tally.add(taken)
+        if taken is not loser:
             free.remove(taken)
-            tally.add(taken)
             replaced[index] = taken.node
     return tuple(replaced)
 
