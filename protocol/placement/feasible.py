@@ -5,7 +5,7 @@ last share finds only full ones although another choice earlier would have left 
 completed is a maximum-flow question on source → jurisdiction → organisation → (node) → zone → sink, small enough for
 plain augmenting paths. An organisation stands in one jurisdiction (its admission says which).
 
-Source: Ford and Fulkerson 1956.
+Source: Edmonds and Karp 1972.
 """
 
 from __future__ import annotations
@@ -69,75 +69,52 @@ def most_shares(caps: Caps, chosen: Sequence[Candidate], rest: Sequence[Candidat
     return count
 
 
+_Vertex = tuple[str, object]
+_SOURCE: _Vertex = ("source", None)
+_SINK: _Vertex = ("sink", None)
+
+
 class _Flow:
-    """Unit flows through nodes. A used node sends one unit from its organisation to its zone."""
+    """The residual graph: `room[a][b]` is how many more units may go from a to b."""
 
     def __init__(self, tally: Tally, rest: Sequence[Candidate]) -> None:
-        self.tally = tally
-        self.rest = rest
-        self.used = [False] * len(rest)
+        self.room: dict[_Vertex, dict[_Vertex, int]] = {}
+        caps = tally.caps
+        country_cap = len(rest) + len(tally.zones) if caps.jurisdiction is None else caps.jurisdiction
+        for number, candidate in enumerate(rest):
+            country: _Vertex = ("jurisdiction", candidate.jurisdiction)
+            organisation: _Vertex = ("organisation", candidate.organisation)
+            node: _Vertex = ("node", number)
+            zone: _Vertex = ("zone", candidate.zone)
+            taken = 0 if caps.jurisdiction is None else tally.jurisdictions.get(candidate.jurisdiction, 0)
+            self._edge(_SOURCE, country, country_cap - taken)
+            self._edge(country, organisation, caps.organisation - tally.organisations.get(candidate.organisation, 0))
+            self._edge(organisation, node, 1)
+            self._edge(node, zone, 1)
+            self._edge(zone, _SINK, caps.zone - tally.zones.get(candidate.zone, 0))
 
     def augment(self) -> bool:
-        """Find one more unit along a path of unused nodes forwards and used nodes backwards."""
-        seen: set[int] = set()
-        for start, candidate in enumerate(self.rest):
-            if not self.used[start] and start not in seen and self._enters(candidate):
-                path = self._reach_sink(start, seen)
-                if path is not None:
-                    self._flip(path)
-                    return True
+        """Send one more unit along a shortest path with room; False when there is none."""
+        before: dict[_Vertex, _Vertex] = {_SOURCE: _SOURCE}
+        queue = [_SOURCE]
+        for vertex in queue:
+            for neighbour, room in self.room.get(vertex, {}).items():
+                if room > 0 and neighbour not in before:
+                    before[neighbour] = vertex
+                    queue.append(neighbour)
+            if _SINK in before:
+                self._send(before)
+                return True
         return False
 
-    def _enters(self, candidate: Candidate) -> bool:
-        tally, caps = self.tally, self.tally.caps
-        return tally.organisations.get(candidate.organisation, 0) < caps.organisation and (
-            caps.jurisdiction is None or tally.jurisdictions.get(candidate.jurisdiction, 0) < caps.jurisdiction
-        )
+    def _edge(self, start: _Vertex, end: _Vertex, room: int) -> None:
+        self.room.setdefault(start, {})[end] = room
+        self.room.setdefault(end, {}).setdefault(start, 0)
 
-    def _reach_sink(self, start: int, seen: set[int]) -> list[int] | None:
-        """Breadth first over nodes: forward `start`, then (back over a used node of its zone, forward another)…"""
-        before: dict[int, int | None] = {start: None}
-        queue = [start]
-        seen.add(start)
-        for index in queue:
-            candidate = self.rest[index]
-            if not self.used[index]:
-                if self.tally.zones.get(candidate.zone, 0) < self.tally.caps.zone:
-                    return _path_to(index, before)
-                following = [i for i, c in enumerate(self.rest) if self.used[i] and c.zone == candidate.zone]
-            else:
-                following = self._replacements(candidate)
-            for neighbour in following:
-                if neighbour not in seen:
-                    seen.add(neighbour)
-                    before[neighbour] = index
-                    queue.append(neighbour)
-        return None
-
-    def _replacements(self, freed: Candidate) -> list[int]:
-        """Unused nodes that may enter once `freed` no longer counts: of its organisation, or of its jurisdiction."""
-        caps, tally = self.tally.caps, self.tally
-        return [
-            index
-            for index, candidate in enumerate(self.rest)
-            if not self.used[index]
-            and (
-                candidate.organisation == freed.organisation
-                or (
-                    candidate.jurisdiction == freed.jurisdiction
-                    and tally.organisations.get(candidate.organisation, 0) < caps.organisation
-                )
-            )
-        ]
-
-    def _flip(self, path: list[int]) -> None:
-        for index in path:
-            self.used[index] = not self.used[index]
-            self.tally.add(self.rest[index], 1 if self.used[index] else -1)
-
-
-def _path_to(index: int, before: dict[int, int | None]) -> list[int]:
-    path = [index]
-    while (previous := before[path[-1]]) is not None:
-        path.append(previous)
-    return path
+    def _send(self, before: dict[_Vertex, _Vertex]) -> None:
+        vertex = _SINK
+        while vertex != _SOURCE:
+            previous = before[vertex]
+            self.room[previous][vertex] -= 1
+            self.room[vertex][previous] += 1
+            vertex = previous
