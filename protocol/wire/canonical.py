@@ -19,8 +19,7 @@ from protocol.limits import MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX, MESSAGE_ITEMS_
 
 Value: TypeAlias = "bool | int | bytes | str | tuple[Value, ...] | list[Value] | dict[str, Value] | None"
 
-_INT_MIN = -(2**63)
-_INT_MAX = 2**64 - 1
+_PLAIN = frozenset({type(None), bool, int, bytes, str})
 # First byte → (width of the number that follows, smallest value for which this form is the shortest).
 _STRINGS = {0xD9: (1, 32), 0xDA: (2, 1 << 8), 0xDB: (4, 1 << 16)}
 _BINARIES = {0xC4: (1, 0), 0xC5: (2, 1 << 8), 0xC6: (4, 1 << 16)}
@@ -34,9 +33,16 @@ def encode(value: Value) -> bytes:
     """The one encoding of `value`.
 
     Raises:
-        Malformed: `message-type` for a value that has no canonical form (floats, integers over 64 bits).
+        Malformed: `message-type` for a value that has no canonical form (floats, integers over 64 bits, text that
+            is not Unicode).
+        OverLimit: `message-depth`.
     """
-    return bytes(msgpack.packb(_sorted(value), use_bin_type=True, strict_types=True))
+    try:
+        return bytes(msgpack.packb(_sorted(value, depth=0), use_bin_type=True, strict_types=True))
+    except OverflowError as error:
+        raise Malformed("message-type", type="int over 64 bits") from error
+    except UnicodeEncodeError as error:
+        raise Malformed("message-type", type="str with surrogates") from error
 
 
 def decode(data: bytes | bytearray | memoryview, *, size_bytes_max: int = MESSAGE_BYTES_MAX) -> Value:
@@ -44,7 +50,7 @@ def decode(data: bytes | bytearray | memoryview, *, size_bytes_max: int = MESSAG
 
     Raises:
         OverLimit: `message-size`, `message-depth` or `message-items`.
-        Malformed: `message-form` with the offset of the first byte that breaks the form.
+        Malformed: `message-form` with the offset of a byte that breaks the form.
     """
     if len(data) > size_bytes_max:
         raise OverLimit("message-size", size_bytes=len(data), limit_bytes=size_bytes_max)
@@ -57,116 +63,129 @@ def decode(data: bytes | bytearray | memoryview, *, size_bytes_max: int = MESSAG
     return value
 
 
-def _sorted(value: Value) -> Value:
+def _sorted(value: Value, *, depth: int) -> Value:
+    if type(value) in _PLAIN:
+        return value
+    if depth >= MESSAGE_DEPTH_MAX and value:
+        raise OverLimit("message-depth", limit=MESSAGE_DEPTH_MAX)
     if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
+        if not all(type(key) is str for key in value):
             raise Malformed("message-type", type="map key")
-        return {key: _sorted(value[key]) for key in sorted(value, key=str.encode)}
+        return {key: _sorted(value[key], depth=depth + 1) for key in sorted(value, key=str.encode)}
     if isinstance(value, tuple | list):
-        return [_sorted(item) for item in value]
-    if value is None or isinstance(value, bool | bytes | str):
-        return value
-    if isinstance(value, int) and _INT_MIN <= value <= _INT_MAX:
-        return value
+        return [item if type(item) in _PLAIN else _sorted(item, depth=depth + 1) for item in value]
     raise Malformed("message-type", type=type(value).__name__)
 
 
 class _Scanner:
-    """Walks msgpack without building it; `offset` is always the next unread byte."""
+    """Walks msgpack without building it.
+
+    Every message passes here, so the commonest forms are told apart first and nothing is copied. An offset may
+    run past the end: the next look at a byte there (IndexError), or the end of the walk, finds that out.
+    """
+
+    __slots__ = ("items", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.offset = 0
         self.items = 0
 
     def scan(self) -> None:
-        self._value(depth=0)
-        if self.offset != len(self.raw):
-            raise Malformed("message-form", offset=self.offset)
+        try:
+            end = self._values(0, 1, depth=0)
+        except IndexError as error:
+            raise Malformed("message-form", offset=len(self.raw)) from error
+        if end != len(self.raw):
+            raise Malformed("message-form", offset=min(end, len(self.raw)))
 
-    def _value(self, *, depth: int) -> None:
-        if depth > MESSAGE_DEPTH_MAX:
+    def _values(self, offset: int, count: int, *, depth: int) -> int:
+        """Skip `count` values from `offset` on; the offset behind them."""
+        raw = self.raw
+        self._fits(offset, count)
+        if depth > MESSAGE_DEPTH_MAX and count:
             raise OverLimit("message-depth", limit=MESSAGE_DEPTH_MAX)
-        self.items += 1
+        self.items += count
         if self.items > MESSAGE_ITEMS_MAX:
             raise OverLimit("message-items", limit=MESSAGE_ITEMS_MAX)
-        first = self._take(1)[0]
-        if first < 0x80 or first >= 0xE0 or first in (0xC0, 0xC2, 0xC3):
-            return
-        if first < 0x90:
-            self._map(first & 0x0F, depth)
-        elif first < 0xA0:
-            self._array(first & 0x0F, depth)
-        elif first < 0xC0:
-            self._text(first & 0x1F)
-        else:
-            self._long_form(first, depth)
-
-    def _long_form(self, first: int, depth: int) -> None:
-        if first in _BINARIES:
-            self._take(self._number(*_BINARIES[first]))
-        elif first in _STRINGS:
-            self._text(self._number(*_STRINGS[first]))
-        elif first in _ARRAYS:
-            self._array(self._number(*_ARRAYS[first]), depth)
-        elif first in _MAPS:
-            self._map(self._number(*_MAPS[first]), depth)
-        elif first in _UNSIGNED:
-            self._number(*_UNSIGNED[first])
-        elif first in _SIGNED:
-            width, below = _SIGNED[first]
-            if int.from_bytes(self._take(width), "big", signed=True) >= below:
-                raise Malformed("message-form", offset=self.offset - width)
-        else:
-            raise Malformed("message-form", offset=self.offset - 1)
-
-    def _number(self, width: int, at_least: int) -> int:
-        number = int.from_bytes(self._take(width), "big")
-        if number < at_least:
-            raise Malformed("message-form", offset=self.offset - width)
-        return number
-
-    def _take(self, size: int) -> bytes:
-        end = self.offset + size
-        if end > len(self.raw):
-            raise Malformed("message-form", offset=self.offset)
-        taken = self.raw[self.offset : end]
-        self.offset = end
-        return taken
-
-    def _text(self, size: int) -> bytes:
-        start = self.offset
-        taken = self._take(size)
-        try:
-            taken.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise Malformed("message-form", offset=start) from error
-        return taken
-
-    def _array(self, count: int, depth: int) -> None:
-        self._fits(count)
         for _ in range(count):
-            self._value(depth=depth + 1)
+            first = raw[offset]
+            if first < 0x80 or first >= 0xE0 or first in (0xC0, 0xC2, 0xC3):
+                offset += 1
+            elif first == 0xC4:
+                offset += 2 + raw[offset + 1]
+            else:
+                offset = self._value(first, offset + 1, depth)
+        return offset
 
-    def _map(self, count: int, depth: int) -> None:
-        self._fits(2 * count)
+    def _value(self, first: int, offset: int, depth: int) -> int:
+        if first < 0x90:
+            return self._map(offset, first & 0x0F, depth=depth + 1)
+        if first < 0xA0:
+            return self._values(offset, first & 0x0F, depth=depth + 1)
+        if first < 0xC0 or first in _STRINGS:
+            return self._text(first, offset)
+        if first in _UNSIGNED:
+            return self._number(offset, *_UNSIGNED[first])[1]
+        if first in _BINARIES:
+            size, offset = self._number(offset, *_BINARIES[first])
+            return offset + size
+        if first in _ARRAYS:
+            count, offset = self._number(offset, *_ARRAYS[first])
+            return self._values(offset, count, depth=depth + 1)
+        if first in _MAPS:
+            count, offset = self._number(offset, *_MAPS[first])
+            return self._map(offset, count, depth=depth + 1)
+        if first in _SIGNED:
+            return self._negative(offset, *_SIGNED[first])
+        raise Malformed("message-form", offset=offset - 1)
+
+    def _map(self, offset: int, count: int, *, depth: int) -> int:
+        self._fits(offset, 2 * count)
         previous: bytes | None = None
         for _ in range(count):
-            key = self._key()
+            start = offset
+            first = self.raw[offset]
+            if not (0xA0 <= first < 0xC0 or first in _STRINGS):
+                raise Malformed("message-form", offset=offset)
+            offset = self._text(first, offset + 1)
+            key = self.raw[start + _head_bytes(first) : offset]
             if previous is not None and key <= previous:
-                raise Malformed("message-form", offset=self.offset)
+                raise Malformed("message-form", offset=start)
             previous = key
-            self._value(depth=depth + 1)
+            offset = self._values(offset, 1, depth=depth)
+        return offset
 
-    def _key(self) -> bytes:
-        first = self._take(1)[0]
-        if 0xA0 <= first < 0xC0:
-            return self._text(first & 0x1F)
-        if first in _STRINGS:
-            return self._text(self._number(*_STRINGS[first]))
-        raise Malformed("message-form", offset=self.offset - 1)
-
-    def _fits(self, count: int) -> None:
+    def _fits(self, offset: int, count: int) -> None:
         # Each item takes at least a byte: a count beyond what is left is a lie, refused before any loop.
-        if count > len(self.raw) - self.offset:
-            raise Malformed("message-form", offset=self.offset)
+        if count > len(self.raw) - offset:
+            raise Malformed("message-form", offset=min(offset, len(self.raw)))
+
+    def _text(self, first: int, offset: int) -> int:
+        if first < 0xC0:
+            size = first & 0x1F
+        else:
+            size, offset = self._number(offset, *_STRINGS[first])
+        end = offset + size
+        try:
+            self.raw[offset:end].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Malformed("message-form", offset=offset + error.start) from error
+        return end
+
+    def _number(self, offset: int, width: int, at_least: int) -> tuple[int, int]:
+        """The unsigned number at `offset`, and the offset behind it."""
+        end = offset + width
+        number = int.from_bytes(self.raw[offset:end], "big")
+        if number < at_least or end > len(self.raw):
+            raise Malformed("message-form", offset=offset)
+        return number, end
+
+    def _negative(self, offset: int, width: int, below: int) -> int:
+        end = offset + width
+        if int.from_bytes(self.raw[offset:end], "big", signed=True) >= below:
+            raise Malformed("message-form", offset=offset)
+        return end
+
+
+def _head_bytes(first: int) -> int:
+    return 1 if first < 0xC0 else 1 + _STRINGS[first][0]
