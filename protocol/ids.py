@@ -1,9 +1,9 @@
 """The names of things: 32 bytes each, distinct to the type checker.
 
-A node's id is its Ed25519 public key; an organisation's is its first public key (its current key may change,
-its name may not); a federation's is the hash of its founding charter; a block's is the hash of its header; a
-namespace's is the public key that its root derives. People see them in lower-case base32 without padding
-(RFC 4648), or its first ten letters where a prefix is enough to tell things apart.
+A node's id is its Ed25519 public key; an organisation's is the hash of its first public key and of what commits it
+to the later ones (its current key may change, its name may not); a federation's is the hash of its founding charter;
+a block's is the hash of its header; a namespace's is the public key that its root derives. People see them in
+lower-case base32 without padding (RFC 4648), or its first ten letters where a prefix is enough to tell things apart.
 """
 
 from __future__ import annotations
