@@ -1,0 +1,133 @@
+"""Changes: what may be said, and that what is said comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.errors import MaillonError, Malformed, OverLimit, Refused
+from protocol.ids import BlockId, Digest, NodeId
+from protocol.namespace.changes import (
+    BlockCompleted,
+    BlockRef,
+    BucketCreated,
+    Change,
+    EncodedChange,
+    InlineRef,
+    ObjectDeleted,
+    ObjectPut,
+    PartPut,
+    decode_changes,
+    encode_changes,
+    join_changes,
+    moved,
+)
+from tests.support.namespaces import block_ref, object_put, some
+
+ids = st.binary(min_size=32, max_size=32)
+versions = st.binary(min_size=16, max_size=16)
+buckets = st.text("abcdefgh-0123456789", min_size=3, max_size=63)
+keys = st.text(min_size=1, max_size=200).filter(lambda text: 0 < len(text.encode("utf-8", "replace")) <= 1_000)
+keys = keys.filter(lambda text: not any(0xD800 <= ord(letter) < 0xE000 for letter in text))
+times = st.integers(0, 2**40)
+
+
+@st.composite
+def block_refs(draw: st.DrawFn) -> BlockRef:
+    placing = tuple(NodeId(node) for node in draw(st.lists(ids, min_size=1, max_size=9)))
+    n = len(placing)
+    k, missing = draw(st.integers(1, n)), draw(st.integers(0, 2**n - 1))
+    return BlockRef(BlockId(draw(ids)), draw(ids), draw(st.integers(0, 4_000_000)), k, n, placing, missing)
+
+
+@st.composite
+def puts(draw: st.DrawFn) -> ObjectPut:
+    content = draw(st.sampled_from(["blocks", "inline", "upload", "nothing"]))
+    return ObjectPut(
+        draw(buckets),
+        draw(keys),
+        draw(versions),
+        draw(st.integers(0, 2**40)),
+        Digest(draw(ids)),
+        draw(times),
+        "public",
+        blocks=tuple(draw(st.lists(block_refs(), max_size=3))) if content == "blocks" else (),
+        inline=InlineRef(draw(st.integers(0, 9_999)), draw(st.integers(1, 9_999)), draw(ids))
+        if content == "inline"
+        else None,
+        upload=draw(versions) if content == "upload" else None,
+        legal_hold=draw(st.booleans()),
+    )
+
+
+changes = st.one_of(
+    st.builds(BucketCreated, buckets, times),
+    puts(),
+    st.builds(ObjectDeleted, buckets, keys, st.none() | versions),
+    st.builds(PartPut, versions, st.integers(0, 10_000), times, ids.map(Digest), st.tuples(block_refs())),
+    st.builds(BlockCompleted, ids.map(BlockId), block_refs().map(lambda block: block.placing)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(changes, max_size=5))
+def test_changes_come_back_as_they_were_said(said: list[Change]) -> None:
+    assert decode_changes(encode_changes(said)) == tuple(said)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_refused_by_name_or_canonical(data: bytes) -> None:
+    try:
+        said = decode_changes(data)
+    except MaillonError:
+        return
+    assert encode_changes(said) == data
+
+
+@pytest.mark.parametrize("kind", [0, 2, 3, 18, 19, 20, 32, 34, 49, 50, 64, 65, 65_535])
+def test_an_unknown_kind_stops_the_reader_and_is_named(kind: int) -> None:
+    with pytest.raises(Refused, match="change-unknown") as caught:
+        decode_changes(join_changes([EncodedChange(kind, b"\x91\x01")]))
+    assert caught.value.parameters["kind"] == kind
+
+
+def test_a_newer_version_of_a_known_kind_stops_the_reader_and_is_named() -> None:
+    with pytest.raises(Refused, match="change-unknown") as caught:
+        decode_changes(join_changes([EncodedChange(16, b"\x91\x02")]))
+    assert caught.value.parameters == {"kind": 16, "version": 2}
+
+
+def test_inline_bytes_are_found_after_they_moved() -> None:
+    inline = InlineRef(5, 20, some("key"))
+    plain, put = BucketCreated("photos", 1), object_put("photos", "a", inline=inline)
+    assert moved([plain, put], 0) == (plain, put)
+    after = moved([plain, put], 100)
+    assert after == (plain, dataclasses.replace(put, inline=InlineRef(105, 20, inline.key)))
+
+
+def test_an_object_has_one_content_at_most() -> None:
+    inline = InlineRef(0, 20, some("key"))
+    with pytest.raises(Malformed, match="object-content"):
+        object_put("photos", "a", blocks=(block_ref(1),), inline=inline)
+
+
+def test_a_block_names_as_many_nodes_as_it_has_shares() -> None:
+    good = block_ref(1)
+    for wrong in ({"n": 4}, {"k": 4}, {"missing": 0b1000}):
+        with pytest.raises(Malformed, match="block-reference"):
+            dataclasses.replace(good, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_key_over_its_bound_is_refused_before_it_is_journaled() -> None:
+    with pytest.raises(OverLimit):
+        encode_changes([ObjectDeleted("photos", "é" * 600)])
+
+
+def test_keys_of_blocks_are_not_shown() -> None:
+    block = block_ref(1)
+    assert block.key.hex() not in repr(block)
+    assert str(block.key) not in repr(object_put("photos", "a", blocks=(block,)))

@@ -1,0 +1,174 @@
+"""The bytes of every format of a journal, both ways: tests/vectors/namespace.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from protocol.ids import BlockId, Digest, NodeId
+from protocol.keys.signing import SigningKey
+from protocol.namespace.changes import (
+    BlockCompleted,
+    BlockRef,
+    BucketCreated,
+    Change,
+    Checksum,
+    InlineRef,
+    Metadata,
+    ObjectDeleted,
+    ObjectPut,
+    PartPut,
+    decode_changes,
+    encode_change,
+    encode_changes,
+)
+from protocol.namespace.journal import (
+    Opening,
+    Tip,
+    check_entry,
+    decode_entry,
+    decode_opening,
+    encode_entry,
+    encode_opening,
+    opening_hash,
+    sign_entry,
+    sign_opening,
+    start_of,
+)
+from protocol.namespace.quorums import quorum
+from protocol.namespace.root import Root, WriterCertificate, certify_writer, verify_certificate
+from protocol.namespace.sealed_entry import open_changes, seal_changes, unwrap_epoch_key, wrap_epoch_key
+from protocol.wire import schema
+from tests.support.vectors import load_vectors
+
+VECTORS: Any = load_vectors("namespace")
+
+
+def repeated(byte: int, size: int = 32) -> bytes:
+    return bytes([byte]) * size
+
+
+BLOCK = BlockRef(
+    BlockId(repeated(0x11)),
+    repeated(0x22),
+    4_000_000,
+    2,
+    3,
+    tuple(NodeId(repeated(byte)) for byte in (1, 2, 3)),
+    0b100,
+)
+CHANGES: dict[str, Change] = {
+    "bucket-created": BucketCreated("photos", 1_790_000_000),
+    "object-put-inline": ObjectPut(
+        "photos",
+        "été/plage.jpg",
+        repeated(0x33, 16),
+        100,
+        Digest(repeated(0x44)),
+        1_790_000_001,
+        "personal",
+        inline=InlineRef(0, 116, repeated(0x55)),
+    ),
+    "object-put-blocks": ObjectPut(
+        "photos",
+        "film.mkv",
+        repeated(0x34, 16),
+        4_000_000,
+        Digest(repeated(0x45)),
+        1_790_000_002,
+        "public",
+        blocks=(BLOCK,),
+        etag="0123456789abcdef0123456789abcdef",
+        metadata=(Metadata("content-type", "video/x-matroska"),),
+        checksums=(Checksum("CRC32C", b"\x01\x02\x03\x04"),),
+        retain_until_s=1_800_000_000,
+        legal_hold=True,
+    ),
+    "object-put-parts": ObjectPut(
+        "photos",
+        "long.mkv",
+        repeated(0x35, 16),
+        4_000_000,
+        Digest(repeated(0x46)),
+        1_790_000_003,
+        "public",
+        upload=repeated(0x66, 16),
+    ),
+    "object-deleted": ObjectDeleted("photos", "film.mkv", repeated(0x34, 16)),
+    "part-put": PartPut(repeated(0x66, 16), 7, 4_000_000, Digest(repeated(0x47)), (BLOCK,)),
+    "block-completed": BlockCompleted(BlockId(repeated(0x11)), BLOCK.placing),
+}
+
+
+def build() -> dict[str, Any]:
+    """All vectors from their inputs: the root of 0x00…0x1f, the writer's seed of 0x20…0x3f, and what stands below."""
+    root, writer = Root(bytes(range(32))), SigningKey.from_seed(bytes(range(32, 64)))
+    holders = tuple(NodeId(repeated(byte)) for byte in (1, 2, 3))
+    certificate = certify_writer(root, writer.public, holders[0], generation=1, from_epoch=1)
+    epoch_key, salt = repeated(0x77), repeated(0x88, 16)
+    wrapped_key = wrap_epoch_key(root.wrapping_key(1), salt, epoch_key)
+    opening = sign_opening(writer, certificate, epoch=1, holders=holders, quorum=quorum(3), wrapped_key=wrapped_key)
+    entries, tip = [], start_of(opening)
+    for number, inline in enumerate((b"", b"inline bytes")):
+        changes = [encode_change(CHANGES[name]) for name in ("bucket-created", "object-put-inline")[: number + 1]]
+        entry = sign_entry(writer, opening, tip, seal_changes(epoch_key, repeated(number, 16), changes), inline)
+        tip = check_entry(opening, tip, entry)
+        entries.append({"bytes": encode_entry(entry).hex(), "hash": tip.head.hex(), "inline": inline.hex()})
+    return {
+        "root": {
+            "secret": root.secret.hex(),
+            "namespace": root.namespace.hex(),
+            "wrapping-key-1": root.wrapping_key(1).hex(),
+            "wrapping-key-2": root.wrapping_key(2).hex(),
+        },
+        "certificate": {"writer-seed": writer.seed.hex(), "bytes": schema.encode(certificate).hex()},
+        "opening": {
+            "epoch-key": epoch_key.hex(),
+            "wrap-salt": salt.hex(),
+            "bytes": encode_opening(opening).hex(),
+            "hash": opening_hash(opening).hex(),
+        },
+        "changes": {name: encode_changes([change]).hex() for name, change in CHANGES.items()},
+        "entries": entries,
+    }
+
+
+def opening_of_vectors() -> Opening:
+    return decode_opening(bytes.fromhex(VECTORS["opening"]["bytes"]))
+
+
+@pytest.mark.parametrize("part", ["root", "certificate", "opening", "changes", "entries"])
+def test_values_become_the_bytes_of_the_vectors(part: str) -> None:
+    assert build()[part] == VECTORS[part]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_bytes_of_a_change_become_its_value(name: str) -> None:
+    assert decode_changes(bytes.fromhex(VECTORS["changes"][name])) == (CHANGES[name],)
+
+
+def test_bytes_of_a_certificate_become_one_that_verifies() -> None:
+    certificate = schema.decode(WriterCertificate, bytes.fromhex(VECTORS["certificate"]["bytes"]))
+    verify_certificate(certificate)
+    assert certificate == opening_of_vectors().certificate
+
+
+def test_bytes_of_entries_become_a_chain_that_opens_with_the_root() -> None:
+    opening = opening_of_vectors()
+    root = Root(bytes.fromhex(VECTORS["root"]["secret"]))
+    epoch_key = unwrap_epoch_key(root.wrapping_key(opening.generation), opening)
+    assert epoch_key.hex() == VECTORS["opening"]["epoch-key"]
+    tip = start_of(opening)
+    said = []
+    for vector in VECTORS["entries"]:
+        entry = decode_entry(bytes.fromhex(vector["bytes"]))
+        tip = check_entry(opening, tip, entry)
+        assert tip.head.hex() == vector["hash"]
+        assert entry.inline.hex() == vector["inline"]
+        said.append(open_changes(epoch_key, entry))
+    assert said == [
+        (CHANGES["bucket-created"],),
+        (CHANGES["bucket-created"], CHANGES["object-put-inline"]),
+    ]
+    assert tip == Tip(2, Digest(bytes.fromhex(VECTORS["entries"][1]["hash"])))
