@@ -6,6 +6,7 @@ Parsing and showing live side by side so that what is shown can be typed back.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from protocol.errors import Parameter
 from protocol.ids import ID_BYTES, short_text_of
@@ -61,3 +62,8 @@ def show_parameter(name: str, value: Parameter) -> str:
     if isinstance(value, int) and name.endswith("_bytes"):
         return show_size(value)
     return str(value)
+
+
+def show_time(moment_s: int) -> str:
+    """A moment in the reader's own time zone, to the second."""
+    return datetime.fromtimestamp(moment_s, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

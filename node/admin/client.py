@@ -1,0 +1,153 @@
+"""The client of a node's admin socket, for the command line, the tests and the benchmark.
+
+One connection carries any number of calls at once. Objects stream: bytes are taken from a `Source` and given to a
+`Sink` through one reused buffer for each transfer, so memory does not grow with the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import trio
+
+from node.admin import calls
+from node.admin.calls import AdminCall, Command
+from node.admin.lines import ObjectLine
+from node.host.ports import Entropy, Network
+from node.net.connection import Connection, Exchange, connect
+from node.net.identity import Credentials, Role
+from node.net.settings import NetSettings
+from protocol.errors import Refused, Unavailable
+from protocol.ids import NodeId
+from protocol.requests import Kind
+from protocol.wire import schema
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+SOCKET_NAME = "admin.sock"
+BUFFER_BYTES = 1024 * 1024
+CALL_DEADLINE_S = 120.0
+
+
+class Source(Protocol):
+    """Where an object's bytes come from."""
+
+    async def read_into(self, buffer: memoryview) -> int:
+        """Fill some of `buffer`; 0 at the end."""
+
+
+class Sink(Protocol):
+    """Where an object's bytes go."""
+
+    async def begin(self, found: ObjectLine) -> None:
+        """The object exists and this is what it is; its bytes follow."""
+
+    async def write(self, data: memoryview) -> None:
+        """The next bytes; `data` is only valid until this returns."""
+
+
+class AdminClient:
+    """A connection to one running node."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def call(self, command: Command[Q, A], question: Q, *, deadline_s: float = CALL_DEADLINE_S) -> A:
+        """Ask one question. Raises what the node raised, or Unavailable."""
+        answer = await self._connection.ask(
+            Kind.ADMIN, _packed(command, question), command.answer, deadline_s=deadline_s
+        )
+        return answer.message
+
+    async def put(
+        self, target: calls.ObjectRef, source: Source, *, size_bytes: int | None, moved: Callable[[int], None]
+    ) -> ObjectLine:
+        """Store everything that `source` gives; durable on return. `moved` hears of each count of bytes sent."""
+        question = calls.PutObject(target, size_bytes)
+        buffer = memoryview(bytearray(_buffer_bytes(size_bytes)))
+        async with self._connection.open(Kind.ADMIN, _packed(calls.PUT, question)) as asking:
+            while count := await source.read_into(buffer):
+                await asking.send([buffer[:count]])
+                moved(count)
+            await asking.finish()
+            return await asking.reply(ObjectLine)
+
+    async def get(self, target: calls.ObjectRef, sink: Sink, *, moved: Callable[[int], None]) -> ObjectLine:
+        """Give the whole object to `sink`. Raises Unavailable(`connection-lost`) rather than end short."""
+        async with self._connection.open(Kind.ADMIN, _packed(calls.GET, target)) as asking:
+            await asking.finish()
+            found = await asking.reply(ObjectLine)
+            await sink.begin(found)
+            buffer = memoryview(bytearray(_buffer_bytes(found.size_bytes)))
+            left = found.size_bytes
+            while left:
+                count = await asking.receive_into(buffer[: min(left, len(buffer))])
+                if count == 0:
+                    raise Unavailable("object-cut-short", bucket=found.bucket, key=found.key)
+                await sink.write(buffer[:count])
+                moved(count)
+                left -= count
+            return found
+
+    async def list_all(self, namespace: str, bucket: str, prefix: str) -> AsyncIterator[ObjectLine]:
+        """Every bucket (an empty bucket name), or every object of a bucket under a prefix, page by page."""
+        start_after = ""
+        while True:
+            page = await self.call(calls.LIST, calls.ListObjects(namespace, bucket, prefix, start_after))
+            for line in page.lines:
+                yield line
+            if not page.truncated or not page.lines:
+                return
+            start_after = page.lines[-1].key if bucket else page.lines[-1].bucket
+
+
+@asynccontextmanager
+async def open_client(
+    node_dir: Path, network: Network, entropy: Entropy, *, settings: NetSettings | None = None
+) -> AsyncIterator[AdminClient]:
+    """A client of the node whose folder is `node_dir`.
+
+    Raises:
+        Unavailable: `node-not-running` when nobody listens there.
+    """
+    address = f"unix:{node_dir.resolve() / SOCKET_NAME}"
+    try:
+        stream = await network.dial(address)
+    except (Unavailable, OSError) as error:
+        raise Unavailable("node-not-running", path=str(node_dir)) from error
+    credentials = Credentials(Role.ADMIN, None, None)
+    connection = await connect(
+        stream,
+        credentials,
+        expected=None,
+        gate=_anyone,
+        handler=_nothing_to_ask,
+        entropy=entropy,
+        settings=settings or NetSettings(),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.run)
+        try:
+            yield AdminClient(connection)
+        finally:
+            connection.close()
+
+
+def _packed(command: Command[Q, A], question: Q) -> AdminCall:
+    return AdminCall(command.name, schema.encode(question))
+
+
+def _buffer_bytes(size_bytes: int | None) -> int:
+    return BUFFER_BYTES if size_bytes is None else max(1, min(BUFFER_BYTES, size_bytes))
+
+
+def _anyone(_role: Role, _node: NodeId) -> None:
+    """The socket's file mode is the gate."""
+
+
+async def _nothing_to_ask(exchange: Exchange) -> None:
+    raise Refused("kind-unknown", kind=exchange.kind)

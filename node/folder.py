@@ -1,0 +1,118 @@
+"""A node's folder: what stands in it besides the data, and the careful order in which it is made.
+
+`format` names the layout and is written last, so a folder without it was never finished. `keys/` holds the node's
+seed and, on machines that vote, the organisation's current key, both mode 0600. `organisation` says who the
+organisation is, for the day it founds or joins; `membership` says which federation that became, with the
+organisation's certification of this node. Everything else (volumes, index, records) belongs to the parts that keep it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, ClassVar, TypeVar
+
+from node.host.ports import Disk
+from node.vault.secrets import load_seed, save_seed
+from protocol import limits
+from protocol.errors import MaillonError, Missing, Refused
+from protocol.ids import FederationId, NodeId
+from protocol.keys.signing import SigningKey
+from protocol.members.lineage import Certification, Lineage
+from protocol.wire import schema
+from protocol.wire.schema import Length
+
+T = TypeVar("T")
+
+FORMAT = b"maillon node folder 1\n"
+CONFIG_FILE = PurePath("maillon.toml")
+_FORMAT_FILE = PurePath("format")
+_ORGANISATION_FILE = PurePath("organisation")
+_MEMBERSHIP_FILE = PurePath("membership")
+_NODE_KEY = "node"
+_ORGANISATION_KEY = "organisation"
+_SMALL_FILE_BYTES_MAX = 64 * limits.KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Who the organisation says it is. Its other facts come from its admission, never from itself."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    name: Annotated[str, Length(1, limits.NAME_BYTES_MAX)]
+    contact: Annotated[str, Length(0, 256)]
+    lineage: Lineage
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The federation that the node belongs to, and its organisation's word for it."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    federation: FederationId
+    certification: Certification
+
+
+class NodeFolder:
+    """The small files of one node's folder. All calls block."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def create(self, config: str, node_key: SigningKey, organisation: Organisation, organisation_seed: bytes) -> None:
+        """Make a new node. Raises Refused(`node-dir-exists`) where there is one already."""
+        if self._disk.exists(_FORMAT_FILE) or self._disk.exists(CONFIG_FILE):
+            raise Refused("node-dir-exists")
+        save_seed(self._disk, _NODE_KEY, node_key.seed)
+        save_seed(self._disk, _ORGANISATION_KEY, organisation_seed)
+        self._disk.replace(_ORGANISATION_FILE, schema.encode(organisation))
+        self._disk.replace(CONFIG_FILE, config.encode())
+        self._disk.replace(_FORMAT_FILE, FORMAT)
+
+    def check_format(self) -> None:
+        """Raises Missing(`node-dir-absent`) or Refused(`node-dir-format`)."""
+        if not self._disk.exists(_FORMAT_FILE):
+            raise Missing("node-dir-unfinished")
+        found = self._disk.read(_FORMAT_FILE, size_bytes_max=_SMALL_FILE_BYTES_MAX)
+        if found != FORMAT:
+            raise Refused(
+                "node-dir-format", found=found.decode(errors="replace")[:80].strip(), known=FORMAT.decode().strip()
+            )
+
+    def node_key(self) -> SigningKey:
+        """The key that speaks for the node."""
+        return SigningKey.from_seed(load_seed(self._disk, _NODE_KEY))
+
+    @property
+    def node(self) -> NodeId:
+        return NodeId(self.node_key().public)
+
+    def organisation_key(self) -> SigningKey:
+        """The organisation's current key. Raises Refused(`organisation-key-absent`) on a machine without it."""
+        try:
+            return SigningKey.from_seed(load_seed(self._disk, _ORGANISATION_KEY))
+        except Missing as error:
+            raise Refused("organisation-key-absent", path=f"keys/{_ORGANISATION_KEY}.key") from error
+
+    def organisation(self) -> Organisation:
+        """Who `init` was told the organisation is."""
+        return self._read(_ORGANISATION_FILE, Organisation, Missing("node-dir-unfinished"))
+
+    def membership(self) -> Membership:
+        """Raises Refused(`not-in-a-federation`) before the node founded or joined one."""
+        return self._read(_MEMBERSHIP_FILE, Membership, Refused("not-in-a-federation"))
+
+    def is_member(self) -> bool:
+        """Whether the node founded or joined a federation."""
+        return self._disk.exists(_MEMBERSHIP_FILE)
+
+    def become_member(self, membership: Membership) -> None:
+        """Remember the federation; from now on the node can run. Raises Refused(`already-in-a-federation`)."""
+        if self.is_member():
+            raise Refused("already-in-a-federation", federation=self.membership().federation)
+        self._disk.replace(_MEMBERSHIP_FILE, schema.encode(membership))
+
+    def _read(self, path: PurePath, kind: type[T], otherwise: MaillonError) -> T:
+        if not self._disk.exists(path):
+            raise otherwise
+        return schema.decode(kind, self._disk.read(path, size_bytes_max=_SMALL_FILE_BYTES_MAX))
