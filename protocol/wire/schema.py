@@ -100,25 +100,27 @@ def from_wire(kind: type[T], value: Value) -> T:
 @cache
 def _message_codec(kind: Any) -> _Codec:
     hints = typing.get_type_hints(kind, include_extras=True)
-    names = tuple(field.name for field in dataclasses.fields(kind))
-    codecs = tuple(_codec(hints[name]) for name in names)
+    fields = tuple(
+        (field.name, _codec(hints[field.name]), f"{kind.__name__}.{field.name}") for field in dataclasses.fields(kind)
+    )
     version: int | None = getattr(kind, "WIRE_VERSION", None)
-    prefix: tuple[int, ...] = () if version is None else (version,)
+    opening = [] if version is None else [version]
+    width = len(opening) + len(fields)
 
     def pack(message: Any, where: str) -> Value:
-        fields = [
-            codec.pack(getattr(message, name), f"{where}.{name}") for name, codec in zip(names, codecs, strict=True)
-        ]
-        return [*prefix, *fields]
+        if type(message) is not kind:
+            raise Malformed("message-field", field=where)
+        return opening + [codec.pack(getattr(message, name), field) for name, codec, field in fields]
 
     def unpack(value: Any, where: str) -> Any:
-        if not isinstance(value, tuple) or (prefix and value[:1] != prefix):
-            found = value[0] if isinstance(value, tuple) and value and isinstance(value[0], int) else -1
-            raise Malformed("message-version", message=where, version=found)
-        if len(value) != len(prefix) + len(names):
+        # By type as well: `True` equals 1, and a message must have one encoding only.
+        found = value[0] if isinstance(value, tuple) and value and type(value[0]) is int else -1
+        if opening and found != version:
+            raise Malformed("message-version", message=kind.__name__, version=found)
+        if not isinstance(value, tuple) or len(value) != width:
             raise Malformed("message-field", field=where)
-        fields = zip(names, codecs, value[len(prefix) :], strict=True)
-        return kind(*(codec.unpack(item, f"{where}.{name}") for name, codec, item in fields))
+        items = zip(fields, value[len(opening) :], strict=True)
+        return kind(*[codec.unpack(item, field) for (_, codec, field), item in items])
 
     return _Codec(pack, unpack)
 
@@ -132,7 +134,10 @@ def _codec(hint: Any, bounds: tuple[Length | Range, ...] = ()) -> _Codec:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return _optional_codec(hint, bounds)
     if typing.get_origin(hint) is tuple:
-        return _tuple_codec(_codec(typing.get_args(hint)[0]), _length(bounds))
+        item, *rest = typing.get_args(hint)
+        if rest != [...]:
+            raise TypeError("a field may be a tuple of one type only: tuple[T, ...]")
+        return _tuple_codec(_codec(item), _length(bounds))
     if hint is bool:
         return _bool_codec()
     if hint is int:
@@ -178,10 +183,13 @@ def _int_codec(allowed: Range) -> _Codec:
 
 
 def _bytes_codec(length: Length) -> _Codec:
+    least, most = length.least, length.most
+
     def check(value: Any, where: str) -> Any:
         if not isinstance(value, bytes):
             raise Malformed("message-field", field=where)
-        _within(len(value), length, where)
+        if not least <= len(value) <= most:
+            _within(len(value), length, where)
         return value
 
     return _Codec(check, check)
@@ -202,13 +210,22 @@ def _text_codec(length: Length) -> _Codec:
 
 
 def _enum_codec(kind: type[enum.Enum]) -> _Codec:
-    def unpack(value: Any, where: str) -> Any:
-        try:
-            return kind(value)
-        except ValueError as error:
-            raise Malformed("message-field", field=where) from error
+    # By type as well: `True` equals 1, and a message must have one encoding only.
+    members = {(type(member.value), member.value): member for member in kind}
 
-    return _Codec(lambda member, _where: member.value, unpack)
+    def pack(member: Any, where: str) -> Value:
+        if not isinstance(member, kind):
+            raise Malformed("message-field", field=where)
+        value: Value = member.value
+        return value
+
+    def unpack(value: Any, where: str) -> Any:
+        member = members.get((type(value), value)) if isinstance(value, int | str | bytes) else None
+        if member is None:
+            raise Malformed("message-field", field=where)
+        return member
+
+    return _Codec(pack, unpack)
 
 
 def _optional_codec(hint: Any, bounds: tuple[Length | Range, ...]) -> _Codec:
@@ -229,12 +246,14 @@ def _tuple_codec(item: _Codec, length: Length) -> _Codec:
         if not isinstance(value, tuple):
             raise Malformed("message-field", field=where)
         _within(len(value), length, where)
-        return [item.pack(part, where) for part in value]
+        pack_item = item.pack
+        return [pack_item(part, where) for part in value]
 
     def unpack(value: Any, where: str) -> Any:
         if not isinstance(value, tuple):
             raise Malformed("message-field", field=where)
         _within(len(value), length, where)
-        return tuple(item.unpack(part, where) for part in value)
+        unpack_item = item.unpack
+        return tuple([unpack_item(part, where) for part in value])
 
     return _Codec(pack, unpack)
