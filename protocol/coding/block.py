@@ -17,7 +17,7 @@ from protocol.coding import merkle
 from protocol.coding.erasure import ZFEC, Engine, check_code
 from protocol.coding.header import Header, share_size
 from protocol.coding.label import ShareProof
-from protocol.errors import Refused, Unavailable
+from protocol.errors import Forged, Refused, Unavailable
 from protocol.ids import NamespaceId
 from protocol.keys.sealing import open_segments_into, plain_size, seal_into, sealed_size
 from protocol.limits import BLOCK_BYTES_MAX
@@ -87,8 +87,28 @@ def encode_block(
     if (workspace.k, workspace.n) != (k, n):
         raise ValueError("the workspace was made for another code")
     size_bytes = sealed_size(len(plain))
-    slots = workspace.slots(size_bytes)
     seal_into(key, plain, workspace.sealed(size_bytes))
+    return _code(engine, size_bytes, data_class, namespace, workspace)
+
+
+def recode_block(engine: Engine, header: Header, workspace: Workspace) -> EncodedBlock:
+    """All n shares and proofs again, from the sealed bytes that `decode_block` left in the workspace. Blocking.
+
+    Raises:
+        Forged: `block-malformed` when they do not lead to the header's root: k good shares of a block whose writer
+            did not code it as it claimed.
+    """
+    encoded = _code(engine, header.size_bytes, header.data_class, header.namespace, workspace)
+    if encoded.header != header:
+        raise Forged("block-malformed", block=header.block_id)
+    return encoded
+
+
+def _code(
+    engine: Engine, size_bytes: int, data_class: str, namespace: NamespaceId, workspace: Workspace
+) -> EncodedBlock:
+    """Code and hash the sealed bytes in the workspace."""
+    k, n, slots = workspace.k, workspace.n, workspace.slots(size_bytes)
     workspace.pad(size_bytes)
     if k == 1:
         shares: tuple[memoryview, ...] = (slots[0],) * n
