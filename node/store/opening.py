@@ -1,0 +1,187 @@
+"""Opening a disk: from whatever is on it to an index that agrees with its volumes.
+
+The index says how far it had read each volume; only the rest is scanned, so a start costs what was written since.
+Nothing durable is ever cut: a volume is shortened only beyond its last entry and its watermark, and one that had to
+be shortened, or holds damage, is not written to again. Whatever is wrong with the index, it is made anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Final
+
+import structlog
+
+from node.host.ports import Disk, File, Host
+from node.store.config import DiskConfig, StoreConfig
+from node.store.handles import VOLUMES_DIRECTORY, Handles, volume_numbers
+from node.store.index import ShareIndex, Spot
+from node.store.recover import Entry, Scan, read_exactly
+from node.store.shares import unpack_share, unpack_tombstone
+from node.store.volume import HEADER_BYTES, SALT_BYTES, EntryKind, pack_header, salt_of
+from node.store.volumes import DiskVolumes
+from protocol.coding.label import ShareProof, verify_leaves
+from protocol.errors import Damaged, Forged, Malformed, OverLimit
+from protocol.keys.derive import derive_key
+from protocol.wire import schema
+
+log = structlog.get_logger(__name__)
+
+_SALT_PATH: Final = VOLUMES_DIRECTORY / "disk"
+_NAME_CONTEXT: Final = "maillon/1 disk name"
+
+
+def open_volumes(host: Host, config: DiskConfig, limits: StoreConfig) -> DiskVolumes:
+    """The disk's volumes, ready to read and append. Blocks.
+
+    Raises:
+        Damaged: `disk-unreadable` when there are volumes but no trace of the salt they were written with.
+        OSError, Unavailable: from the host, when the disk is not there.
+    """
+    disk = host.open_disk(config.path)
+    salt = _find_salt(host, disk, config.path)
+    path = PurePath("index") / f"shares-{derive_key(_NAME_CONTEXT, salt)[:6].hex()}.sqlite"
+    try:
+        return _open_with_index(host, disk, config, limits, salt, path)
+    except Damaged as error:
+        if error.identifier != "index-damaged":
+            raise
+        log.warning("index-rebuilt", disk=config.path, reason=str(error))
+    for suffix in ("", "-wal", "-shm"):
+        host.disk.remove(path.with_name(path.name + suffix))
+    return _open_with_index(host, disk, config, limits, salt, path)
+
+
+def _open_with_index(
+    host: Host, disk: Disk, config: DiskConfig, limits: StoreConfig, salt: bytes, path: PurePath
+) -> DiskVolumes:
+    opened = host.open_index(path)
+    try:
+        index = ShareIndex(opened, salt, lag_max=limits.index_lag_max)
+        volumes = DiskVolumes(disk, config, limits, salt, index, host.faults)
+        _Recovery(volumes, disk).run()
+    except BaseException:
+        opened.close()
+        raise
+    return volumes
+
+
+def _find_salt(host: Host, disk: Disk, name: str) -> bytes:
+    """The disk's salt: from its own file, else from any volume's header, else a new one for an empty disk."""
+    if disk.exists(_SALT_PATH):
+        try:
+            return salt_of(disk.read(_SALT_PATH, size_bytes_max=HEADER_BYTES))
+        except (Malformed, OverLimit) as error:
+            if isinstance(error, Malformed) and error.identifier == "volume-version":
+                raise
+            log.warning("disk-file-damaged", disk=name)
+    numbers = volume_numbers(disk)
+    salt = _salt_from_volumes(disk, numbers)
+    if salt is None:
+        if any(_size_of(disk, number) > 0 for number in numbers):
+            raise Damaged("disk-unreadable", disk=name)
+        salt = host.entropy.random_bytes(SALT_BYTES)
+    disk.replace(_SALT_PATH, pack_header(0, salt), private=True)
+    return salt
+
+
+def _salt_from_volumes(disk: Disk, numbers: list[int]) -> bytes | None:
+    handles = Handles(disk)
+    try:
+        for number in numbers:
+            with handles.lease(number) as file:
+                try:
+                    return salt_of(read_exactly(file, 0, HEADER_BYTES))
+                except Malformed:
+                    continue
+    finally:
+        handles.close()
+    return None
+
+
+def _size_of(disk: Disk, number: int) -> int:
+    handles = Handles(disk)
+    try:
+        with handles.lease(number) as file:
+            return file.size()
+    finally:
+        handles.close()
+
+
+class _Recovery:
+    """One pass over the disk, in the order of its log."""
+
+    def __init__(self, volumes: DiskVolumes, disk: Disk) -> None:
+        self._volumes = volumes
+        self._index = volumes.index
+        self._disk = disk
+
+    def run(self) -> None:
+        numbers = volume_numbers(self._disk)
+        for number in sorted(set(self._index.volumes()) - set(numbers)):
+            log.error("volume-missing", disk=self._volumes.config.path, volume=number)
+            self._index.forget_volume(number)
+        usable = 0
+        for number in numbers:
+            is_clean = self._read_volume(number)
+            is_open = is_clean and not self._index.volume(number).is_sealed
+            usable = number if is_open else number + 1
+        self._volumes.use(usable or 1)
+        self._index.flush()
+
+    def _read_volume(self, number: int) -> bool:
+        """Bring the index up to the volume's end. True when the volume may be appended to."""
+        state = self._index.volume(number)
+        with self._volumes.handles.lease(number) as file:
+            size_bytes = file.size()
+            if size_bytes < state.size_bytes:
+                log.error("volume-truncated", disk=self._volumes.config.path, volume=number, size_bytes=size_bytes)
+                self._index.cut_volume(number, size_bytes)
+                return False
+            if size_bytes == state.size_bytes:
+                return True
+            return self._scan(number, file, state.size_bytes)
+
+    def _scan(self, number: int, file: File, known_bytes: int) -> bool:
+        scan = Scan(file, self._volumes.format_of(number), max(known_bytes, HEADER_BYTES), known_bytes)
+        for entry in scan.entries(lambda entry: payload_is_good(file, entry)):
+            self._learn(number, entry)
+            if self._index.lags:
+                # Without a new mark: a crash from here on repeats the scan, and positions make that harmless.
+                self._index.flush()
+        end = scan.cut_bytes()
+        for gap in scan.gaps:
+            log.warning("volume-gap", volume=number, place=gap.place, size_bytes=gap.size_bytes)
+        if scan.size_bytes < HEADER_BYTES:
+            end = 0
+        if end < scan.size_bytes:
+            file.truncate(end)
+        self._index.reached(number, end)
+        is_clean = end == 0 or not scan.gaps
+        if not is_clean:
+            self._index.seal(number)
+        return is_clean
+
+    def _learn(self, number: int, entry: Entry) -> None:
+        if entry.head.kind is EntryKind.SHARE:
+            facts = unpack_share(entry.meta)
+            spot = Spot(facts.namespace, number, entry.place, entry.head.meta_bytes, entry.head.payload_bytes)
+            useless = self._index.put(facts.key, spot)
+        elif entry.head.kind is EntryKind.TOMBSTONE:
+            useless = self._index.drop(unpack_tombstone(entry.meta).key, (number, entry.place))
+        else:
+            return
+        if useless is not None:
+            self._volumes.free(useless)
+
+
+def payload_is_good(file: File, entry: Entry) -> bool:
+    """Do the payload's leaves match the entry's proof? Asked only where nothing says that it was ever durable."""
+    if entry.head.kind is not EntryKind.SHARE:
+        return True
+    payload = read_exactly(file, entry.payload_place, entry.head.payload_bytes)
+    try:
+        verify_leaves(schema.decode(ShareProof, unpack_share(entry.meta).proof), 0, payload)
+    except (Forged, Malformed, OverLimit):
+        return False
+    return True

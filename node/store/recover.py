@@ -1,0 +1,137 @@
+"""Reading a volume back: every valid entry, whatever happened to the bytes between them.
+
+A scan walks from entry to entry. Where the bytes make no entry it searches for the next mark, and believes it only
+with its checksum. It never cuts: it reports where the last good entry ends and how far the volume is known to be
+durable, and its caller may drop only what lies beyond both.
+
+Payloads are not read below the watermark (a fdatasync returned for them, and every read checks leaves anyway). Above
+it the head may have reached the disk without its payload, so there they are verified in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from node.host.ports import File
+from node.store.volume import HEAD_BYTES, HEADER_BYTES, EntryKind, Format, Head
+from protocol.limits import KIB, MIB
+
+_FIRST_READ_BYTES: Final = 4 * KIB
+_SEARCH_BYTES: Final = 1 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A valid entry found at `place`."""
+
+    place: int
+    head: Head
+    meta: bytes
+
+    @property
+    def payload_place(self) -> int:
+        return self.place + HEAD_BYTES + self.head.meta_bytes
+
+    @property
+    def end(self) -> int:
+        return self.place + self.head.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Bytes that make no entry."""
+
+    place: int
+    size_bytes: int
+
+
+@dataclass(slots=True)
+class Scan:
+    """Iterate `entries()` to its end, then read the rest."""
+
+    file: File
+    format: Format
+    start: int = HEADER_BYTES
+    durable_bytes: int = 0
+    size_bytes: int = 0
+    end_bytes: int = 0
+    gaps: list[Gap] = field(default_factory=list)
+
+    def entries(self, payload_is_good: Callable[[Entry], bool]) -> Iterator[Entry]:
+        """Every entry that is whole. `payload_is_good` is asked about those above the watermark known by then."""
+        self.size_bytes = self.file.size()
+        self.end_bytes = place = min(self.start, self.size_bytes)
+        unsure: list[Entry] = []
+        while place < self.size_bytes:
+            entry = self._entry_at(place)
+            if entry is None:
+                found = self._next_entry(place + 1)
+                end = self.size_bytes if found is None else found.place
+                self.gaps.append(Gap(place, end - place))
+                place, entry = end, found
+                if entry is None:
+                    break
+            place = entry.end
+            self.durable_bytes = max(self.durable_bytes, entry.head.synced_bytes)
+            unsure.append(entry)
+            # An entry becomes certain once a later one says that the volume was durable past it. So at most the
+            # last batch or two are held back here.
+            while unsure and unsure[0].end <= self.durable_bytes:
+                yield self._good(unsure.pop(0))
+        for entry in unsure:
+            if payload_is_good(entry):
+                yield self._good(entry)
+            else:
+                self.gaps.append(Gap(entry.place, entry.head.size_bytes))
+
+    def _good(self, entry: Entry) -> Entry:
+        self.end_bytes = max(self.end_bytes, entry.end)
+        return entry
+
+    def cut_bytes(self) -> int:
+        """Beyond this nothing is an entry and nothing was ever durable."""
+        return max(self.end_bytes, min(self.durable_bytes, self.size_bytes))
+
+    def _entry_at(self, place: int) -> Entry | None:
+        raw = _read(self.file, place, _FIRST_READ_BYTES)
+        head = self.format.parse(raw)
+        if head is None or place + head.size_bytes > self.size_bytes:
+            return None
+        if HEAD_BYTES + head.meta_bytes > len(raw):
+            raw = _read(self.file, place, HEAD_BYTES + head.meta_bytes)
+        meta = raw[HEAD_BYTES : HEAD_BYTES + head.meta_bytes]
+        if len(meta) < head.meta_bytes or not self.format.is_good(place, raw, meta):
+            return None
+        return Entry(place, head, meta)
+
+    def _next_entry(self, start: int) -> Entry | None:
+        mark = self.format.mark
+        window_at = start
+        while window_at < self.size_bytes:
+            window = _read(self.file, window_at, _SEARCH_BYTES)
+            found = window.find(mark)
+            while found >= 0:
+                entry = self._entry_at(window_at + found)
+                if entry is not None:
+                    return entry
+                found = window.find(mark, found + 1)
+            if len(window) < _SEARCH_BYTES:
+                break
+            window_at += len(window) - len(mark) + 1
+        return None
+
+
+def read_exactly(file: File, place: int, size_bytes: int) -> bytes:
+    """`size_bytes` from `place`; less at the end of the file."""
+    return _read(file, place, size_bytes)
+
+
+def _read(file: File, place: int, size_bytes: int) -> bytes:
+    buffer = bytearray(size_bytes)
+    count = file.read_into(place, memoryview(buffer))
+    return bytes(buffer[:count])
+
+
+SHARE_KINDS: Final = frozenset({EntryKind.SHARE, EntryKind.TOMBSTONE})

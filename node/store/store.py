@@ -1,0 +1,199 @@
+"""The store: a node's shares on its disks. What `put_share` acknowledged survives any crash of the machine.
+
+A share goes to the disk with most room, or to the next when that one is full or failing; it is found on whichever
+disk has it. A disk that is gone takes its shares with it and nothing else: the node goes on with the others, and
+what it lost is repaired from other nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+import trio
+
+from node.host.ports import Buffer, Host
+from node.store.buffers import BufferPool
+from node.store.compact import Compactor
+from node.store.config import StoreConfig
+from node.store.reading import Wanted
+from node.store.shares import DiskState, ShareFacts, ShareKey, StoredShare, Usage, pack_share
+from node.store.storedisk import StoreDisk, merge_namespaces
+from node.store.volumes import DropWork, Outcome, PutWork
+from protocol.coding.label import Label, ShareProof
+from protocol.errors import Damaged, Missing, Refused, Unavailable
+from protocol.ids import BlockId, NamespaceId
+
+log = structlog.get_logger(__name__)
+
+
+class Store:
+    """Usable while `run` runs. Every method is safe under concurrency and cancellation."""
+
+    def __init__(self, host: Host, config: StoreConfig) -> None:
+        self._host = host
+        self._config = config
+        self._pool = BufferPool()
+        self._disks: tuple[StoreDisk, ...] = ()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open and recover the disks, then serve until cancelled.
+
+        Raises:
+            Unavailable: `store-failing` when no disk can be opened.
+        """
+        disks = tuple(StoreDisk(self._host, disk, self._config, self._pool) for disk in self._config.disks)
+        for disk in disks:
+            await self._host.threads.run_blocking(disk.open)
+        if not any(disk.is_open for disk in disks):
+            raise Unavailable("store-failing")
+        self._disks = tuple(disk for disk in disks if disk.is_open)
+        try:
+            async with trio.open_nursery() as nursery:
+                for disk in self._disks:
+                    await nursery.start(disk.writer.run)
+                    nursery.start_soon(Compactor(self._host, self._config, disk).run)
+                task_status.started()
+        finally:
+            with trio.CancelScope(shield=True):
+                for disk in self._disks:
+                    await self._host.threads.run_blocking(disk.close)
+
+    async def put_share(self, label: Label, proof: ShareProof, parts: Sequence[Buffer]) -> None:
+        """Keep a share; durable on return, and done already when it is held already.
+
+        The caller has checked that label, proof and bytes belong together. `parts` are his again when this returns
+        or raises, cancellation included.
+
+        Raises:
+            Unavailable: `store-full` or `store-failing` when no disk took it, `store-closed`.
+        """
+        await self.put_encoded(ShareFacts.of(label, proof), parts)
+
+    async def put_encoded(self, facts: ShareFacts, parts: Sequence[Buffer]) -> None:
+        """`put_share` for who has label and proof encoded."""
+        payload_bytes = sum(memoryview(part).nbytes for part in parts)
+        work = PutWork(facts.key, facts.namespace, pack_share(facts), tuple(parts), payload_bytes)
+        outcomes = set()
+        for disk in await self._disks_for(work):
+            outcome = await disk.writer.submit(work)
+            if outcome is Outcome.DONE:
+                return
+            outcomes.add(outcome)
+        reason = "store-full" if outcomes == {Outcome.FULL} else "store-failing"
+        raise Unavailable(reason if self._disks else "store-closed", size_bytes=work.size_bytes)
+
+    async def _disks_for(self, work: PutWork) -> list[StoreDisk]:
+        """The disk that has the share already, then the others by room."""
+        if len(self._disks) < 2:
+            return list(self._disks)
+
+        def order() -> list[StoreDisk]:
+            return sorted(
+                self._disks,
+                key=lambda disk: (
+                    disk.volumes.index.find(work.key) is not None,
+                    disk.room_bytes() - disk.writer.queued_bytes,
+                ),
+                reverse=True,
+            )
+
+        return await self._host.threads.run_blocking(order)
+
+    async def get_share(self, block: BlockId, index: int, *, first_leaf: int = 0, leaf_count: int = 0) -> StoredShare:
+        """The share, or the leaves from `first_leaf` on (0 for `leaf_count` means to the end), checked.
+
+        Raises:
+            Missing: `share-missing`, `share-leaves`. Damaged: `share-damaged`.
+        """
+        key, wanted = ShareKey(block, index), Wanted(first_leaf, leaf_count)
+        return await self._host.threads.run_blocking(self._read, key, wanted)
+
+    def _read(self, key: ShareKey, wanted: Wanted) -> StoredShare:
+        worst: Missing | Damaged = Missing("share-missing", block=key.block, index=key.index)
+        for disk in self._disks:
+            try:
+                return disk.reader.read(key, wanted)
+            except Missing as error:
+                if error.identifier != "share-missing":
+                    raise
+            except Damaged as error:
+                worst = error
+        raise worst
+
+    async def get_label(self, block: BlockId) -> ShareFacts:
+        """Label and proof of any share of the block that is held. Raises Missing(`share-missing`)."""
+        return await self._host.threads.run_blocking(self._facts, block)
+
+    def _facts(self, block: BlockId) -> ShareFacts:
+        for disk in self._disks:
+            for index, _ in disk.volumes.index.spots(block):
+                try:
+                    return disk.reader.facts(ShareKey(block, index))
+                except (Missing, Damaged):
+                    continue
+        raise Missing("share-missing", block=block, index=0)
+
+    async def held(self, blocks: Sequence[BlockId]) -> tuple[int, ...]:
+        """For each block, a bit mask of the shares that are held and not known to be damaged."""
+        return await self._host.threads.run_blocking(self._held, tuple(blocks))
+
+    def _held(self, blocks: tuple[BlockId, ...]) -> tuple[int, ...]:
+        masks = []
+        for block in blocks:
+            mask = 0
+            for disk in self._disks:
+                for index, spot in disk.volumes.index.spots(block):
+                    mask |= 0 if spot.is_damaged else 1 << index
+            masks.append(mask)
+        return tuple(masks)
+
+    async def delete_share(self, block: BlockId, index: int) -> None:
+        """Delete a share for good; durable on return. A share that is not held is deleted already.
+
+        Raises:
+            Refused: `share-kept` while its label says that it must stay.
+            Unavailable: `store-full`, `store-failing`, `store-closed`.
+        """
+        key = ShareKey(block, index)
+        now_s = self._host.wall.now_s()
+        holding = await self._host.threads.run_blocking(self._deletable, key, now_s)
+        for disk in holding:
+            outcome = await disk.writer.submit(DropWork(key))
+            if outcome is not Outcome.DONE:
+                raise Unavailable("store-full" if outcome is Outcome.FULL else "store-failing", size_bytes=0)
+
+    def _deletable(self, key: ShareKey, now_s: int) -> list[StoreDisk]:
+        holding = [disk for disk in self._disks if disk.volumes.index.find(key) is not None]
+        for disk in holding:
+            try:
+                until_s = disk.reader.facts(key).decoded_label().keep_until_s
+            except (Missing, Damaged):
+                continue
+            if until_s > now_s:
+                raise Refused("share-kept", block=key.block, index=key.index, until_s=until_s)
+        return holding
+
+    async def list_shares(self, after: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
+        """The next shares in the order of their key, from the first when `after` is None."""
+        return await self._host.threads.run_blocking(self._list, after, limit)
+
+    def _list(self, after: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
+        found = {key for disk in self._disks for key in disk.volumes.index.after(after, limit)}
+        return tuple(sorted(found)[:limit])
+
+    def stored_bytes(self, namespace: NamespaceId) -> int:
+        """Payload bytes kept for the namespace."""
+        return sum(disk.volumes.index.stored_bytes(namespace) for disk in self._disks)
+
+    def usage(self) -> Usage:
+        disks = tuple(disk.volumes.usage(disk.path) for disk in self._disks)
+        writable = [disk for disk in disks if disk.state is not DiskState.FAILING]
+        return Usage(
+            capacity_bytes=sum(disk.capacity_bytes for disk in disks),
+            used_bytes=sum(disk.used_bytes for disk in disks),
+            room_bytes=sum(disk.room_bytes for disk in writable),
+            shares=sum(disk.shares for disk in disks),
+            namespaces=merge_namespaces(disk.volumes.index for disk in self._disks),
+            disks=disks,
+        )

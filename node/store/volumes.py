@@ -1,0 +1,305 @@
+"""The volumes of one disk: what appends to them, and what frees their space.
+
+One thread at a time appends (`node.store.writer` sees to that), any number read (`node.store.reading`). A batch is
+one write, one fdatasync, and only then counts: the index learns of it, and deleted payloads become holes.
+
+What a failed write or sync left behind is cut off, so that no later entry comes to lie among its ruins. After a
+failed sync the kernel may hold as clean what never reached the disk, so that volume is sealed and what it should
+hold is read again; the same entries go to a new volume once. If that fails too, the disk takes no more until the
+next start.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from node.host.ports import Buffer, Disk, Faults, File
+from node.store.config import DiskConfig, StoreConfig
+from node.store.handles import Handles
+from node.store.index import ShareIndex, Spot
+from node.store.recover import Scan
+from node.store.shares import DiskState, DiskUsage, ShareKey, Tombstone, pack_tombstone
+from node.store.volume import HEAD_BYTES, HEADER_BYTES, EntryKind, Format, Head, pack_header
+from protocol.ids import NamespaceId
+
+log = structlog.get_logger(__name__)
+
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Outcome(enum.Enum):
+    """What became of one piece of work. Only DONE is durable."""
+
+    DONE = "done"
+    FULL = "full"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class PutWork:
+    """Keep a share. With `moved_from` it is a copy of a share that must still stand there."""
+
+    key: ShareKey
+    namespace: NamespaceId
+    meta: bytes
+    parts: tuple[Buffer, ...]
+    payload_bytes: int
+    moved_from: Spot | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return HEAD_BYTES + len(self.meta) + self.payload_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropWork:
+    """Delete a share. With `victim_volume` it is the copy of a tombstone that must outlive its volume."""
+
+    key: ShareKey
+    victim_volume: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return 2 * HEAD_BYTES
+
+
+Work = PutWork | DropWork
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A piece of work and where its entry begins."""
+
+    work: Work
+    place: int
+    head: Head
+
+
+class DiskVolumes:
+    """All methods block. `append` and `remove` are for the writing thread alone."""
+
+    def __init__(
+        self, disk: Disk, config: DiskConfig, limits: StoreConfig, salt: bytes, index: ShareIndex, faults: Faults
+    ) -> None:
+        self.config = config
+        self.limits = limits
+        self.index = index
+        self.handles = Handles(disk)
+        self.punches_holes = True
+        self.state = DiskState.GOOD
+        self._disk = disk
+        self._salt = salt
+        self._faults = faults
+        self._active = 0
+
+    def use(self, number: int) -> None:
+        """Append to this volume from now on."""
+        self._active = number
+
+    @property
+    def active(self) -> int:
+        return self._active
+
+    def format_of(self, number: int) -> Format:
+        return Format(number, self._salt)
+
+    def room_bytes(self) -> int:
+        """What may still be written. Raises OSError."""
+        unused = self.config.capacity_bytes - self.index.used_bytes()
+        return max(0, min(unused, self._disk.free_bytes() - self.config.reserve_bytes))
+
+    def usage(self, path: str) -> DiskUsage:
+        try:
+            room_bytes = self.room_bytes()
+        except OSError:
+            room_bytes = 0
+        state = DiskState.FULL if self.state is DiskState.GOOD and not room_bytes else self.state
+        used_bytes, shares = self.index.used_bytes(), self.index.share_count()
+        return DiskUsage(path, self.config.capacity_bytes, used_bytes, room_bytes, shares, state)
+
+    def append(self, works: Sequence[Work]) -> list[Outcome]:
+        """Make the works durable, together; what is done already is not done again."""
+        accepted, outcomes = self._accept(works)
+        if accepted:
+            result = self._write_somewhere(accepted)
+            outcomes = [result if outcome is None else outcome for outcome in outcomes]
+        if self.index.lags:
+            self.index.flush()
+        return [outcome or Outcome.DONE for outcome in outcomes]
+
+    def _accept(self, works: Sequence[Work]) -> tuple[list[Work], list[Outcome | None]]:
+        """What must be written; and what is decided already (None shares the fate of the write)."""
+        if self.state is DiskState.FAILING:
+            return [], [self._outcome_unwritten(work) for work in works]
+        room_bytes = self._room_or_nothing()
+        coming: dict[ShareKey, bool] = {}
+        accepted: list[Work] = []
+        outcomes: list[Outcome | None] = []
+        for work in works:
+            if self._is_needless(work, coming):
+                outcomes.append(None if work.key in coming else Outcome.DONE)
+            elif isinstance(work, PutWork) and work.size_bytes > room_bytes:
+                outcomes.append(Outcome.FULL)
+            else:
+                room_bytes -= work.size_bytes
+                coming[work.key] = isinstance(work, PutWork)
+                accepted.append(work)
+                outcomes.append(None)
+        return accepted, outcomes
+
+    def _room_or_nothing(self) -> int:
+        try:
+            return self.room_bytes()
+        except OSError as error:
+            log.error("disk-unreadable", disk=self.config.path, reason=str(error))
+            return 0
+
+    def _outcome_unwritten(self, work: Work) -> Outcome:
+        return Outcome.DONE if self._is_needless(work, {}) else Outcome.FAILING
+
+    def _is_needless(self, work: Work, coming: dict[ShareKey, bool]) -> bool:
+        spot = self.index.find(work.key)
+        if isinstance(work, DropWork):
+            if work.victim_volume is not None:
+                return spot is not None or work.key in coming
+            return not coming.get(work.key, spot is not None)
+        if work.moved_from is not None:
+            return spot != work.moved_from or work.key in coming
+        return coming.get(work.key, spot is not None and not spot.is_damaged)
+
+    def _write_somewhere(self, works: list[Work]) -> Outcome:
+        for _ in range(2):
+            try:
+                self._write(works)
+                return Outcome.DONE
+            except OSError as error:
+                log.error("write-failed", disk=self.config.path, volume=self._active, reason=str(error))
+                if error.errno in _NO_SPACE:
+                    return Outcome.FULL
+        self.state = DiskState.FAILING
+        return Outcome.FAILING
+
+    def _write(self, works: list[Work]) -> None:
+        size_bytes = sum(work.size_bytes for work in works)
+        start = self.index.volume(self._active).size_bytes
+        if start > HEADER_BYTES and start + size_bytes > self.limits.volume_bytes:
+            self._active += 1
+            start = self.index.volume(self._active).size_bytes
+        with self.handles.lease(self._active) as file:
+            placed, end, parts = self._lay_out(works, start)
+            try:
+                self._faults.reach_blocking("store.before-write")
+                file.write(start, parts)
+                self._faults.reach_blocking("store.before-sync")
+            except Exception:
+                self._cut(file, start)
+                raise
+            try:
+                file.sync()
+            except OSError:
+                self._seal_after_failed_sync(file, start)
+                raise
+            self._faults.reach_blocking("store.after-sync")
+        self._learn(placed, end)
+
+    def _lay_out(self, works: list[Work], start: int) -> tuple[list[_Placed], int, list[Buffer]]:
+        """Heads and metadata around the callers' own buffers, which are not copied."""
+        number = self._active
+        form = self.format_of(number)
+        parts: list[Buffer] = []
+        place = start
+        if place == 0:
+            parts.append(pack_header(number, self._salt))
+            place = HEADER_BYTES
+        placed = []
+        for work in works:
+            meta = work.meta if isinstance(work, PutWork) else pack_tombstone(self._tombstone(work))
+            payload_bytes = work.payload_bytes if isinstance(work, PutWork) else 0
+            kind = EntryKind.SHARE if isinstance(work, PutWork) else EntryKind.TOMBSTONE
+            head = Head(kind, len(meta), payload_bytes, start)
+            parts.append(form.head(place, head, meta) + meta)
+            if isinstance(work, PutWork):
+                parts.extend(work.parts)
+            placed.append(_Placed(work, place, head))
+            place += head.size_bytes
+        return placed, place, parts
+
+    def _tombstone(self, work: DropWork) -> Tombstone:
+        spot = self.index.find(work.key)
+        volume = spot.volume if spot is not None else self._active
+        return Tombstone(work.key, volume if work.victim_volume is None else work.victim_volume)
+
+    def _learn(self, placed: list[_Placed], end: int) -> None:
+        """The batch is durable: let reads find it, then free what it made useless."""
+        number = self._active
+        useless: list[Spot | None] = []
+        for one in placed:
+            if isinstance(one.work, PutWork):
+                spot = Spot(one.work.namespace, number, one.place, one.head.meta_bytes, one.head.payload_bytes)
+                useless.append(self.index.put(one.work.key, spot))
+            else:
+                useless.append(self.index.drop(one.work.key, (number, one.place)))
+        self.index.reached(number, end)
+        for spot_freed in useless:
+            if spot_freed is not None:
+                self.free(spot_freed)
+
+    def free(self, spot: Spot) -> None:
+        """Give a useless payload back to the disk. A failure costs space, nothing else."""
+        if not self.punches_holes or not spot.payload_bytes:
+            return
+        self._faults.reach_blocking("store.before-punch")
+        try:
+            with self.handles.lease(spot.volume) as file:
+                self.punches_holes = file.punch(spot.place + HEAD_BYTES + spot.meta_bytes, spot.payload_bytes)
+        except OSError as error:
+            log.warning("punch-failed", disk=self.config.path, volume=spot.volume, reason=str(error))
+            return
+        if self.punches_holes:
+            self.index.punched(spot.volume, spot.payload_bytes)
+
+    def _cut(self, file: File, size_bytes: int) -> None:
+        """Drop what a failed write left; if even that fails, write here no more."""
+        try:
+            file.truncate(size_bytes)
+        except OSError:
+            self._seal()
+
+    def _seal(self) -> None:
+        log.error("volume-sealed", disk=self.config.path, volume=self._active)
+        self.index.seal(self._active)
+        self._active += 1
+
+    def _seal_after_failed_sync(self, file: File, size_bytes: int) -> None:
+        number = self._active
+        self._seal()
+        try:
+            file.truncate(size_bytes)
+            self._read_again(number, file)
+        except OSError as error:
+            log.error("volume-unreadable", disk=self.config.path, volume=number, reason=str(error))
+
+    def _read_again(self, number: int, file: File) -> None:
+        """Which shares can still be found in this volume? The others count as not held, so that they are repaired."""
+        scan = Scan(file, self.format_of(number), durable_bytes=self.index.volume(number).size_bytes)
+        good = {entry.place for entry in scan.entries(lambda _: False)}
+        for key, spot in self.index.in_volume(number):
+            if spot.place not in good:
+                self.index.mark_damaged(key, spot)
+
+    def remove(self, number: int) -> None:
+        """Delete a volume in which nothing is needed any more."""
+        self.index.forget_volume(number)
+        self.handles.remove(number)
+
+    def close(self) -> None:
+        """Bring the index up to date, so that the next start has nothing to read."""
+        self.index.flush()
+        self.index.close()
+        self.handles.close()
