@@ -50,8 +50,7 @@ class Workspace:
 
     def slots(self, size_bytes: int) -> tuple[memoryview, ...]:
         """One slot for each share of a block of `size_bytes` sealed bytes: receive share i into slot i."""
-        if not 0 < size_bytes <= self.size_bytes_max:
-            raise ValueError("the workspace was made for smaller blocks")
+        self._check(size_bytes)
         share_bytes = share_size(self.k, size_bytes)
         if not self._slots or len(self._slots[0]) != share_bytes:
             self._slots = tuple(
@@ -61,12 +60,17 @@ class Workspace:
 
     def sealed(self, size_bytes: int) -> memoryview:
         """The sealed bytes that the first k slots hold."""
+        self._check(size_bytes)
         return self._memory[:size_bytes]
 
     def pad(self, size_bytes: int) -> None:
         """Zero what lies between the sealed bytes and the end of slot k-1."""
         end = self.k * share_size(self.k, size_bytes)
         self._memory[size_bytes:end] = bytes(end - size_bytes)
+
+    def _check(self, size_bytes: int) -> None:
+        if not 0 < size_bytes <= self.size_bytes_max:
+            raise ValueError("the workspace was made for smaller blocks")
 
 
 def encode_block(
