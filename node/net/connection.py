@@ -1,0 +1,414 @@
+"""A connection: many exchanges at once, asked by either end, over one stream to a proven peer.
+
+Four kinds of task live in `run`: one reads frames and hands each to its exchange, one writes (`node.net.sending`),
+one notices a peer that has fallen silent, and one serves each exchange that the peer asked. Whatever breaks the
+connection, a peer that breaks the protocol included, ends all of them and is heard by everybody who waits on it.
+Exchanges that we ask have odd numbers where we dialled and even ones where we accepted, and numbers only rise, so
+a late frame for an exchange that is over can be told from a frame that has no business here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import structlog
+import trio
+
+from node.host.ports import Buffer, Entropy, Stream
+from node.net.exchange import Answer, Asking, Exchange
+from node.net.failures import RemoteError, error_of, failure_of, find_error
+from node.net.identity import Credentials, Gate, Peer, prove_as_acceptor, prove_as_dialler
+from node.net.payload import Budget
+from node.net.reading import FrameReader, lost, unexpected
+from node.net.sending import Cutter, Frame, Sender, frame_of
+from node.net.settings import NetSettings
+from protocol.errors import MaillonError, Malformed, OverLimit, Refused, Unavailable
+from protocol.ids import NodeId
+from protocol.limits import EXCHANGES_MAX
+from protocol.wire import schema
+from protocol.wire.envelopes import Carriage, Failure, Reply, Request, Role
+from protocol.wire.frames import PING_BYTES, FrameType, Header, parse_window
+
+T = TypeVar("T")
+Handler = Callable[[Exchange], Awaitable[None]]
+
+_STRANGER_EXCHANGES_MAX = 4
+
+log = structlog.get_logger(__name__)
+
+
+async def connect(
+    stream: Stream,
+    credentials: Credentials,
+    *,
+    expected: NodeId | None,
+    gate: Gate,
+    handler: Handler,
+    entropy: Entropy,
+    settings: NetSettings,
+) -> Connection:
+    """A connection over a stream that we dialled, both ends proven.
+
+    Raises:
+        Refused, Forged, Malformed: see `node.net.identity`; the stream is closed.
+        Unavailable: `handshake-timeout`, `stream-broken` or `connection-lost`.
+    """
+    reader = FrameReader(stream)
+    async with _handshake(stream, settings):
+        peer = await prove_as_dialler(stream, reader, credentials, expected=expected, gate=gate, entropy=entropy)
+    return Connection(stream, reader, peer, handler, settings, dialled=True)
+
+
+async def accept(
+    stream: Stream,
+    credentials: Credentials,
+    *,
+    roles: frozenset[Role],
+    gate: Gate,
+    handler: Handler,
+    entropy: Entropy,
+    settings: NetSettings,
+) -> Connection:
+    """A connection over a stream that somebody opened to us. `roles` says who may come in by this door.
+
+    Raises:
+        Refused, Forged, Malformed, Unavailable: as `connect`.
+    """
+    reader = FrameReader(stream)
+    async with _handshake(stream, settings):
+        peer = await prove_as_acceptor(stream, reader, credentials, roles=roles, gate=gate, entropy=entropy)
+    return Connection(stream, reader, peer, handler, settings, dialled=False)
+
+
+def dispatch(table: Mapping[int, Handler]) -> Handler:
+    """One handler out of many, by the kind of request."""
+
+    async def handle(exchange: Exchange) -> None:
+        handler = table.get(exchange.kind)
+        if handler is None:
+            raise Refused("kind-unknown", kind=exchange.kind)
+        await handler(exchange)
+
+    return handle
+
+
+class Connection:
+    """Made by `connect` and `accept`; lives as long as its `run`."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        reader: FrameReader,
+        peer: Peer,
+        handler: Handler,
+        settings: NetSettings,
+        *,
+        dialled: bool,
+    ) -> None:
+        self.peer = peer
+        self.budget = Budget(settings.buffered_bytes_max)
+        self._stream = stream
+        self._reader = reader
+        self._handler = handler
+        self._settings = settings
+        self._sender = Sender(stream, grace_s=settings.abandon_grace_s, give_up=self._give_up)
+        self._next_id = 1 if dialled else 2
+        self._last_theirs = 0
+        self._asked: dict[int, Asking] = {}
+        self._served: dict[int, Exchange] = {}
+        self._exchanges_max = _STRANGER_EXCHANGES_MAX if peer.role is Role.JOINER else EXCHANGES_MAX
+        self._over = trio.Event()
+        self._cause: MaillonError | None = None
+        self._heard_at_s = trio.current_time()
+        self._pong_due = False
+        self._scope = trio.CancelScope()
+
+    @property
+    def closed(self) -> bool:
+        """Nothing can be asked here any more."""
+        return self._over.is_set()
+
+    @property
+    def cause(self) -> MaillonError | None:
+        """Why the connection is over; None when either end closed it, or it is not over."""
+        return self._cause
+
+    # -- asking
+
+    async def ask(
+        self,
+        kind: int,
+        message: object,
+        reply: type[T],
+        *,
+        deadline_s: float,
+        payload: Sequence[Buffer] = (),
+        into: memoryview | None = None,
+        over: Carriage = Carriage.SECURE,
+    ) -> Answer[T]:
+        """Ask, and wait for the whole answer. All buffers are the caller's again when this returns or raises.
+
+        Raises:
+            Unavailable: `deadline`, `connection-lost`, `exchanges-busy`.
+            OverLimit: `answer-payload` when it does not fit in `into`.
+            RemoteError: what the peer raised.
+        """
+        cutter = Cutter(payload)
+        room = memoryview(b"") if into is None else into.cast("B")
+        with trio.CancelScope(deadline=trio.current_time() + deadline_s) as scope:
+            asking = self._begin(kind, message, cutter, payload_bytes=cutter.left_bytes, into=room, over=over)
+            try:
+                return await asking.whole(reply, cutter)
+            finally:
+                await self._leave(asking)
+        assert scope.cancelled_caught  # noqa: S101 - nothing else ends the block without returning
+        raise Unavailable("deadline", kind=kind, deadline_ms=int(deadline_s * 1000))
+
+    @asynccontextmanager
+    async def open(self, kind: int, message: object, *, payload_bytes: int | None = None) -> AsyncIterator[Asking]:
+        """Ask with streamed payloads. Leaving the block before the answer is complete cancels the exchange."""
+        asking = self._begin(kind, message, Cutter(()), payload_bytes=payload_bytes)
+        try:
+            await asking.begun()
+            yield asking
+        finally:
+            await self._leave(asking)
+
+    def _begin(
+        self,
+        kind: int,
+        message: object,
+        cutter: Cutter,
+        *,
+        payload_bytes: int | None,
+        into: memoryview | None = None,
+        over: Carriage = Carriage.SECURE,
+    ) -> Asking:
+        if self.closed:
+            raise lost()
+        if len(self._asked) >= self._exchanges_max:
+            raise Unavailable("exchanges-busy", limit=self._exchanges_max)
+        asking = Asking(self, self._next_id, payload_bytes=payload_bytes, into=into, over=over)
+        asking.begin(kind, message, cutter)
+        self._next_id += 2
+        self._asked[asking.id] = asking
+        return asking
+
+    async def _leave(self, asking: Asking) -> None:
+        # Out of the table first: what arrives from now on is skipped, not delivered.
+        self._asked.pop(asking.id, None)
+        await asking.close()
+
+    # -- living and ending
+
+    async def run(self) -> None:
+        """Serve until either end closes or something breaks; never raises for what the peer or the network does."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._guard, self._sender.run)
+                    nursery.start_soon(self._guard, self._read, nursery)
+                    nursery.start_soon(self._guard, self._notice_silence)
+        finally:
+            self._end(self._cause)
+            self._sender.fail(lost())
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.abandon_grace_s):
+                await self._stream.aclose()
+
+    def close(self) -> None:
+        """Say goodbye and end `run`. What is under way is abandoned."""
+        if self.closed:
+            return
+        self._over.set()
+        self._sender.send_soon(frame_of(FrameType.GOODBYE, 0))
+        self._end_soon()
+
+    async def _guard(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """One of the connection's own tasks: when it ends, for whatever reason, so does the connection."""
+        try:
+            await work(*arguments)
+        except MaillonError as error:
+            self._end(error)
+            if isinstance(error, Malformed | OverLimit) and not isinstance(error, RemoteError):
+                log.warning("peer-broke-protocol", peer=self.peer.node, error=str(error))
+                self._refuse(0, error)
+                self._end_soon()
+                return
+        self._scope.cancel()
+
+    def _end_soon(self) -> None:
+        """Let the writer put out its control frames, then end."""
+        self._sender.finish()
+        self._scope.deadline = trio.current_time() + self._settings.abandon_grace_s
+
+    def _give_up(self, cause: MaillonError) -> None:
+        self._end(cause)
+        self._scope.cancel()
+
+    def _end(self, cause: MaillonError | None) -> None:
+        """Everybody who waits hears that it is over. The first cause stands."""
+        if self._cause is None and not self.closed:
+            self._cause = cause
+        self._over.set()
+        for asking in list(self._asked.values()):
+            asking.on_failure(lost())
+        for exchange in list(self._served.values()):
+            exchange.fail(lost())
+
+    async def _notice_silence(self) -> None:
+        settings = self._settings
+        while True:
+            quiet_s = trio.current_time() - self._heard_at_s
+            if quiet_s >= settings.silent_after_s:
+                raise Unavailable("peer-silent", silent_ms=int(quiet_s * 1000))
+            if quiet_s >= settings.ping_every_s:
+                self.send_soon(frame_of(FrameType.PING, 0, bytes(PING_BYTES)))
+            until_s = settings.ping_every_s if quiet_s >= settings.ping_every_s else settings.ping_every_s - quiet_s
+            await trio.sleep(min(until_s, max(settings.silent_after_s - quiet_s, 0)))
+
+    # -- what exchanges need (`node.net.exchange.Link`)
+
+    def sender(self, carriage: Carriage) -> Sender:
+        """Where frames of this carriage go out."""
+        return self._sender
+
+    def carriage(self, wanted: Carriage) -> Carriage:
+        """SEALED only where there is a plain stream."""
+        return Carriage.SECURE
+
+    def send_soon(self, frame: Frame) -> None:
+        """A control frame, before all else."""
+        self._sender.send_soon(frame)
+
+    # -- reading
+
+    async def _read(self, nursery: trio.Nursery) -> None:
+        while True:
+            header = await self._reader.header()
+            if header is None:
+                raise lost()
+            self._heard_at_s = trio.current_time()
+            if header.type is FrameType.DATA:
+                await self._take_data(self._reader, header)
+                continue
+            payload = await self._reader.payload(header.payload_bytes)
+            if header.type is FrameType.GOODBYE:
+                return
+            self._on_frame(header, payload, nursery)
+
+    async def _take_data(self, reader: FrameReader, header: Header) -> None:
+        end = self._find(header)
+        if end is None:
+            await reader.skip(header.payload_bytes)
+            return
+        if not end.incoming.is_open:
+            raise unexpected(header)
+        await end.incoming.take(reader, header.payload_bytes)
+        if isinstance(end, Asking):
+            end.on_payload()
+
+    def _on_frame(self, header: Header, payload: bytes, nursery: trio.Nursery) -> None:
+        match header.type:
+            case FrameType.REQUEST:
+                self._on_request(header, schema.decode(Request, payload), nursery)
+            case FrameType.REPLY | FrameType.FAILURE | FrameType.END | FrameType.WINDOW | FrameType.CANCEL:
+                self._on_exchange_frame(header, payload)
+            case FrameType.PING:
+                self._answer_ping(payload)
+            case FrameType.PONG:
+                pass  # Having been heard is all that it says.
+            case _:
+                raise unexpected(header)
+
+    def _on_exchange_frame(self, header: Header, payload: bytes) -> None:
+        if header.exchange == 0:
+            raise error_of(schema.decode(Failure, payload), self.peer.node)
+        end = self._find(header)
+        match header.type, end:
+            case (_, None):
+                pass  # Late, for an exchange that is over here.
+            case (FrameType.WINDOW, _):
+                end.outgoing.grant(parse_window(payload))
+            case (FrameType.END, _):
+                end.incoming.end()
+                if isinstance(end, Asking):
+                    end.on_payload()
+            case (FrameType.REPLY, Asking()):
+                end.on_reply(schema.decode(Reply, payload))
+            case (FrameType.FAILURE, Asking()):
+                end.on_failure(error_of(schema.decode(Failure, payload), self.peer.node))
+            case (FrameType.CANCEL, Exchange()):
+                end.scope.cancel()
+            case _:
+                raise unexpected(header)
+
+    def _find(self, header: Header) -> Asking | Exchange | None:
+        """The exchange of a frame; None when it is over. Raises Malformed for one that never was."""
+        ours = header.exchange % 2 == self._next_id % 2
+        if header.exchange >= self._next_id if ours else header.exchange > self._last_theirs:
+            raise unexpected(header)
+        return self._asked.get(header.exchange) if ours else self._served.get(header.exchange)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        self.send_soon(frame_of(FrameType.PONG, 0, payload))
+
+    # -- serving
+
+    def _on_request(self, header: Header, request: Request, nursery: trio.Nursery) -> None:
+        if header.exchange % 2 == self._next_id % 2 or header.exchange <= self._last_theirs:
+            raise unexpected(header)
+        self._last_theirs = header.exchange
+        if len(self._served) >= self._exchanges_max:
+            self._refuse(header.exchange, OverLimit("exchanges", limit=self._exchanges_max))
+            return
+        exchange = Exchange(self, header.exchange, request)
+        self._served[header.exchange] = exchange
+        nursery.start_soon(self._serve, exchange)
+
+    def _refuse(self, exchange: int, error: MaillonError) -> None:
+        self.send_soon(frame_of(FrameType.FAILURE, exchange, schema.encode(failure_of(error))))
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            with exchange.scope:
+                failure = await self._handle(exchange)
+                if failure is not None:
+                    frame = frame_of(FrameType.FAILURE, exchange.id, schema.encode(failure_of(failure)))
+                    await self._sender.send([frame])
+        except Exception as raised:
+            # Lost with the connection, or raised while the handler was being cancelled: nobody is left to tell.
+            if find_error(raised) is None:
+                log.exception("handler-failed", kind=exchange.kind, peer=self.peer.node)
+        finally:
+            await exchange.close()
+            self._served.pop(exchange.id, None)
+
+    async def _handle(self, exchange: Exchange) -> MaillonError | None:
+        """Run the handler; what it raised, to be told to the asker."""
+        try:
+            await self._handler(exchange)
+        except Exception as raised:
+            error = find_error(raised)
+            if error is None:
+                log.exception("handler-failed", kind=exchange.kind, peer=self.peer.node)
+            return error or Unavailable("peer-internal")
+        if exchange.complete:
+            return None
+        log.error("handler-gave-no-answer", kind=exchange.kind)
+        return Unavailable("peer-internal")
+
+
+@asynccontextmanager
+async def _handshake(stream: Stream, settings: NetSettings) -> AsyncIterator[None]:
+    """The proof has a deadline, and whatever goes wrong in it closes the stream."""
+    try:
+        with trio.CancelScope(deadline=trio.current_time() + settings.handshake_s) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise Unavailable("handshake-timeout", deadline_ms=int(settings.handshake_s * 1000))
+    except BaseException:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + settings.abandon_grace_s):
+            await stream.aclose()
+        raise

@@ -1,0 +1,90 @@
+"""Frames off a stream.
+
+A small read-ahead takes a header, and whole small frames with it, in one call to the stream; what follows a DATA
+header is then received straight into the buffer of whoever waits for it, so no more than a read-ahead's worth of a
+256 KiB payload is ever moved twice.
+"""
+
+from __future__ import annotations
+
+from node.host.ports import Stream
+from protocol.errors import Malformed, Unavailable
+from protocol.limits import KIB
+from protocol.wire.frames import HEADER_BYTES, Header, parse_header
+
+_AHEAD_BYTES = 4 * KIB
+_SKIP_BYTES = 64 * KIB
+
+
+class FrameReader:
+    """One direction of one stream; one task reads. A cancelled call loses no byte of the stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._ahead = memoryview(bytearray(_AHEAD_BYTES))
+        self._start = 0
+        self._end = 0
+        self._scratch: memoryview | None = None
+
+    async def header(self) -> Header | None:
+        """The next header; None when the stream ended between two frames.
+
+        Raises:
+            Malformed, OverLimit: from `parse_header`; `frame-truncated` when the stream ended inside one.
+        """
+        while self._end - self._start < HEADER_BYTES:
+            if not await self._read_ahead():
+                if self._end > self._start:
+                    raise Malformed("frame-truncated")
+                return None
+        start, self._start = self._start, self._start + HEADER_BYTES
+        return parse_header(self._ahead[start : self._start])
+
+    async def payload(self, size_bytes: int) -> bytes:
+        """A small payload whole. The header's bound was checked before anything is allocated here."""
+        if self._end - self._start >= size_bytes:
+            start, self._start = self._start, self._start + size_bytes
+            return bytes(self._ahead[start : self._start])
+        whole = bytearray(size_bytes)
+        view = memoryview(whole)
+        while view:
+            view = view[await self.some_into(view) :]
+        return bytes(whole)
+
+    async def some_into(self, buffer: memoryview) -> int:
+        """Fill some of `buffer`, at least one byte. Raises Malformed(`frame-truncated`) at the end of the stream."""
+        ready = min(len(buffer), self._end - self._start)
+        if ready:
+            buffer[:ready] = self._ahead[self._start : self._start + ready]
+            self._start += ready
+            return ready
+        received = await self._stream.receive_into(buffer)
+        if received == 0:
+            raise Malformed("frame-truncated")
+        return received
+
+    async def skip(self, size_bytes: int) -> None:
+        """Read and forget, for a payload that nobody wants any more."""
+        if self._scratch is None:
+            self._scratch = memoryview(bytearray(_SKIP_BYTES))
+        while size_bytes:
+            size_bytes -= await self.some_into(self._scratch[:size_bytes])
+
+    async def _read_ahead(self) -> bool:
+        if self._start:
+            rest = bytes(self._ahead[self._start : self._end])
+            self._ahead[: len(rest)] = rest
+            self._start, self._end = 0, len(rest)
+        received = await self._stream.receive_into(self._ahead[self._end :])
+        self._end += received
+        return received > 0
+
+
+def unexpected(header: Header) -> Malformed:
+    """The error for a frame that has no business where it came."""
+    return Malformed("frame-unexpected", type=header.type.name, exchange=header.exchange)
+
+
+def lost() -> Unavailable:
+    """The error of everybody who waits on a connection that is over."""
+    return Unavailable("connection-lost")
