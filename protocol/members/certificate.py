@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from protocol.errors import Forged, Malformed
-from protocol.ids import PublicKey
+from protocol.ids import ID_BYTES, PublicKey
 from protocol.limits import ORGANISATIONS_ADMITTED_MAX
 from protocol.members.governance import Ballot, Chain, Motion, check_elector, read_ballot, round_subject
 from protocol.members.lineage import Lineage
 from protocol.members.records import UNSIGNED, Record, RecordKind, check_record, expect
 from protocol.wire import schema
 from protocol.wire.schema import Length, Range, Signature
+
+_NOBODY: Final = PublicKey(bytes(ID_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +42,26 @@ class Certificate:
 
 
 def make_certificate(chain: Chain, ballots: Sequence[Record]) -> Record:
-    """The certificate of these ballot records: a quorum of `chain`'s electorate, all for one motion.
+    """The certificate of these ballot records: a quorum of `chain`'s electorate or more, all for one motion.
 
-    Only as many votes as the quorum needs are taken, the first in the order of the electorate.
+    Only as many votes as the quorum needs are taken, those that take least room first.
     """
-    cast = {ballot.organisation: (record, ballot) for record in ballots for ballot in (read_ballot(record),)}
-    votes: list[Vote] = []
+    places = {elector.organisation: place for place, elector in enumerate(chain.electorate)}
+    found: list[tuple[int, Vote]] = []
     motion: Motion | None = None
-    for place, elector in enumerate(chain.electorate):
-        if elector.organisation in cast and len(votes) < chain.quorum:
-            record, ballot = cast[elector.organisation]
-            motion = ballot.motion
-            lineage = None if ballot.lineage == elector.admission.lineage else ballot.lineage
-            votes.append(Vote(place, lineage, record.signature))
-    if motion is None:
-        raise ValueError("a certificate needs ballots of the electorate")
+    for record in ballots:
+        ballot = read_ballot(record)
+        motion = ballot.motion
+        place = places[ballot.organisation]
+        same = ballot.lineage == chain.electorate[place].admission.lineage
+        extra_keys = 0 if same else len(ballot.lineage.keys)
+        found.append((extra_keys, Vote(place, None if same else ballot.lineage, record.signature)))
+    if motion is None or len(found) < chain.quorum:
+        raise ValueError("a certificate needs a quorum of ballots")
+    found.sort(key=lambda cost_and_vote: (cost_and_vote[0], cost_and_vote[1].elector))
+    votes = sorted((vote for _, vote in found[: chain.quorum]), key=lambda vote: vote.elector)
     body = schema.encode(Certificate(motion, tuple(votes)))
-    nobody = PublicKey(bytes(len(chain.after)))
-    return Record(chain.federation, RecordKind.CERTIFICATE, 1, nobody, chain.after, body, UNSIGNED)
+    return Record(chain.federation, int(RecordKind.CERTIFICATE), 1, _NOBODY, chain.after, body, UNSIGNED)
 
 
 def read_certificate(record: Record) -> Certificate:
@@ -78,20 +82,29 @@ def check_certificate(chain: Chain, certificate: Certificate) -> None:
     Raises:
         Forged: `certificate-quorum`, `signature`. Refused: `ballot-key-replaced`.
     """
-    electorate = chain.electorate
     votes = certificate.votes
-    if certificate.motion.after != chain.after or len(votes) != chain.quorum or votes[-1].elector >= len(electorate):
+    electors = len(chain.electorate)
+    if certificate.motion.after != chain.after or len(votes) != chain.quorum or votes[-1].elector >= electors:
         raise Forged("certificate-quorum", votes=len(votes), quorum=chain.quorum)
-    for vote in votes:
-        elector = electorate[vote.elector]
-        lineage = elector.admission.lineage if vote.lineage is None else vote.lineage
-        if lineage.organisation != elector.organisation:
-            raise Forged("lineage", organisation=elector.organisation)
-        check_elector(chain, lineage)
-        check_record(_ballot_record(chain, certificate.motion, lineage, vote.signature), chain.federation)
+    for ballot in ballots_of(chain, certificate):
+        check_elector(chain, read_ballot(ballot).lineage)
+        check_record(ballot, chain.federation)
 
 
-def _ballot_record(chain: Chain, motion: Motion, lineage: Lineage, signature: bytes) -> Record:
-    ballot = schema.encode(Ballot(lineage, motion, approve=True))
+def ballots_of(chain: Chain, certificate: Certificate) -> tuple[Record, ...]:
+    """The ballots that the votes stand for, as their organisations signed them.
+
+    Raises:
+        Forged: `lineage` when a vote is said to be another organisation's.
+    """
+    return tuple(_ballot(chain, certificate.motion, vote) for vote in certificate.votes)
+
+
+def _ballot(chain: Chain, motion: Motion, vote: Vote) -> Record:
+    elector = chain.electorate[vote.elector]
+    lineage = elector.admission.lineage if vote.lineage is None else vote.lineage
+    if lineage.organisation != elector.organisation:
+        raise Forged("lineage", organisation=elector.organisation)
+    body = schema.encode(Ballot(lineage, motion, approve=True))
     subject = round_subject(motion.after, motion.round)
-    return Record(chain.federation, RecordKind.BALLOT, 1, lineage.current, subject, ballot, signature)
+    return Record(chain.federation, int(RecordKind.BALLOT), 1, lineage.current, subject, body, vote.signature)

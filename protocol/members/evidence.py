@@ -56,7 +56,7 @@ def make_evidence(one: Record, other: Record) -> Record | None:
     pair = sorted((body_digest(record.body), record.signature) for record in (one, other))
     first, second = (Signed(Digest(body), signature) for body, signature in pair)
     body = schema.encode(Equivocation(one.kind, one.counter, one.subject, first, second))
-    return Record(one.federation, RecordKind.EVIDENCE, 1, one.author, one.author, body, UNSIGNED)
+    return Record(one.federation, int(RecordKind.EVIDENCE), 1, one.author, one.author, body, UNSIGNED)
 
 
 def read_evidence(record: Record) -> Equivocation:

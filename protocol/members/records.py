@@ -69,6 +69,7 @@ def sign_record(
     key: SigningKey, federation: FederationId, kind: int, counter: int, subject: bytes, body: bytes
 ) -> Record:
     """The record that the owner of `key` states."""
+    kind = int(kind)  # an enumeration has no canonical form
     signature = key.sign(RECORD_PURPOSE, statement(federation, kind, counter, key.public, subject, body_digest(body)))
     return Record(federation, kind, counter, key.public, subject, body, signature)
 
