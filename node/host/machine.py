@@ -1,0 +1,62 @@
+"""What the real machine gives besides files and sockets: entropy, wall time, worker threads, the start lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from protocol.errors import Refused
+
+R = TypeVar("R")
+
+
+class SystemEntropy:
+    """The kernel's generator."""
+
+    def random_bytes(self, size: int) -> bytes:
+        return os.urandom(size)
+
+
+class SystemWallClock:
+    """What this machine believes; durations are measured on trio's clock instead."""
+
+    def now_s(self) -> int:
+        return int(time.time())
+
+
+class WorkerThreads:
+    """Trio's worker threads, bounded for the whole node, so that a burst queues instead of starting hundreds.
+
+    A cancelled caller waits for its work to end: abandoned work would go on using buffers that are being reused.
+    """
+
+    def __init__(self, count_max: int) -> None:
+        self._limiter = trio.CapacityLimiter(count_max)
+
+    async def run_blocking(self, work: Callable[..., R], *arguments: object) -> R:
+        return await trio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
+
+
+@asynccontextmanager
+async def hold_lock(node_dir: Path) -> AsyncIterator[None]:
+    """Hold NODE_DIR/lock while the node runs. Raises Refused(`node-already-running`).
+
+    The kernel drops an flock with the process that held it, so no crash leaves a stale one behind.
+    """
+    path = node_dir / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused("node-already-running", path=str(node_dir)) from error
+        yield
+    finally:
+        os.close(descriptor)

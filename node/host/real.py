@@ -1,0 +1,38 @@
+"""The real host, wired: this is where a node on a real machine gets its world from."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from node.host.certificate import make_contexts
+from node.host.faults import faults_from_environment
+from node.host.files import RealDisk, open_real_disk
+from node.host.index import SqliteIndex, open_sqlite
+from node.host.machine import SystemEntropy, SystemWallClock, WorkerThreads, hold_lock
+from node.host.network import RealNetwork
+from node.host.ports import Host
+
+THREADS_MAX = 16
+
+
+def real_host(node_dir: Path, *, threads_max: int = THREADS_MAX) -> Host:
+    """The world of the node whose folder is `node_dir`. Nothing is opened or created yet."""
+    faults = faults_from_environment()
+
+    def open_index(path: PurePath) -> SqliteIndex:
+        return open_sqlite(node_dir / path)
+
+    def open_disk(place: str) -> RealDisk:
+        return open_real_disk(node_dir, place, faults)
+
+    return Host(
+        network=RealNetwork(make_contexts),
+        disk=RealDisk(node_dir, faults),
+        entropy=SystemEntropy(),
+        wall=SystemWallClock(),
+        threads=WorkerThreads(threads_max),
+        faults=faults,
+        open_index=open_index,
+        open_disk=open_disk,
+        lock=lambda: hold_lock(node_dir),
+    )

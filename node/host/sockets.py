@@ -1,0 +1,144 @@
+"""One connected socket, driven without waiting where the kernel has no need to.
+
+Everything here is tried first and awaited only when the kernel says "not now": a stream that moves megabytes then
+costs a few calls a megabyte. Two consequences are dealt with here once for all streams. A task that never waits must
+still let others run: `OpenSocket` yields by the amount of work done. And a send cancelled half-way leaves the peer
+with half a message: from then on the socket refuses to send.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import trio
+
+from node.host.ports import Buffer
+from protocol.errors import Unavailable
+
+_YIELD_AFTER_BYTES = 1 << 20
+_CALL_WEIGHT_BYTES = 1 << 14
+_PARTS_PER_CALL = 256
+
+
+class OpenSocket:
+    """A connected stream socket; errors of the peer or the network are Unavailable(`stream-broken`)."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setblocking(False)
+        if connected.family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connected
+        self._work_bytes = 0
+        self._torn = False
+        self._closed = False
+
+    @property
+    def is_sendable(self) -> bool:
+        return not (self._torn or self._closed)
+
+    def receive_now(self, buffer: memoryview) -> int | None:
+        """Fill some of `buffer`; 0 at the end, None when nothing is there yet."""
+        try:
+            count = self._socket.recv_into(buffer)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise self._broken(error) from error
+        self._work_bytes += count + _CALL_WEIGHT_BYTES
+        return count
+
+    def send_now(self, parts: list[memoryview]) -> int | None:
+        """Send some of the parts; None when there is no room."""
+        try:
+            count = self._socket.sendmsg(parts[:_PARTS_PER_CALL])
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise self._broken(error) from error
+        self._work_bytes += count + _CALL_WEIGHT_BYTES
+        return count
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Fill some of `buffer`, waiting for the first byte; 0 at the end."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while (count := self.receive_now(buffer)) is None:
+            await self.wait_readable()
+        await self.yield_if_due()
+        return count
+
+    async def send(self, parts: list[memoryview]) -> None:
+        """Send all of the parts. Whoever calls holds the sending turn."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._torn:
+            raise Unavailable("stream-broken", reason="a send was cut short")
+        rest = [part for part in parts if len(part)]
+        self._torn = True
+        while rest:
+            count = self.send_now(rest)
+            if count is None:
+                await self._wait_writable()
+            else:
+                rest = _after(rest, count)
+        self._torn = False
+        await self.yield_if_due()
+
+    def tear(self) -> None:
+        """Refuse every later send: the peer has, or may have, half a message."""
+        self._torn = True
+
+    def close(self) -> None:
+        """Wake whoever waits and close; closing twice does nothing."""
+        if not self._closed:
+            self._closed = True
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+
+    async def wait_readable(self) -> None:
+        try:
+            await trio.lowlevel.wait_readable(self._socket)
+        except (trio.ClosedResourceError, ValueError, OSError) as error:
+            raise self._broken(error) from error
+        self._work_bytes = 0
+
+    async def _wait_writable(self) -> None:
+        try:
+            await trio.lowlevel.wait_writable(self._socket)
+        except (trio.ClosedResourceError, ValueError, OSError) as error:
+            raise self._broken(error) from error
+        self._work_bytes = 0
+
+    async def yield_if_due(self) -> None:
+        if self._work_bytes >= _YIELD_AFTER_BYTES:
+            self._work_bytes = 0
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def _broken(self, error: Exception) -> Unavailable:
+        return Unavailable("stream-broken", reason="closed here" if self._closed else reason_of(error))
+
+
+async def take_turn(lock: trio.Lock) -> None:
+    """Acquire the lock; when it is free, without the scheduling round that `async with lock` costs."""
+    try:
+        lock.acquire_nowait()
+    except trio.WouldBlock:
+        await lock.acquire()
+
+
+def as_views(parts: list[Buffer]) -> list[memoryview]:
+    return [memoryview(part).cast("B") for part in parts]
+
+
+def reason_of(error: BaseException) -> str:
+    """A short technical cause for logs and parameters, never a stack or an address of memory."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _after(parts: list[memoryview], count: int) -> list[memoryview]:
+    """What is left of `parts` without their first `count` bytes."""
+    for index, part in enumerate(parts):
+        if count < len(part):
+            return [part[count:], *parts[index + 1 :]]
+        count -= len(part)
+    return []
