@@ -128,15 +128,17 @@ class TlsStream:
         try:
             while filled < len(buffer):
                 room = cast(bytearray, buffer[filled:])  # any writable buffer will do
-                filled += cast(int, self._tls.read(len(room), room))  # and then it answers a count
+                count = cast(int, self._tls.read(len(room), room))  # and then it answers a count
+                if count == 0:
+                    return filled, True
+                filled += count
         except ssl.SSLWantReadError:
-            return filled, False
+            pass
         except ssl.SSLZeroReturnError:
             return filled, True
         except ssl.SSLError as error:
-            if filled:  # what came before is genuine; the next call finds the error again
-                return filled, False
-            raise _broken(error) from error
+            if not filled:  # what came before is genuine; the next call finds the error again
+                raise _broken(error) from error
         return filled, False
 
     async def _pull(self, wanted_bytes: int) -> None:
