@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from protocol.ids import Digest, NamespaceId, NodeId, OrganisationId, PublicKey
 from protocol.members.cards import Introduction, NamespaceCard, NodeCard, NodeState, OrganisationCard
@@ -89,11 +89,17 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything, each sorted by id."""
+    """Everything, each sorted by id; `brought_bytes` is the credited capacity of each member's active nodes."""
 
     organisations: tuple[OrganisationFacts, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
     namespaces: tuple[NamespaceFacts, ...] = ()
+    brought_bytes: Mapping[OrganisationId, int] = field(default_factory=dict)
+
+    def organisation(self, organisation: OrganisationId) -> OrganisationFacts | None:
+        place = bisect_left(self.organisations, organisation, key=lambda facts: facts.organisation)
+        found = place < len(self.organisations) and self.organisations[place].organisation == organisation
+        return self.organisations[place] if found else None
 
     def node(self, node: NodeId) -> NodeFacts | None:
         place = bisect_left(self.nodes, node, key=lambda facts: facts.node)
@@ -115,7 +121,7 @@ def derive_facts(chain: Chain, said: Said) -> Facts:
     nodes = _within_ceilings(_nodes(chain, said, organisations), organisations)
     members = {facts.node for facts in nodes if facts.state is not NodeState.LEFT}
     namespaces = tuple(_namespace(said.namespaces[name], name, members) for name in sorted(said.namespaces))
-    return Facts(tuple(organisations.values()), nodes, namespaces)
+    return Facts(tuple(organisations.values()), nodes, namespaces, _brought_bytes(nodes))
 
 
 def current_lineage(chain: Chain, said: Said, organisation: OrganisationId) -> Lineage | None:
@@ -233,6 +239,14 @@ def _within_ceilings(
         return facts.claimed_bytes if total <= most else min(facts.claimed_bytes, total) * most // total
 
     return tuple(replace(facts, capacity_bytes=credited(facts)) for facts in listed)
+
+
+def _brought_bytes(nodes: Iterable[NodeFacts]) -> Mapping[OrganisationId, int]:
+    brought: dict[OrganisationId, int] = defaultdict(int)
+    for facts in nodes:
+        if facts.admitted and facts.state is NodeState.ACTIVE:
+            brought[facts.organisation] += facts.capacity_bytes
+    return dict(brought)
 
 
 def _namespace(card: NamespaceCard, namespace: NamespaceId, members: set[NodeId]) -> NamespaceFacts:

@@ -139,7 +139,8 @@ class View:
         return self.facts.organisations
 
     def organisation(self, organisation: OrganisationId) -> OrganisationFacts | None:
-        return next((facts for facts in self.organisations() if facts.organisation == organisation), None)
+        """None for strangers and for the expelled."""
+        return self.facts.organisation(organisation)
 
     def nodes(self) -> tuple[NodeFacts, ...]:
         """Their nodes, sorted by id, also those that are leaving or left: see `state`."""
