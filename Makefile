@@ -19,7 +19,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(STAMP)   ## six organisations, six processes, two disks lost, every byte back
-	@$(BIN)/python -m tests.demo $(if $(FILES),--files "$(FILES)")
+	@$(BIN)/python -m node.demo $(if $(FILES),--files "$(FILES)")
 
 test: check unit processes  ## all that must hold, in under 15 minutes
 
@@ -50,6 +50,9 @@ bench: $(STAMP)  ## the speed table of docs/performance.md
 lock: $(STAMP)   ## choose the newest versions again
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --output-file requirements.lock pyproject.toml
+
+locale: $(STAMP) ## gather the program's messages for the translators, and compile
+	$(BIN)/python -m tests.tools.catalogue
 
 clean:           ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

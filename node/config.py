@@ -10,7 +10,7 @@ on the day it was needed. Sizes may be written "500 GB"; durations are seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 SIZE = "size"
 
@@ -52,39 +52,49 @@ class StoreSection:
     """How shares are kept."""
 
     volume_size_bytes: int = setting(
-        10**9, "A volume is sealed and a new one begun at about this size.", form=SIZE, least=1
+        10**9, "A volume is sealed and a new one begun at about this size.", form=SIZE, least=10**6
     )
     batch_size_bytes: int = setting(
-        16 * 10**6, "At most this many bytes are written before one fdatasync.", form=SIZE, least=1
+        16 * 10**6, "At most this many bytes are written before one fdatasync.", form=SIZE, least=10**6
     )
+    compact_below_percent: int = setting(50, "Where holes are unsupported: a volume less full of use is rewritten.")
+    compact_every_s: float = setting(3600.0, "How often volumes are looked at for that.", least=1)
     disks: tuple[DiskSection, ...] = setting((DiskSection(),), "The disks, one `[[store.disks]]` section for each.")
 
 
 @dataclass(frozen=True, slots=True)
-class JournalSection:
-    """How namespaces' journals are written and kept."""
+class TransportSection:
+    """Connections to other nodes."""
 
-    append_timeout_s: float = setting(10.0, "How long an append may wait for its quorum before it fails.", least=0.01)
-    holder_timeout_s: float = setting(5.0, "How long one holder may take to make an entry durable.", least=0.01)
+    dial_timeout_s: float = setting(5.0, "A connection must stand within this.", least=0.01)
+    handshake_s: float = setting(10.0, "A peer must have proven who it is within this.", least=0.01)
+    ping_every_s: float = setting(15.0, "A peer that was silent for so long is pinged.", least=0.01)
+    silent_after_s: float = setting(45.0, "A peer that stays silent for so long is given up.", least=0.01)
+    idle_close_s: float = setting(300.0, "A connection that nobody used for so long is closed.", least=0.01)
+    backoff_first_s: float = setting(0.2, "A failed dial is repeated after this; the wait then doubles.", least=0.001)
+    backoff_most_s: float = setting(15.0, "The longest wait between two dials.", least=0.001)
 
 
 @dataclass(frozen=True, slots=True)
 class GossipSection:
     """How members find out about each other. All members of a federation should use similar values."""
 
-    probe_every_s: float = setting(1.0, "One other node is probed this often.", least=0.01)
+    probe_interval_s: float = setting(1.0, "One other node is probed this often.", least=0.01)
     probe_timeout_s: float = setting(
         0.5, "A direct probe is lost after this; others are then asked to try.", least=0.01
     )
-    suspicion_s: float = setting(
-        5.0, "A suspected node has this long to refute before it counts as down.", least=0.01
+    helpers: int = setting(3, "How many others are asked to probe a node that did not answer.")
+    suspicion_s: float = setting(4.0, "A suspected node has about this long to answer before it is down.", least=0.01)
+    push_fanout: int = setting(3, "A new record is pushed to this many members.", least=1)
+    push_interval_s: float = setting(0.2, "New records are gathered for so long before they are pushed.", least=0.001)
+    reconcile_interval_s: float = setting(
+        10.0, "Records are compared in full with one member this often.", least=0.01
     )
-    indirect: int = setting(3, "How many others are asked to probe a node that did not answer.")
-    reconcile_every_s: float = setting(
-        30.0, "Records are compared in full with one random member this often.", least=0.01
+    reconcile_timeout_s: float = setting(60.0, "Such a comparison is given up after this.", least=0.01)
+    ask_timeout_s: float = setting(10.0, "How long a member may take to answer a small request.", least=0.01)
+    settle_s: float = setting(
+        5.0, "A starting node listens for so long at most before it says where it is.", least=0.01
     )
-    fanout: int = setting(3, "A new record is pushed to this many members at once.", least=1)
-    dial_timeout_s: float = setting(5.0, "A connection and its proof of identity must stand within this.", least=0.01)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +103,13 @@ class VaultSection:
 
     straggler_wait_s: float = setting(1.0, "After this, k + margin durable shares of a block are enough to go on.")
     complete_after_s: float = setting(60.0, "Shares still missing after this are completed in the background.")
-    share_timeout_s: float = setting(10.0, "One holder may take this long to store or send one share.", least=0.01)
+    put_deadline_s: float = setting(30.0, "One holder may take this long to store a share.", least=0.01)
+    get_deadline_s: float = setting(30.0, "One block must be read within this.", least=0.01)
+    hedge_after_s: float = setting(0.5, "A read asks one more holder when an answer takes longer.", least=0.001)
+    stall_s: float = setting(120.0, "A client that sends or takes no byte for so long is given up.", least=0.01)
+    retry_s: float = setting(2.0, "A namespace that could not be opened is tried again after this.", least=0.01)
     blocks_in_flight: int = setting(4, "Blocks of one object that are written or read at the same time.", least=1)
-    hedge_after_s: float = setting(
-        0.3, "A read asks one more holder when an answer takes longer than this.", least=0.001
-    )
+    desks: int = setting(12, "Blocks in memory for all objects together; each takes up to 13 MB.", least=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +130,14 @@ class Config:
         "connection (`sealed`), which costs less CPU and shows an eavesdropper which sealed bytes move.",
         choices=("tls", "sealed"),
     )
-    engine: str = setting(
+    engine: Literal["auto", "isal", "zfec"] = setting(
         "auto",
         "What does the arithmetic of erasure coding. `auto` takes ISA-L if found.",
         choices=("auto", "isal", "zfec"),
     )
     node: NodeSection = setting(NodeSection(), "")
     store: StoreSection = setting(StoreSection(), "")
-    journal: JournalSection = setting(JournalSection(), "")
+    transport: TransportSection = setting(TransportSection(), "")
     gossip: GossipSection = setting(GossipSection(), "")
     vault: VaultSection = setting(VaultSection(), "")
     log: LogSection = setting(LogSection(), "")

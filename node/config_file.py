@@ -87,6 +87,8 @@ def _value(hint: Any, setting: dataclasses.Field[Any], value: Any, key: str, pat
     expected, accepted = _expectation(hint, setting)
     if not accepted(value):
         raise _wrong(path, key, expected, value)
+    if setting.metadata["choices"]:
+        return value
     return tuple(value) if isinstance(hint, types.GenericAlias) else hint(value)
 
 

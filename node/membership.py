@@ -54,30 +54,24 @@ def join(newcomer: Newcomer, federation: FederationId, *, invitation: Digest | N
     card = OrganisationCard(organisation.lineage, invitation, organisation.name, organisation.contact)
     organisation_card = make_organisation_card(newcomer.organisation_key, federation, card, counter=1)
     addresses = newcomer.config.node.advertise or (newcomer.config.node.listen,)
-    first = node_card(newcomer.node_key, membership, newcomer.config, addresses, None, counter=1)
+    first = make_node_card(
+        newcomer.node_key, federation, node_card(membership, newcomer.config, addresses), counter=1
+    )
     return Entry(membership, (organisation_card, first))
 
 
 def node_card(
-    key: SigningKey,
-    membership: Membership,
-    config: Config,
-    addresses: tuple[str, ...],
-    bulk_address: str | None,
-    *,
-    counter: int,
-    state: NodeState = NodeState.ACTIVE,
-) -> Record:
-    """This node's card as its configuration and its open doors say it."""
-    card = NodeCard(
+    membership: Membership, config: Config, addresses: tuple[str, ...], *, state: NodeState = NodeState.ACTIVE
+) -> NodeCard:
+    """This node's card as its configuration says it. The bulk address is known once its door is open."""
+    return NodeCard(
         certification=membership.certification,
         name=config.node.name,
         zone=config.node.zone,
         addresses=addresses,
-        bulk_address=bulk_address,
+        bulk_address=None,
         capacity_bytes=sum(disk.capacity_bytes for disk in config.store.disks),
         protocol_least=PROTOCOL_LEAST,
         protocol_most=PROTOCOL_MOST,
         state=state,
     )
-    return make_node_card(key, membership.federation, card, counter=counter)

@@ -1,7 +1,7 @@
 """What can be asked of a node by its owner: one question and one answer for each command.
 
 Each is a wire message like those between nodes, because they travel in the same frames. Lists come in pages, so
-that an answer stays within one message however large the federation is. Object bytes travel as the exchange's payload.
+that an answer stays within one message however large the federation is. Object bytes travel as the payload.
 """
 
 from __future__ import annotations

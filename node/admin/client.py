@@ -17,13 +17,15 @@ from node.admin import calls
 from node.admin.calls import AdminCall, Command
 from node.admin.lines import ObjectLine
 from node.host.ports import Entropy, Network
-from node.net.connection import Connection, Exchange, connect
-from node.net.identity import Credentials, Role
+from node.net.connection import Connection, connect
+from node.net.exchange import Exchange
+from node.net.identity import Credentials
 from node.net.settings import NetSettings
 from protocol.errors import Refused, Unavailable
 from protocol.ids import NodeId
 from protocol.requests import Kind
 from protocol.wire import schema
+from protocol.wire.envelopes import Role
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -114,9 +116,8 @@ async def open_client(
     Raises:
         Unavailable: `node-not-running` when nobody listens there.
     """
-    address = f"unix:{node_dir.resolve() / SOCKET_NAME}"
     try:
-        stream = await network.dial(address)
+        stream = await network.dial(f"unix:{node_dir / SOCKET_NAME}")
     except (Unavailable, OSError) as error:
         raise Unavailable("node-not-running", path=str(node_dir)) from error
     credentials = Credentials(Role.ADMIN, None, None)

@@ -83,10 +83,9 @@ class NamespaceLine:
     id: NamespaceId
     name: Name
     writable: bool
-    why_not: Annotated[str, Length(0, 4_096)]
+    why_not: Name
     objects: int
     size_bytes: int
-    stored_bytes: int
     code: Name
     survives: int
     incomplete_blocks: int
@@ -116,8 +115,8 @@ class ObjectLine:
 class ShareLine:
     """Where one share is, and the facts for which it may be there.
 
-    `rank` is the holder's place in the block's rendezvous order, from 1; 0 when it is no member now. `objection` names
-    the rule that the holder breaks today, because facts may have changed since; it is empty when all is well.
+    `rank` is the holder's place in the block's rendezvous order, from 1; 0 when it is no member now. `objection`
+    names the rule that the holder breaks today, because facts may have changed since; it is empty when all is well.
     """
 
     WIRE_VERSION: ClassVar[int] = 1

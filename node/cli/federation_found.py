@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -49,7 +50,7 @@ class Given:
     code: Code | None
 
 
-class CodeType(click.ParamType):
+class CodeType(click.ParamType[Code]):
     """ "4/6": any 4 of 6 shares rebuild a block."""
 
     name = "k/n"
@@ -79,21 +80,26 @@ class CodeType(click.ParamType):
 )
 @click.option("--code", type=CodeType(), help=_("Fix the erasure code (k/n) instead of following the preset."))
 async def command(session: Session, **options: Any) -> None:
-    given = Given(**options)
-    host = real_host(session.dir)
-    folder = NodeFolder(host.disk)
+    founded = await found_federation(session.dir, Given(**options))
+    told = _("The federation {name} is founded. Its id: {id}").format(
+        name=founded.name, id=text_of(founded.federation)
+    )
+    following = _("Next: maillon --dir {dir} node run, then: maillon --dir {dir} federation invite")
+    session.output.document(founded, [told, following.format(dir=session.dir)])
+
+
+async def found_federation(path: Path, given: Given) -> Founded:
+    """Found it, on the disk of the node in `path`."""
+    host = real_host(path)
+    folder = NodeFolder(host.disk, str(path))
+    newcomer = newcomer_of(path, folder)
     async with host.lock():
-        newcomer = newcomer_of(session.dir, folder)
         entry = found(newcomer, _charter(given, newcomer, host.wall.now_s()))
         federation = entry.membership.federation
         records_file, view = await open_records(host, federation)
         await keep(records_file, view, entry.records)
         folder.become_member(entry.membership)
-    told = _("The federation {name} is founded. Its id: {id}").format(name=given.name, id=text_of(federation))
-    following = _("Next: maillon --dir {dir} node run, then: maillon --dir {dir} federation invite")
-    session.output.document(
-        Founded(given.name, federation, newcomer.organisation.name), [told, following.format(dir=session.dir)]
-    )
+    return Founded(given.name, federation, newcomer.organisation.name)
 
 
 def _charter(given: Given, newcomer: Newcomer, now_s: int) -> Charter:

@@ -1,8 +1,8 @@
 """`maillon init`: make a node's folder, with new keys for the node and, unless it has one, its organisation.
 
-All of the organisation's keys, present and future, come from one seed. The seed is shown once, as words for paper, and
-not kept: the machine has the current key only, so that after a theft the paper can replace it. A further node of
-the same organisation is made with `--organisation-from`, the folder of a node that holds the organisation's key.
+All of the organisation's keys, present and future, come from one seed. The seed is shown once, as words for paper,
+and not kept: the machine has the current key only, so that after a theft the paper can replace it. A further node
+of the same organisation is made with `--organisation-from`, the folder of a node that holds the organisation's key.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Given:
     listen: str
     advertise: tuple[str, ...]
     capacity: int
+    bulk: str
 
 
 @make_command(_("Create a node in the folder given with --dir, and its organisation's keys."))
@@ -68,29 +69,39 @@ class Given:
 @click.option("--contact", default="", help=_("How members reach the organisation's people."))
 @click.option("--name", default="", help=_("The node's name. Otherwise this machine's."))
 @click.option("--zone", default="", help=_("What fails together with it: a site or building. Otherwise its name."))
-@click.option("--listen", default="0.0.0.0:7400", show_default=True, help=_("Where other nodes reach it."))  # noqa: S104
+@click.option("--listen", default="0.0.0.0:7400", show_default=True, help=_("Where other nodes reach it."))
 @click.option("--advertise", multiple=True, help=_("Address that others dial, if it differs."))
 @click.option("--capacity", default="100 GB", show_default=True, type=SIZE_TYPE, help=_("Most it stores for others."))
+@click.option(
+    "--bulk",
+    default="tls",
+    show_default=True,
+    type=click.Choice(["tls", "sealed"]),
+    help=_("How share bytes travel."),
+)
 def command(session: Session, **options: Any) -> None:
-    given = Given(**options)
-    path = session.dir
+    created = create_node(session.dir, Given(**options))
+    session.output.document(created, _told(created))
+
+
+def create_node(path: Path, given: Given) -> Created:
+    """Make the folder. Raises Refused(`node-dir-exists`, `organisation-unnamed`), or what is wrong with a value."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     host = real_host(path)
     config = config_text(given)
     parse(config, path=str(path))
     organisation, organisation_seed, words = _organisation(given, host)
     key = SigningKey.from_seed(host.entropy.random_bytes(SEED_BYTES))
-    NodeFolder(host.disk).create(config, key, organisation, organisation_seed)
-    created = Created(
+    NodeFolder(host.disk, str(path)).create(config, key, organisation, organisation_seed)
+    return Created(
         str(path), _name(given), NodeId(key.public), organisation.name, organisation.lineage.organisation, words
     )
-    session.output.document(created, _told(created))
 
 
 def _organisation(given: Given, host: Host) -> tuple[Organisation, bytes, str]:
     """Who the organisation is, the seed of its current key, and the words of all its keys."""
     if given.organisation_from is not None:
-        source = NodeFolder(real_host(given.organisation_from).disk)
+        source = NodeFolder(real_host(given.organisation_from).disk, str(given.organisation_from))
         source.check_format()
         return source.organisation(), source.organisation_key().seed, ""
     if not given.organisation:
@@ -109,6 +120,8 @@ def config_text(given: Given) -> str:
     """The first `maillon.toml`: what was chosen, and where to read about the rest."""
     lines = [
         "# Every key is explained in docs/configuration.md, or by: maillon config reference",
+        "",
+        f"bulk = {_quoted(given.bulk)}",
         "",
         "[node]",
         f"name = {_quoted(_name(given))}",
@@ -133,7 +146,8 @@ def _told(created: Created) -> list[str]:
     if created.recovery:
         lines += [
             _(
-                "Write these words on paper and keep them safe. They are the organisation's key; they are not shown again:"
+                "Write these words on paper and keep them safe: they are all keys of the organisation, "
+                "and they are not shown again."
             ),
             "",
             created.recovery,

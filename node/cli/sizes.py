@@ -8,7 +8,7 @@ from node.text import _
 from node.text.quantities import parse_size
 
 
-class SizeType(click.ParamType):
+class SizeType(click.ParamType[int]):
     """Converts to bytes, and says how a size is written when it is not one."""
 
     name = "size"

@@ -1,0 +1,153 @@
+"""Namespaces and objects: the admin socket's calls into the vault.
+
+Object bytes go straight from the exchange into the vault's buffers and back, through no buffer of our own.
+"""
+
+from __future__ import annotations
+
+from node.admin import calls
+from node.admin.lines import BlockLine, ObjectLine, ShareLine
+from node.admin.services import Services
+from node.host.ports import Buffer
+from node.net.exchange import Exchange
+from node.vault.objects import BlockExplanation, Bucket, ObjectPath, ObjectStat, ShareExplanation
+from protocol.errors import Malformed
+
+EXPLAINED_BLOCKS = 16
+
+
+async def create_namespace(services: Services, question: calls.NamespaceCreate) -> calls.NamespaceCreated:
+    """A new namespace with this node as its gateway."""
+    created = await services.vault.create_namespace(question.name, data_class=question.data_class)
+    return calls.NamespaceCreated(created.name, created.namespace, services.config.node.name, created.sheet)
+
+
+async def put(services: Services, exchange: Exchange, question: calls.PutObject) -> None:
+    """Store the exchange's payload; the answer says that it is durable."""
+    source = _Checked(exchange, question.size_bytes)
+    found = await services.vault.put(_path(question.target), source)
+    await exchange.answer(_line(found))
+
+
+class _Checked:
+    """The payload as the vault's source. It must be as long as was said: a file may change while it is read."""
+
+    def __init__(self, exchange: Exchange, size_bytes: int | None) -> None:
+        self._exchange = exchange
+        self._size_bytes = size_bytes
+        self._received = 0
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        count = await self._exchange.receive_into(buffer)
+        self._received += count
+        if self._size_bytes is not None and (
+            self._received > self._size_bytes or (count < len(buffer) and self._received < self._size_bytes)
+        ):
+            raise Malformed("object-size-changed", expected_bytes=self._size_bytes, found_bytes=self._received)
+        return count
+
+
+async def get(services: Services, exchange: Exchange, question: calls.ObjectRef) -> None:
+    """Stream an object as the answer's payload."""
+    await services.vault.get(_path(question), _ToAsker(exchange))
+    await exchange.finish()
+
+
+class _ToAsker:
+    """The asker as the vault's sink."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def begin(self, stat: ObjectStat) -> None:
+        await self._exchange.begin_answer(_line(stat), payload_bytes=stat.size_bytes)
+
+    async def write(self, parts: list[Buffer]) -> None:
+        await self._exchange.send(parts)
+
+
+async def list_objects(services: Services, question: calls.ListObjects) -> calls.ObjectPage:
+    """One page of buckets or objects."""
+    namespace = question.namespace or None
+    if not question.bucket:
+        buckets = [_bucket_line(bucket) for bucket in await services.vault.buckets(namespace)]
+        after = [line for line in buckets if line.bucket > question.start_after]
+        return calls.ObjectPage(tuple(after[: calls.PAGE_LINES]), len(after) > calls.PAGE_LINES)
+    listing = await services.vault.list(
+        question.bucket,
+        question.prefix,
+        start_after=question.start_after,
+        limit=calls.PAGE_LINES,
+        namespace=namespace,
+    )
+    return calls.ObjectPage(tuple(_line(entry) for entry in listing.entries), listing.truncated)
+
+
+async def remove(services: Services, question: calls.ObjectRef) -> calls.Done:
+    """Delete one object."""
+    await services.vault.remove(_path(question))
+    return calls.Done()
+
+
+async def stat(services: Services, question: calls.ObjectRef) -> ObjectLine:
+    """What the catalog knows of one object."""
+    return _line(await services.vault.stat(_path(question)))
+
+
+async def explain(services: Services, question: calls.ExplainObject) -> calls.Explained:
+    """Some of an object's blocks with the holders of their shares."""
+    explanation = await services.vault.explain(_path(question.target))
+    last = question.first_block + EXPLAINED_BLOCKS
+    return calls.Explained(
+        object=_line(explanation.stat),
+        blocks=tuple(_block_line(block) for block in explanation.blocks[question.first_block : last]),
+        blocks_total=len(explanation.blocks),
+        inline_holders=explanation.journal_holders,
+    )
+
+
+def _path(reference: calls.ObjectRef) -> ObjectPath:
+    return ObjectPath(reference.bucket, reference.key, reference.namespace or None)
+
+
+def _line(found: ObjectStat) -> ObjectLine:
+    return ObjectLine(
+        bucket=found.bucket,
+        key=found.key,
+        size_bytes=found.size_bytes,
+        modified_s=found.modified_s,
+        data_class=found.data_class,
+        blocks=found.blocks,
+        inline=found.inline,
+        version=found.version.hex(),
+        stored_bytes=found.stored_bytes,
+    )
+
+
+def _bucket_line(bucket: Bucket) -> ObjectLine:
+    return ObjectLine(bucket.name, "", 0, bucket.created_s, "", 0, inline=False, version="", stored_bytes=0)
+
+
+def _block_line(block: BlockExplanation) -> BlockLine:
+    shares = tuple(_share_line(share) for share in block.shares)
+    return BlockLine(block.block, block.size_bytes, f"{block.k}/{block.n}", shares)
+
+
+def _share_line(share: ShareExplanation) -> ShareLine:
+    reason = share.reason
+    return ShareLine(
+        index=reason.index,
+        node=reason.node,
+        name=share.node_name,
+        organisation=share.organisation_name,
+        zone=reason.zone,
+        jurisdiction=reason.jurisdiction,
+        condition="live" if share.answers else "down",
+        present=share.complete,
+        rank=reason.rank,
+        in_organisation=reason.in_organisation,
+        most_in_organisation=reason.most_in_organisation,
+        in_zone=reason.in_zone,
+        most_in_zone=reason.most_in_zone,
+        objection=reason.objection or "",
+    )

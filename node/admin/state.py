@@ -1,0 +1,104 @@
+"""How the node is: the answer to `maillon status`, gathered from all its parts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import trio
+
+from node.admin import calls
+from node.admin.lines import NamespaceLine, StorageLine
+from node.admin.services import Services
+from node.vault.objects import NamespaceStatus
+from protocol.errors import Refused
+from protocol.members.cards import NodeState
+from protocol.placement.classes import code_of
+
+SAFE_ORGANISATIONS = 6
+
+
+async def status(services: Services, _question: calls.Nothing) -> calls.Status:
+    """One look at everything."""
+    mesh, config = services.mesh, services.config
+    nodes = [facts for facts in mesh.view.nodes() if facts.state is not NodeState.LEFT]
+    admitted = [facts for facts in mesh.view.organisations() if facts.admitted]
+    organisation = mesh.view.organisation(services.membership.certification.organisation)
+    found = await services.vault.namespaces()
+    return calls.Status(
+        name=config.node.name,
+        node=mesh.me,
+        organisation=organisation.name if organisation is not None else "",
+        zone=config.node.zone,
+        federation=services.membership.federation,
+        version=importlib.metadata.version("maillon"),
+        addresses=mesh.addresses,
+        engine=services.engine,
+        bulk=config.bulk,
+        uptime_s=int(trio.current_time() - services.started_s),
+        members=len(nodes),
+        members_live=len(mesh.live()),
+        organisations=len(admitted),
+        code=_code(services, len(admitted)),
+        storage=_storage(services),
+        namespaces=tuple(_namespace_line(services, each) for each in found[: calls.PAGE_LINES]),
+        warnings=_warnings(services, len(admitted)),
+    )
+
+
+async def namespaces(services: Services, _question: calls.Nothing) -> calls.NamespacePage:
+    """The namespaces that this node is the gateway of."""
+    found = await services.vault.namespaces()
+    return calls.NamespacePage(tuple(_namespace_line(services, each) for each in found[: calls.PAGE_LINES]))
+
+
+def _storage(services: Services) -> StorageLine:
+    usage = services.store.usage()
+    return StorageLine(
+        capacity_bytes=usage.capacity_bytes,
+        used_bytes=usage.used_bytes,
+        free_bytes=usage.room_bytes,
+        shares=usage.shares,
+        disks=len(usage.disks),
+    )
+
+
+def _code(services: Services, organisations: int) -> str:
+    """The code of a new block of the first class that fixes one, or else the preset; empty when none is possible."""
+    classes = services.mesh.view.charter.classes
+    fixed = [data_class for data_class in classes if data_class.code is not None]
+    try:
+        return str(code_of((*fixed, *classes)[0], organisations))
+    except Refused:
+        return ""
+
+
+def _warnings(services: Services, organisations: int) -> tuple[str, ...]:
+    """What the owner should know, as error identifiers that the reader's side turns into sentences."""
+    warnings = []
+    me = services.mesh.view.node(services.mesh.me)
+    if me is not None and not me.admitted:
+        warnings.append("organisation-pending")
+    if organisations < SAFE_ORGANISATIONS:
+        warnings.append("federation-small")
+    return tuple(warnings)
+
+
+def _namespace_line(services: Services, found: NamespaceStatus) -> NamespaceLine:
+    journal = found.journal
+    names = {facts.node: facts.name for facts in services.mesh.view.nodes()}
+    holders = () if journal is None else journal.holders
+    return NamespaceLine(
+        id=found.namespace,
+        name=found.name,
+        writable=not found.problem,
+        why_not=found.problem,
+        objects=found.objects,
+        size_bytes=found.size_bytes,
+        code=found.code,
+        survives=found.survives,
+        incomplete_blocks=found.incomplete_blocks,
+        journal_length=0 if journal is None else journal.length,
+        journal_w=0 if journal is None else journal.needed,
+        journal_holders=tuple(names.get(node, "?") for node in holders),
+        journal_live=0 if journal is None else len(journal.answering),
+    )

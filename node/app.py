@@ -1,0 +1,109 @@
+"""The only place that wires things together: configuration → host → store → mesh → vault → admin socket.
+
+Each part runs in one nursery and is started before the part that needs it; the node is up when the admin socket
+answers. Told to stop (SIGTERM, SIGINT), everything is cancelled from here and each part closes what it opened. If any
+part fails, all stop, and the failure is the process's.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import structlog
+import trio
+
+from node.admin.client import SOCKET_NAME
+from node.admin.serve import serve_admin
+from node.admin.services import Services
+from node.config import Config
+from node.config_file import load
+from node.engine import find_engine
+from node.first_error import first_error
+from node.folder import CONFIG_FILE, NodeFolder
+from node.host.ports import Host
+from node.host.real import real_host
+from node.logs import configure
+from node.membership import node_card
+from node.mesh.mesh import Mesh
+from node.mesh.records_file import open_records
+from node.settings import mesh_config, store_config, vault_config
+from node.store.journals import JournalStore
+from node.store.store import Store
+from node.vault.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+
+async def run_node(path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Run the node in `path` until it is told to stop.
+
+    Raises:
+        MaillonError: when it cannot start, or a part of it fails.
+    """
+    config = load(path / CONFIG_FILE)
+    configure(config.log)
+    host = real_host(path)
+    folder = NodeFolder(host.disk, str(path))
+    folder.check_format()
+    with first_error():
+        async with host.lock(), trio.open_nursery() as nursery:
+            await nursery.start(_stop_on_signal, nursery.cancel_scope)
+            services = await start_node(nursery, host, folder, config)
+            await nursery.start(serve_admin, services, f"unix:{path / SOCKET_NAME}")
+            log.info("node-up", name=config.node.name, node=services.mesh.me, addresses=services.mesh.addresses)
+            task_status.started()
+    log.info("node-stopped")
+
+
+async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, config: Config) -> Services:
+    """Start every part in `nursery`, from the ground up; all of them run when this returns."""
+    membership, node_key = folder.membership(), folder.node_key()
+    engine = find_engine(config.engine)
+    records, view = await open_records(host, membership.federation)
+    store, journals = Store(host, store_config(config)), JournalStore(host)
+    await nursery.start(store.run)
+    await nursery.start(journals.run)
+    mesh = Mesh(
+        host,
+        node_key,
+        view,
+        records,
+        mesh_config(config),
+        card=node_card(membership, config, ()),
+        handlers={},
+    )
+    await nursery.start(mesh.run)
+    vault = Vault(
+        host=host,
+        mesh=mesh,
+        store=store,
+        journals=journals,
+        engine=engine,
+        node_key=node_key,
+        config=vault_config(config),
+    )
+    await nursery.start(vault.run)
+    return Services(
+        host=host,
+        folder=folder,
+        config=config,
+        membership=membership,
+        node_key=node_key,
+        mesh=mesh,
+        store=store,
+        vault=vault,
+        engine=engine.name,
+        started_s=trio.current_time(),
+    )
+
+
+async def _stop_on_signal(
+    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for number in signals:
+            log.info("node-stopping", signal=signal.Signals(number).name)
+            scope.cancel()
+            return

@@ -1,0 +1,181 @@
+"""What a devnet remembers between commands: its nodes, their folders and processes, and its namespace.
+
+The book is one JSON file in the devnet's folder. A process is trusted to be the node's only while the node's folder
+is locked, because process numbers are used again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from protocol.errors import Missing, Refused, Unavailable
+
+BOOK = "devnet.json"
+LOG = "node.log"
+LOG_TAIL_BYTES = 2_000
+KEPT_WHEN_WIPED = ("maillon.toml", "format", "keys", "organisation", "membership", "records", "lock", LOG)
+POLL_S = 0.05
+STOP_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class DevNode:
+    """One process. These fields are a contract with the demo, the tests and the benchmark."""
+
+    name: str
+    id: str
+    organisation: str
+    zone: str
+    pid: int
+    dir: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevNamespace:
+    """`gateway` is a node's name; `recovery` the whole sheet as text."""
+
+    name: str
+    gateway: str
+    recovery: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devnet:
+    """The whole devnet. `s3` is null until there is an S3 door."""
+
+    nodes: tuple[DevNode, ...]
+    namespace: DevNamespace | None
+    s3: None = None
+
+    def node(self, name: str) -> DevNode:
+        """The node called `name`. Raises Missing(`devnet-node`)."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise Missing("devnet-node", node=name, known=tuple(node.name for node in self.nodes))
+
+    def replaced(self, changed: DevNode) -> Devnet:
+        """The devnet with one node changed."""
+        nodes = tuple(changed if node.name == changed.name else node for node in self.nodes)
+        return dataclasses.replace(self, nodes=nodes)
+
+
+def load_book(folder: Path) -> Devnet:
+    """The devnet in `folder`. Raises Missing(`devnet-absent`)."""
+    try:
+        found: Any = json.loads((folder / BOOK).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Missing("devnet-absent", path=str(folder)) from error
+    namespace = found["namespace"]
+    return Devnet(
+        tuple(DevNode(**node) for node in found["nodes"]),
+        None if namespace is None else DevNamespace(**namespace),
+    )
+
+
+def save_book(folder: Path, devnet: Devnet) -> None:
+    """Write the book; it holds the recovery sheet, so nobody else may read it."""
+    partial = folder / (BOOK + ".partial")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(dataclasses.asdict(devnet), indent=1), encoding="utf-8")
+    partial.replace(folder / BOOK)
+
+
+def is_running(node_dir: Path) -> bool:
+    """Whether a process holds the node's lock."""
+    try:
+        descriptor = os.open(node_dir / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def spawn(node_dir: Path) -> int:
+    """Start the node's process, in a session of its own so that Ctrl-C here does not reach it; its pid."""
+    if is_running(node_dir):
+        raise Refused("devnet-node-running", node=node_dir.name)
+    with (node_dir / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "node", "--dir", str(node_dir), "node", "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return process.pid
+
+
+def check_alive(node: DevNode) -> None:
+    """Raises Unavailable(`devnet-node-died`) with the end of its log when the process is gone."""
+    try:
+        ended, _status = os.waitpid(node.pid, os.WNOHANG)
+    except ChildProcessError:
+        ended = 0 if is_running(Path(node.dir)) else node.pid
+    if ended:
+        raise Unavailable("devnet-node-died", node=node.name, log=log_tail(Path(node.dir)))
+
+
+def log_tail(node_dir: Path) -> str:
+    """The last words of a node."""
+    try:
+        data = (node_dir / LOG).read_bytes()
+    except FileNotFoundError:
+        return ""
+    return data[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+
+async def stop(node: DevNode, how: signal.Signals) -> None:
+    """Signal the node's process and wait until it is gone; what does not go in time is killed."""
+    node_dir = Path(node.dir)
+    if not is_running(node_dir):
+        return
+    os.kill(node.pid, how)
+    with trio.move_on_after(STOP_S) as waiting:
+        await _gone(node, node_dir)
+    if waiting.cancelled_caught:
+        os.kill(node.pid, signal.SIGKILL)
+        await _gone(node, node_dir)
+
+
+async def _gone(node: DevNode, node_dir: Path) -> None:
+    while is_running(node_dir):  # noqa: ASYNC110 (another program's lock offers nothing to wait on)
+        await trio.sleep(POLL_S)
+    _reap(node.pid)
+
+
+def _reap(pid: int) -> None:
+    """Take the exit status if the process is this program's own child."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def wipe(node_dir: Path) -> None:
+    """Empty the node's disks. What it is (keys, membership, what it heard of the members) stays."""
+    for entry in node_dir.iterdir():
+        if entry.name in KEPT_WHEN_WIPED:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

@@ -1,0 +1,19 @@
+"""`maillon federation leave`: tell the members that this node goes, so that nobody takes it for a failure.
+
+It says so and keeps serving what it holds until it is stopped; nothing new is placed on it.
+"""
+
+from __future__ import annotations
+
+from node.admin.calls import LEAVE, Nothing
+from node.cli.reach import node_of
+from node.cli.session import Session
+from node.cli.session import command as make_command
+from node.text import _
+
+
+@make_command(_("Tell the members that this node leaves."))
+async def command(session: Session) -> None:
+    async with node_of(session) as client:
+        done = await client.call(LEAVE, Nothing())
+    session.output.document(done, [_("The members know. The node may be stopped once others hold its data.")])

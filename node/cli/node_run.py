@@ -1,0 +1,13 @@
+"""`maillon node run`: run this node until it is told to stop (SIGTERM or Ctrl-C)."""
+
+from __future__ import annotations
+
+from node.app import run_node
+from node.cli.session import Session
+from node.cli.session import command as make_command
+from node.text import _
+
+
+@make_command(_("Run the node in the foreground. It stops cleanly on SIGTERM or Ctrl-C."))
+async def command(session: Session) -> None:
+    await run_node(session.dir)

@@ -1,0 +1,87 @@
+"""`maillon status`: how the node is, what it keeps for others, and how safe its own namespaces are."""
+
+from __future__ import annotations
+
+from node.admin.calls import STATUS, Nothing, Status
+from node.admin.lines import NamespaceLine
+from node.cli.output import table
+from node.cli.reach import node_of
+from node.cli.session import Session
+from node.cli.session import command as make_command
+from node.text import _, ngettext
+from node.text.quantities import show_duration, show_size
+from node.text.sentences import sentence
+from protocol.errors import Unavailable
+from protocol.ids import text_of
+
+
+@make_command(_("Show how the node and its data are doing."))
+async def command(session: Session) -> None:
+    async with node_of(session) as client:
+        status = await client.call(STATUS, Nothing())
+    session.output.document(status, _told(status))
+
+
+def _told(status: Status) -> list[str]:
+    storage = status.storage
+    rows = [
+        (_("node"), f"{status.name} ({text_of(status.node)})"),
+        (_("organisation"), status.organisation),
+        (_("zone"), status.zone),
+        (_("addresses"), ", ".join(status.addresses)),
+        (_("running for"), show_duration(status.uptime_s)),
+        (_("federation"), text_of(status.federation)),
+        (
+            _("members"),
+            _("{live} of {all} nodes answer; {organisations} organisations").format(
+                live=status.members_live, all=status.members, organisations=status.organisations
+            ),
+        ),
+        (_("code"), _("{code}, computed by {engine}").format(code=status.code, engine=status.engine)),
+        (_("share bytes travel"), _("inside TLS") if status.bulk == "tls" else _("sealed, beside TLS")),
+        (
+            _("kept for others"),
+            _("{shares} shares, {used} of {capacity}").format(
+                shares=storage.shares, used=show_size(storage.used_bytes), capacity=show_size(storage.capacity_bytes)
+            ),
+        ),
+    ]
+    lines = table((_("Maillon {version}").format(version=status.version), ""), rows)
+    for namespace in status.namespaces:
+        lines += ["", *_namespace_told(namespace)]
+    if status.warnings:
+        lines += ["", *(sentence(Unavailable(warning)) for warning in status.warnings)]
+    return lines
+
+
+def _namespace_told(line: NamespaceLine) -> list[str]:
+    lines = [
+        _("namespace {name}: {objects} objects, {size}, code {code}").format(
+            name=line.name, objects=line.objects, size=show_size(line.size_bytes), code=line.code
+        )
+    ]
+    if not line.writable:
+        lines.append("  " + sentence(Unavailable(line.why_not)))
+    survives = ngettext(
+        "{count} member can be lost today without losing anything.",
+        "{count} members can be lost today without losing anything.",
+        line.survives,
+    )
+    lines.append("  " + survives.format(count=line.survives))
+    if line.incomplete_blocks:
+        waiting = ngettext(
+            "{count} block is being completed.", "{count} blocks are being completed.", line.incomplete_blocks
+        )
+        lines.append("  " + waiting.format(count=line.incomplete_blocks))
+    journal = _("journal: {length} entries, durable at {w} of {r} holders ({live} answer): {names}")
+    lines.append(
+        "  "
+        + journal.format(
+            length=line.journal_length,
+            w=line.journal_w,
+            r=len(line.journal_holders),
+            live=line.journal_live,
+            names=", ".join(line.journal_holders),
+        )
+    )
+    return lines
