@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts tidy unit processes bench chaos fuzz lock locale clean
+.PHONY: help install demo test check lint types contracts tidy unit processes bench chaos fuzz lock locale clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -17,6 +17,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+install: $(STAMP) ## maillon itself, in .venv/bin
 
 demo: $(STAMP)   ## six organisations, six processes, two disks lost, every byte back
 	@$(BIN)/python -m node.demo $(if $(FILES),--files "$(FILES)")
