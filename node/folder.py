@@ -3,7 +3,7 @@
 `format` names the layout and is written last, so a folder without it was never finished. `keys/` holds the node's
 seed and, on machines that vote, the organisation's current key, both mode 0600. `organisation` says who the
 organisation is, for the day it founds or joins; `membership` says which federation that became, with the
-organisation's certification of this node. Everything else (volumes, index, records) belongs to the parts that keep it.
+organisation's certification of this node. The rest (volumes, index, records) belongs to the parts that keep it.
 """
 
 from __future__ import annotations
@@ -56,13 +56,15 @@ class Membership:
 class NodeFolder:
     """The small files of one node's folder. All calls block."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, path: str) -> None:
+        """`path` is where the disk's root is, for people who read errors."""
         self._disk = disk
+        self._path = path
 
     def create(self, config: str, node_key: SigningKey, organisation: Organisation, organisation_seed: bytes) -> None:
         """Make a new node. Raises Refused(`node-dir-exists`) where there is one already."""
         if self._disk.exists(_FORMAT_FILE) or self._disk.exists(CONFIG_FILE):
-            raise Refused("node-dir-exists")
+            raise Refused("node-dir-exists", path=self._path)
         save_seed(self._disk, _NODE_KEY, node_key.seed)
         save_seed(self._disk, _ORGANISATION_KEY, organisation_seed)
         self._disk.replace(_ORGANISATION_FILE, schema.encode(organisation))
@@ -72,11 +74,14 @@ class NodeFolder:
     def check_format(self) -> None:
         """Raises Missing(`node-dir-absent`) or Refused(`node-dir-format`)."""
         if not self._disk.exists(_FORMAT_FILE):
-            raise Missing("node-dir-unfinished")
+            raise Missing("node-dir-unfinished", path=self._path)
         found = self._disk.read(_FORMAT_FILE, size_bytes_max=_SMALL_FILE_BYTES_MAX)
         if found != FORMAT:
             raise Refused(
-                "node-dir-format", found=found.decode(errors="replace")[:80].strip(), known=FORMAT.decode().strip()
+                "node-dir-format",
+                path=self._path,
+                found=found.decode(errors="replace")[:80].strip(),
+                known=FORMAT.decode().strip(),
             )
 
     def node_key(self) -> SigningKey:
@@ -96,7 +101,7 @@ class NodeFolder:
 
     def organisation(self) -> Organisation:
         """Who `init` was told the organisation is."""
-        return self._read(_ORGANISATION_FILE, Organisation, Missing("node-dir-unfinished"))
+        return self._read(_ORGANISATION_FILE, Organisation, Missing("node-dir-unfinished", path=self._path))
 
     def membership(self) -> Membership:
         """Raises Refused(`not-in-a-federation`) before the node founded or joined one."""
