@@ -1,0 +1,441 @@
+"""The catalog is a pure function of the journal, whatever happens to its file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.host.index import SqliteIndex
+from node.host.ports import Host
+from node.host.real import real_host
+from node.vault.catalog import Applied, Catalog, catalog_path
+from node.vault.catalog_rows import InlineAt
+from node.vault.catalog_tables import CatalogTables
+from protocol.coding.label import Stamp
+from protocol.errors import Damaged, Missing, Unavailable
+from protocol.ids import BlockId, Digest, NodeId
+from protocol.namespace.changes import (
+    BlockCompleted,
+    BlockRef,
+    BucketCreated,
+    Change,
+    Checksum,
+    InlineRef,
+    Metadata,
+    ObjectDeleted,
+    ObjectPut,
+    PartPut,
+)
+from protocol.namespace.journal import Tip, start_of
+from tests.support.namespaces import block_ref, node, object_put, some, tenant
+
+TENANT = tenant()
+START = start_of(TENANT.opening)
+
+
+def applied(entries: Sequence[Sequence[Change]], *, first: int = 0) -> list[Applied]:
+    """Entries with tips as a journal would give them; their hashes do not matter to the catalog."""
+    return [
+        (Tip(position + 1, Digest(some("head", position + 1))), changes)
+        for position, changes in enumerate(entries, start=first)
+    ]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return real_host(tmp_path)
+
+
+async def opened(host: Host) -> Catalog:
+    catalog = Catalog(host, TENANT.opening)
+    await catalog.open()
+    catalog.set_ready()
+    return catalog
+
+
+LATE = block_ref(3, missing=0b101)
+HISTORY: list[list[Change]] = [
+    [BucketCreated("photos", 7)],
+    [object_put("photos", "b", 1, blocks=(block_ref(1), block_ref(2)))],
+    [
+        object_put("photos", "a", 2, inline=InlineRef(5, 30, some("key"))),
+        object_put("photos", "c", 3, blocks=(LATE,)),
+    ],
+    [ObjectDeleted("photos", "b")],
+]
+
+
+class TestAnswers:
+    async def test_a_key_names_what_was_put_last(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied([*HISTORY, [object_put("photos", "a", 9, blocks=(block_ref(9),))]]))
+        stored = await catalog.stat("photos", "a")
+        assert (stored.version, stored.size_bytes, stored.inline) == (some("version", 9)[:16], 1_009, None)
+        assert stored.stamp == Stamp(1, 4)
+        assert await catalog.blocks(stored) == (block_ref(9),)
+
+    async def test_inline_bytes_are_found_by_their_entry(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY))
+        stored = await catalog.stat("photos", "a")
+        assert stored.inline == InlineAt(Stamp(1, 2), 5, 30, some("key"))
+        assert await catalog.blocks(stored) == ()
+
+    async def test_what_the_client_asked_to_keep_is_kept(self, host: Host) -> None:
+        catalog = await opened(host)
+        put = ObjectPut(
+            *("photos", "a", bytes(16), 0, Digest(bytes(32)), 1, "public"),
+            etag="abc",
+            metadata=(Metadata("colour", "bleu"),),
+            checksums=(Checksum("CRC32C", b"1234"),),
+            retain_until_s=99,
+            legal_hold=True,
+        )
+        await catalog.apply(applied([[BucketCreated("photos", 7), put]]))
+        stored = await catalog.stat("photos", "a")
+        assert (stored.etag, stored.metadata, stored.checksums) == (put.etag, put.metadata, put.checksums)
+        assert (stored.retain_until_s, stored.legal_hold) == (99, True)
+
+    async def test_what_was_deleted_or_never_there_is_missing(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY))
+        with pytest.raises(Missing, match="object-missing"):
+            await catalog.stat("photos", "b")
+        for question in (catalog.stat("films", "a"), catalog.list("films"), catalog.bucket("films")):
+            with pytest.raises(Missing, match="bucket-missing"):
+                await question
+
+    async def test_a_listing_goes_on_where_it_stopped(self, host: Host) -> None:
+        catalog = await opened(host)
+        keys = ["a", "a/1", "a/2", "a/é", "a0", "b", "z\x00y", "\U0001f600"]
+        await catalog.apply(applied([[BucketCreated("photos", 7), *(object_put("photos", key) for key in keys)]]))
+        assert [stored.key for stored in await catalog.list("photos")] == keys
+        assert [stored.key for stored in await catalog.list("photos", prefix="a/")] == ["a/1", "a/2", "a/é"]
+        assert [stored.key for stored in await catalog.list("photos", prefix="a/", start_after="a/1", limit=1)] == [
+            "a/2"
+        ]
+        assert await catalog.list("photos", prefix="nothing") == ()
+        assert [bucket.bucket for bucket in await catalog.buckets()] == ["photos"]
+
+    async def test_blocks_are_incomplete_until_they_are_completed(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY))
+        assert await catalog.incomplete() == (LATE,)
+        assert (await catalog.totals()).incomplete_blocks == 1
+        placing = (LATE.placing[0], LATE.placing[1], node(77))
+        await catalog.apply(applied([[BlockCompleted(LATE.block, placing)]], first=4))
+        assert await catalog.incomplete() == ()
+        (block,) = await catalog.blocks(await catalog.stat("photos", "c"))
+        assert (block.placing, block.missing, block.key) == (placing, 0, LATE.key)
+
+    async def test_incomplete_blocks_go_with_their_object(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied([*HISTORY, [ObjectDeleted("photos", "c")]]))
+        assert await catalog.incomplete() == ()
+
+    async def test_an_object_can_be_made_of_parts_journaled_before(self, host: Host) -> None:
+        catalog = await opened(host)
+        upload = some("upload")[:16]
+        parts: list[Change] = [
+            PartPut(upload, number, 5, Digest(bytes(32)), (block_ref(number, missing=number % 2),))
+            for number in (2, 1)
+        ]
+        put = ObjectPut("photos", "long", bytes(16), 10, Digest(bytes(32)), 1, "public", upload=upload)
+        await catalog.apply(applied([[BucketCreated("photos", 7)], parts, [put]]))
+        stored = await catalog.stat("photos", "long")
+        assert stored.block_count == 2
+        assert [part.number for part in await catalog.parts(stored)] == [1, 2]
+        assert await catalog.blocks(stored) == (block_ref(1, missing=1), block_ref(2))
+        assert await catalog.part_blocks(stored, 2) == (block_ref(2),)
+        assert await catalog.incomplete() == (block_ref(1, missing=1),)
+
+    async def test_blocks_of_an_object_replaced_meanwhile_are_not_mixed_up(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied([[object_put("photos", "a", 1, blocks=(block_ref(1),))]]))
+        before = await catalog.stat("photos", "a")
+        await catalog.apply(applied([[object_put("photos", "a", 1, blocks=(block_ref(2),))]], first=1))
+        with pytest.raises(Missing, match="object-missing"):
+            await catalog.blocks(before)
+        with pytest.raises(Missing, match="object-missing"):
+            await catalog.part_blocks(before, 0)
+
+
+class TestReplay:
+    async def test_entries_applied_before_are_skipped(self, host: Host) -> None:
+        catalog = await opened(host)
+        entries = applied(HISTORY)
+        await catalog.apply(entries[:3])
+        await catalog.apply(entries)
+        await catalog.apply(entries[1:2])
+        assert catalog.tip == entries[-1][0]
+        assert [stored.key for stored in await catalog.list("photos")] == ["a", "c"]
+
+    async def test_a_gap_is_refused_and_leaves_nothing(self, host: Host) -> None:
+        catalog = await opened(host)
+        entries = applied(HISTORY)
+        with pytest.raises(Damaged, match="catalog-gap"):
+            await catalog.apply([entries[0], entries[2]])
+        catalog.set_ready()
+        assert catalog.tip == START
+        assert await catalog.buckets() == ()
+
+    async def test_it_is_found_again_after_a_restart(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY))
+        await catalog.close()
+        again = await opened(host)
+        assert again.tip == applied(HISTORY)[-1][0]
+        assert (await again.stat("photos", "a")).size_bytes == 0
+
+    async def test_no_answer_before_it_is_ready(self, host: Host) -> None:
+        catalog = Catalog(host, TENANT.opening)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="catalog-rebuilding"):
+                await catalog.stat("photos", "a")
+            await catalog.open()
+
+    async def test_another_namespace_or_epoch_starts_over(self, host: Host, tmp_path: Path) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY))
+        await catalog.close()
+        later = Catalog(host, tenant(epoch=2).opening)
+        assert await later.open() == start_of(tenant(epoch=2).opening)
+        await later.close()
+
+    async def test_tables_of_another_format_start_over(self, host: Host, tmp_path: Path) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY))
+        await catalog.close()
+        with sqlite3.connect(tmp_path / catalog_path(TENANT.opening.namespace)) as other:
+            other.execute("UPDATE applied SET format = format + 1")
+            other.execute("DROP TABLE objects")
+        other.close()
+        again = await opened(host)
+        assert again.tip == START
+        await again.apply(applied(HISTORY))
+        assert (await again.stat("photos", "a")).key == "a"
+
+    @pytest.mark.parametrize("harm", ["missing", "truncated", "garbage", "empty", "flipped"])
+    async def test_a_damaged_file_starts_over_or_still_tells_the_truth(
+        self, host: Host, tmp_path: Path, harm: str
+    ) -> None:
+        catalog = await opened(host)
+        many: list[list[Change]] = [[object_put("photos", f"k{i:04}", i, blocks=(block_ref(i),))] for i in range(60)]
+        await catalog.apply(applied([*HISTORY, *many]))
+        await catalog.close()
+        path = tmp_path / catalog_path(TENANT.opening.namespace)
+        damage(path, harm)
+        again = Catalog(host, TENANT.opening)
+        tip = await again.open()
+        if harm != "flipped":
+            assert tip == START
+        await replayed(again, applied([*HISTORY, *many]))
+        assert (await again.stat("photos", "k0042")).version == some("version", 42)[:16]
+
+    async def test_damage_found_while_running_is_told_and_healed_by_replay(self, host: Host, tmp_path: Path) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY))
+        with sqlite3.connect(tmp_path / catalog_path(TENANT.opening.namespace)) as other:
+            other.execute("UPDATE objects SET size_bytes = 666 WHERE key = ?", (b"a",))
+        other.close()
+        with pytest.raises(Damaged, match="index-damaged"):
+            await catalog.stat("photos", "a")
+        with trio.fail_after(1):
+            await catalog.wait_damaged()
+        with pytest.raises(Unavailable, match="catalog-rebuilding"):
+            await catalog.stat("photos", "c")
+        await catalog.start_over()
+        await replayed(catalog, applied(HISTORY))
+        assert (await catalog.stat("photos", "a")).size_bytes == 0
+
+
+async def replayed(catalog: Catalog, entries: list[Applied]) -> None:
+    """As the writer does: replay, and once more from nothing if that finds damage."""
+    for _ in range(2):
+        try:
+            await catalog.apply(entries)
+            catalog.set_ready()
+            for stored in await catalog.list("photos"):
+                await catalog.blocks(stored)
+            return
+        except Damaged:
+            await catalog.start_over()
+    raise AssertionError("a catalog that was started over is damaged again")
+
+
+def damage(path: Path, harm: str) -> None:
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+    data = bytearray(path.read_bytes())
+    if harm == "missing":
+        path.unlink()
+    elif harm == "truncated":
+        path.write_bytes(data[: len(data) // 3])
+    elif harm == "garbage":
+        path.write_bytes(b"garbage" * 4_096)
+    elif harm == "empty":
+        path.write_bytes(b"")
+    else:
+        for at in range(4_096, len(data), 211):
+            data[at] ^= 0x10
+        path.write_bytes(data)
+
+
+# The dict model: what the changes must add up to, written the other way round.
+
+buckets = st.sampled_from(["one", "two"])
+keys = st.sampled_from(["a", "a/b", "a/c", "b", "é"])
+numbers = st.integers(0, 7)
+blocks = st.builds(lambda number, missing: block_ref(number, missing=missing), numbers, st.integers(0, 7))
+versions = st.sampled_from([some("version", number)[:16] for number in range(8)])
+
+
+@st.composite
+def puts(draw: st.DrawFn) -> ObjectPut:
+    how = draw(st.sampled_from(["blocks", "inline", "upload", "empty"]))
+    content: dict[str, Any] = {}
+    if how == "blocks":
+        content["blocks"] = tuple(draw(st.lists(blocks, min_size=1, max_size=3, unique_by=lambda block: block.block)))
+    elif how == "inline":
+        content["inline"] = InlineRef(draw(numbers), 20, some("key", draw(numbers)))
+    elif how == "upload":
+        content["upload"] = draw(versions)
+    return ObjectPut(
+        draw(buckets),
+        draw(keys),
+        draw(versions),
+        draw(numbers),
+        Digest(some("digest")),
+        draw(numbers),
+        "public",
+        **content,
+    )
+
+
+changes = st.one_of(
+    st.builds(BucketCreated, buckets, numbers),
+    puts(),
+    puts(),
+    st.builds(ObjectDeleted, buckets, keys, st.none() | versions),
+    st.builds(
+        PartPut, versions, st.integers(0, 2), numbers, st.just(Digest(bytes(32))), blocks.map(lambda one: (one,))
+    ),
+    st.builds(BlockCompleted, blocks.map(lambda one: one.block), blocks.map(lambda one: one.placing)),
+)
+journals = st.lists(st.lists(changes, max_size=4), max_size=8)
+
+
+class Model:
+    """Objects as dicts hold them; a content is a list of parts, shared with nobody."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, int] = {}
+        self.objects: dict[tuple[str, str], tuple[ObjectPut, dict[int, list[BlockRef]]]] = {}
+        self.uploads: dict[bytes, dict[int, list[BlockRef]]] = {}
+
+    def apply(self, change: Change) -> None:
+        match change:
+            case BucketCreated():
+                self.buckets.setdefault(change.bucket, change.created_s)
+            case ObjectPut():
+                parts = {0: list(change.blocks)} if change.blocks else {}
+                if change.upload is not None:
+                    parts = self.uploads.pop(change.upload, {})
+                self.objects[change.bucket, change.key] = (change, parts)
+            case ObjectDeleted():
+                found = self.objects.get((change.bucket, change.key))
+                if found and change.version in (None, found[0].version):
+                    del self.objects[change.bucket, change.key]
+            case PartPut():
+                self.uploads.setdefault(change.upload, {})[change.number] = list(change.blocks)
+            case BlockCompleted():
+                for parts in [*(parts for _, parts in self.objects.values()), *self.uploads.values()]:
+                    for part in parts.values():
+                        part[:] = [completed(block, change.block, change.placing) for block in part]
+
+    def facts(self) -> object:
+        return (
+            sorted(self.buckets.items()),
+            {
+                name: (
+                    put.version,
+                    put.size_bytes,
+                    put.inline,
+                    tuple(b for _, part in sorted(parts.items()) for b in part),
+                )
+                for name, (put, parts) in self.objects.items()
+            },
+        )
+
+
+def completed(block: BlockRef, name: BlockId, placing: tuple[NodeId, ...]) -> BlockRef:
+    if block.block != name or not block.missing:
+        return block
+    return BlockRef(block.block, block.key, block.size_bytes, block.k, block.n, placing, 0)
+
+
+def facts_of(tables: CatalogTables) -> object:
+    found = {}
+    for bucket in ("one", "two"):
+        for stored in tables.list(bucket, "", "", 100):
+            inline = stored.inline and InlineRef(stored.inline.offset, stored.inline.size_bytes, stored.inline.key)
+            assert stored == tables.stat(bucket, stored.key)
+            refs = tables.all_blocks(stored.owner)
+            assert len(refs) == stored.block_count
+            found[bucket, stored.key] = (stored.version, stored.size_bytes, inline, refs)
+    return [(bucket.bucket, bucket.created_s) for bucket in tables.buckets()], found
+
+
+def memory_tables() -> CatalogTables:
+    tables = CatalogTables(SqliteIndex(sqlite3.connect(":memory:", check_same_thread=False), "memory"))
+    tables.create()
+    return tables
+
+
+def everything(tables: CatalogTables) -> list[list[tuple[object, ...]]]:
+    names = ("buckets", "objects", "parts", "late_blocks")
+    statements = [f"SELECT * FROM {name}" for name in names]  # noqa: S608
+    return [sorted(tables._index.execute(statement), key=repr) for statement in statements]
+
+
+@settings(max_examples=80, deadline=None)
+@given(journals)
+def test_the_catalog_is_what_a_dict_would_hold(journal: list[list[Change]]) -> None:
+    tables, model = memory_tables(), Model()
+    for position, entry in enumerate(journal):
+        tables.apply(Stamp(1, position), entry)
+        for change in entry:
+            model.apply(change)
+    assert facts_of(tables) == model.facts()
+    late = {block.block for block in tables.incomplete(None, 100)}
+    wanted = {
+        block.block
+        for parts in [*(parts for _, parts in model.objects.values()), *model.uploads.values()]
+        for part in parts.values()
+        for block in part
+        if block.missing
+    }
+    assert late == wanted
+    tables.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(journals)
+def test_replay_in_one_go_gives_the_same_rows_as_entry_by_entry(journal: list[list[Change]]) -> None:
+    step_by_step, in_one_go = memory_tables(), memory_tables()
+    for position, entry in enumerate(journal):
+        step_by_step.apply(Stamp(1, position), entry)
+        step_by_step.commit()
+    for position, entry in enumerate(journal):
+        in_one_go.apply(Stamp(1, position), entry)
+    in_one_go.commit()
+    assert everything(step_by_step) == everything(in_one_go)
+    step_by_step.close()
+    in_one_go.close()
