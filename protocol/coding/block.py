@@ -37,7 +37,8 @@ class EncodedBlock:
 class Workspace:
     """The buffers for blocks of at most `size_bytes_max` sealed bytes at one k and n.
 
-    Memory that is never written to is never taken from the system, so a workspace costs what its blocks need.
+    They grow to what the largest block so far needed, and stay: making a fresh buffer of some megabytes costs more
+    than sealing them.
     """
 
     def __init__(self, k: int, n: int, *, size_bytes_max: int = BLOCK_BYTES_MAX) -> None:
@@ -45,12 +46,12 @@ class Workspace:
         self.k = k
         self.n = n
         self.size_bytes_max = size_bytes_max
-        self._memory = memoryview(bytearray(n * share_size(k, size_bytes_max)))
+        self._memory = memoryview(b"")
         self._slots: tuple[memoryview, ...] = ()
 
     def slots(self, size_bytes: int) -> tuple[memoryview, ...]:
         """One slot for each share of a block of `size_bytes` sealed bytes: receive share i into slot i."""
-        self._check(size_bytes)
+        self._make_room(size_bytes)
         share_bytes = share_size(self.k, size_bytes)
         if not self._slots or len(self._slots[0]) != share_bytes:
             self._slots = tuple(
@@ -60,7 +61,7 @@ class Workspace:
 
     def sealed(self, size_bytes: int) -> memoryview:
         """The sealed bytes that the first k slots hold."""
-        self._check(size_bytes)
+        self._make_room(size_bytes)
         return self._memory[:size_bytes]
 
     def pad(self, size_bytes: int) -> None:
@@ -68,9 +69,13 @@ class Workspace:
         end = self.k * share_size(self.k, size_bytes)
         self._memory[size_bytes:end] = bytes(end - size_bytes)
 
-    def _check(self, size_bytes: int) -> None:
+    def _make_room(self, size_bytes: int) -> None:
         if not 0 < size_bytes <= self.size_bytes_max:
             raise ValueError("the workspace was made for smaller blocks")
+        needed_bytes = self.n * share_size(self.k, size_bytes)
+        if needed_bytes > len(self._memory):
+            self._memory = memoryview(bytearray(needed_bytes))
+            self._slots = ()
 
 
 def encode_block(

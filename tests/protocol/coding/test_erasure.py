@@ -67,6 +67,23 @@ def test_any_k_shares_rebuild_any_others(code: tuple[int, int], size: int, rng: 
     assert out == [combined(row, [shares[index] for index in present]) for row in rows]
 
 
+def power(exponent: int) -> int:
+    """Of the field's generator, 2."""
+    out = 1
+    for _ in range(exponent % 255):
+        out = multiply(out, 2)
+    return out
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 3), (2, 4), (3, 6), (4, 7), (10, 14), (16, 24), (31, 32), (32, 32)])
+def test_the_matrix_is_the_vandermonde_matrix_of_the_field_made_systematic(k: int, n: int) -> None:
+    # G = V · V_top⁻¹ exactly when G · V_top = V: row 0 of V is (1, 0, …), row i the powers of αⁱ⁻¹.
+    vandermonde = [bytes([1] + [0] * (k - 1))]
+    vandermonde += [bytes(power((row - 1) * column) for column in range(k)) for row in range(1, n)]
+    for row, expected in zip(generator_rows(k, n), vandermonde, strict=True):
+        assert combined(row, vandermonde[:k]) == expected
+
+
 def test_one_of_n_is_replication() -> None:
     assert generator_rows(1, 5) == (b"\x01",) * 5
 

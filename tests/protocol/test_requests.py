@@ -1,0 +1,85 @@
+"""What one node may ask of another: the numbers and bytes, which never change."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import requests
+from protocol.errors import MaillonError
+from protocol.ids import BlockId, Digest, NamespaceId, NodeId
+from protocol.requests import Kind
+from protocol.wire import schema
+from tests.support.vectors import load_vectors
+
+SAMPLES: tuple[Any, ...] = (
+    requests.Done(),
+    requests.Ping(updates=(b"", b"update")),
+    requests.PingVia(target=NodeId(b"\x01" * 32)),
+    requests.PingViaReply(answered=True),
+    requests.PushRecords(records=(b"record",)),
+    requests.Reconcile(message=b"round"),
+    requests.FetchRecords(ids=(Digest(b"\x02" * 32),)),
+    requests.Join(invitation=b"invitation", records=(b"record",)),
+    requests.BulkOpen(),
+    requests.BulkOffer(address="[::1]:4001", token=b"\x03" * 32),
+    requests.PutShare(label=b"label", proof=b"proof"),
+    requests.GetShare(block=BlockId(b"\x04" * 32), index=31, first_leaf=63, leaf_count=0),
+    requests.ShareReply(label=b"label", proof=b"proof"),
+    requests.HasShares(blocks=(BlockId(b"\x04" * 32),)),
+    requests.HasSharesReply(held=(0, 2**32 - 1)),
+    requests.JournalOpen(opening=b"opening"),
+    requests.JournalAppend(namespace=NamespaceId(b"\x05" * 32), epoch=1, first=0, sizes_bytes=(1, 1_048_576)),
+    requests.JournalTail(namespace=NamespaceId(b"\x05" * 32), epoch=1),
+    requests.JournalTailReply(epoch=1, length=2, head=Digest(b"\x06" * 32)),
+    requests.JournalRead(namespace=NamespaceId(b"\x05" * 32), epoch=1, first=2, size_bytes_max=4_194_304),
+    requests.JournalReadReply(opening=b"opening", sizes_bytes=(17,)),
+)
+KINDS = tuple(type(sample) for sample in SAMPLES)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
+def test_vectors(sample: Any) -> None:
+    raw = bytes.fromhex(load_vectors("requests")["messages"][type(sample).__name__])
+    assert schema.encode(sample) == raw
+    assert schema.decode(type(sample), raw) == sample
+
+
+def test_every_message_has_a_version_and_a_vector() -> None:
+    messages = {
+        value
+        for value in vars(requests).values()
+        if inspect.isclass(value) and dataclasses.is_dataclass(value) and value.__module__ == requests.__name__
+    }
+    assert messages == set(KINDS)
+    assert all(message.WIRE_VERSION >= 1 for message in KINDS)
+
+
+def test_kinds_keep_their_numbers() -> None:
+    assert {kind.name: kind.value for kind in Kind} == load_vectors("requests")["kinds"]
+
+
+@given(st.sampled_from(KINDS), st.binary(max_size=100))
+def test_random_bytes_raise_only_our_errors(kind: Any, raw: bytes) -> None:
+    try:
+        message = schema.decode(kind, raw)
+    except MaillonError:
+        return
+    assert schema.encode(message) == raw
+
+
+@given(st.sampled_from(SAMPLES), st.data())
+def test_changed_bytes_are_refused_or_mean_something_else(sample: Any, data: st.DataObject) -> None:
+    raw = bytearray(schema.encode(sample))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        again = schema.decode(type(sample), raw)
+    except MaillonError:
+        return
+    assert again != sample
+    assert schema.encode(again) == raw
