@@ -15,13 +15,16 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
+from typing import Any
 
+from node.host.direct import can_go_direct, open_direct
 from node.host.ports import Buffer, Faults, File
 from protocol.errors import OverLimit, Unavailable
 
 _PARTS_PER_CALL = min(os.sysconf("SC_IOV_MAX") if "SC_IOV_MAX" in os.sysconf_names else 16, 1024)
+_IMPOSSIBLE = -1
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01
 _NO_HOLES = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM)
 
@@ -32,9 +35,10 @@ class RealFile:
     def __init__(self, descriptor: int, points: DiskPoints) -> None:
         self._descriptor = descriptor
         self._points = points
+        self._direct: int | None = None
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        filled = 0
+        filled = self._around_cache(os.preadv, offset, [buffer])
         while filled < len(buffer):
             count = os.preadv(self._descriptor, [buffer[filled:]], offset + filled)
             if count == 0:
@@ -45,7 +49,25 @@ class RealFile:
     def write(self, offset: int, parts: list[Buffer]) -> None:
         self._points.reach("disk.write")
         for batch in _batches(parts):
-            offset += self._write_batch(offset, batch)
+            written = self._around_cache(os.pwritev, offset, batch)
+            rest = _after(batch, written) if written else batch
+            offset += written
+            if rest:
+                offset += self._write_batch(offset, rest)
+
+    def _around_cache(self, call: Callable[[int, list[Any], int], int], offset: int, parts: Sequence[Buffer]) -> int:
+        """How much one call around the page cache did (`node.host.direct`); what it leaves goes the ordinary way."""
+        if self._direct == _IMPOSSIBLE or not can_go_direct(offset, parts):
+            return 0
+        if self._direct is None:
+            self._direct = open_direct(self._descriptor)
+            return self._around_cache(call, offset, parts)
+        try:
+            return call(self._direct, list(parts), offset)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return 0
 
     def _write_batch(self, offset: int, batch: list[Buffer]) -> int:
         wanted = sum(len(part) for part in batch)
@@ -85,6 +107,8 @@ class RealFile:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
+            if self._direct is not None and self._direct != _IMPOSSIBLE:
+                os.close(self._direct)
 
 
 class DiskPoints:

@@ -15,11 +15,12 @@ import trio
 from node.host.ports import Host
 from node.store.config import StoreConfig
 from node.store.index import VolumeState
+from node.store.layout import DropWork, PutWork, Work
 from node.store.recover import Entry, Scan, read_exactly
-from node.store.shares import unpack_share, unpack_tombstone
+from node.store.shares import unpack_share, unpack_tombstones
 from node.store.storedisk import StoreDisk
 from node.store.volume import EntryKind
-from node.store.volumes import DropWork, Outcome, PutWork, Work
+from node.store.volumes import Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -76,10 +77,9 @@ class Compactor:
             for entry in scan.entries(lambda _: True):
                 if entry.head.kind is EntryKind.SHARE:
                     works.extend(self._live_share(number, entry))
-                elif entry.head.kind is EntryKind.TOMBSTONE:
-                    tombstone = unpack_tombstone(entry.meta)
-                    if oldest_other <= tombstone.volume:
-                        works.append(DropWork(tombstone.key, tombstone.volume))
+                elif entry.head.kind is EntryKind.TOMBSTONES:
+                    tombstones = unpack_tombstones(entry.meta)
+                    works += [DropWork(one.key, one.volume) for one in tombstones if oldest_other <= one.volume]
         return works
 
     def _live_share(self, number: int, entry: Entry) -> list[PutWork]:
@@ -94,8 +94,7 @@ class Compactor:
             return work
         spot = work.moved_from
         with self._disk.volumes.handles.lease(number) as file:
-            place = spot.place + spot.size_bytes - spot.payload_bytes
-            payload = read_exactly(file, place, spot.payload_bytes)
+            payload = read_exactly(file, spot.place + spot.front_bytes, spot.payload_bytes)
         if len(payload) < spot.payload_bytes:
             return None
         return PutWork(work.key, work.namespace, work.meta, (payload,), work.payload_bytes, spot)

@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from node.host.ports import Index
 from node.store.shares import NamespaceUsage, ShareKey
-from node.store.volume import HEAD_BYTES
+from node.store.volume import HEAD_BYTES, SHARE_STEP_BYTES, rounded
 from protocol.errors import Damaged
 from protocol.ids import BlockId, NamespaceId
 
@@ -61,8 +61,19 @@ class Spot:
         return self.volume, self.place
 
     @property
+    def front_bytes(self) -> int:
+        """From the entry's beginning to its payload."""
+        return rounded(HEAD_BYTES + self.meta_bytes, SHARE_STEP_BYTES)
+
+    @property
+    def payload_span_bytes(self) -> int:
+        """The payload and the zeros after it."""
+        return rounded(self.payload_bytes, SHARE_STEP_BYTES)
+
+    @property
     def size_bytes(self) -> int:
-        return HEAD_BYTES + self.meta_bytes + self.payload_bytes
+        """The whole entry."""
+        return self.front_bytes + self.payload_span_bytes
 
 
 @dataclass(frozen=True, slots=True)

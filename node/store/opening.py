@@ -13,11 +13,12 @@ from typing import Final
 import structlog
 
 from node.host.ports import Disk, File, Host
+from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
 from node.store.handles import VOLUMES_DIRECTORY, Handles, volume_numbers
 from node.store.index import ShareIndex, Spot
 from node.store.recover import Entry, Scan, read_exactly
-from node.store.shares import unpack_share, unpack_tombstone
+from node.store.shares import unpack_share, unpack_tombstones
 from node.store.volume import HEADER_BYTES, SALT_BYTES, EntryKind, pack_header, salt_of
 from node.store.volumes import DiskVolumes
 from protocol.coding.label import ShareProof, verify_leaves
@@ -31,7 +32,7 @@ _SALT_PATH: Final = VOLUMES_DIRECTORY / "disk"
 _NAME_CONTEXT: Final = "maillon/1 disk name"
 
 
-def open_volumes(host: Host, config: DiskConfig, limits: StoreConfig) -> DiskVolumes:
+def open_volumes(host: Host, config: DiskConfig, limits: StoreConfig, pool: BufferPool) -> DiskVolumes:
     """The disk's volumes, ready to read and append. Blocks.
 
     Raises:
@@ -42,23 +43,23 @@ def open_volumes(host: Host, config: DiskConfig, limits: StoreConfig) -> DiskVol
     salt = _find_salt(host, disk, config.path)
     path = PurePath("index") / f"shares-{derive_key(_NAME_CONTEXT, salt)[:6].hex()}.sqlite"
     try:
-        return _open_with_index(host, disk, config, limits, salt, path)
+        return _open_with_index(host, disk, config, limits, salt, path, pool)
     except Damaged as error:
         if error.identifier != "index-damaged":
             raise
         log.warning("index-rebuilt", disk=config.path, reason=str(error))
     for suffix in ("", "-wal", "-shm"):
         host.disk.remove(path.with_name(path.name + suffix))
-    return _open_with_index(host, disk, config, limits, salt, path)
+    return _open_with_index(host, disk, config, limits, salt, path, pool)
 
 
 def _open_with_index(
-    host: Host, disk: Disk, config: DiskConfig, limits: StoreConfig, salt: bytes, path: PurePath
+    host: Host, disk: Disk, config: DiskConfig, limits: StoreConfig, salt: bytes, path: PurePath, pool: BufferPool
 ) -> DiskVolumes:
     opened = host.open_index(path)
     try:
         index = ShareIndex(opened, salt, lag_max=limits.index_lag_max)
-        volumes = DiskVolumes(disk, config, limits, salt, index, host.faults)
+        volumes = DiskVolumes(host, disk, config, limits, salt, index, pool)
         _Recovery(volumes, disk).run()
     except BaseException:
         opened.close()
@@ -143,7 +144,8 @@ class _Recovery:
             return self._scan(number, file, state.size_bytes)
 
     def _scan(self, number: int, file: File, known_bytes: int) -> bool:
-        scan = Scan(file, self._volumes.format_of(number), max(known_bytes, HEADER_BYTES), known_bytes)
+        form = self._volumes.format_of(number)
+        scan = Scan(file, form, known_bytes, known_bytes)
         for entry in scan.entries(lambda entry: payload_is_good(file, entry)):
             self._learn(number, entry)
             if self._index.lags:
@@ -152,7 +154,7 @@ class _Recovery:
         end = scan.cut_bytes()
         for gap in scan.gaps:
             log.warning("volume-gap", volume=number, place=gap.place, size_bytes=gap.size_bytes)
-        if scan.size_bytes < HEADER_BYTES:
+        if scan.size_bytes < form.first_place:
             end = 0
         if end < scan.size_bytes:
             file.truncate(end)
@@ -166,11 +168,12 @@ class _Recovery:
         if entry.head.kind is EntryKind.SHARE:
             facts = unpack_share(entry.meta)
             spot = Spot(facts.namespace, number, entry.place, entry.head.meta_bytes, entry.head.payload_bytes)
-            useless = self._index.put(facts.key, spot)
-        elif entry.head.kind is EntryKind.TOMBSTONE:
-            useless = self._index.drop(unpack_tombstone(entry.meta).key, (number, entry.place))
-        else:
-            return
+            self._free(self._index.put(facts.key, spot))
+        elif entry.head.kind is EntryKind.TOMBSTONES:
+            for tombstone in unpack_tombstones(entry.meta):
+                self._free(self._index.drop(tombstone.key, (number, entry.place)))
+
+    def _free(self, useless: Spot | None) -> None:
         if useless is not None:
             self._volumes.free(useless)
 

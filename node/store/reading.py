@@ -18,7 +18,7 @@ from node.store.buffers import BufferPool
 from node.store.index import Spot
 from node.store.recover import Scan
 from node.store.shares import ShareFacts, ShareKey, StoredShare, unpack_share
-from node.store.volume import HEAD_BYTES, EntryKind
+from node.store.volume import HEAD_BYTES, SHARE_STEP_BYTES, EntryKind, rounded
 from node.store.volumes import DiskVolumes
 from protocol.coding.label import verify_leaves
 from protocol.errors import Damaged, Forged, Malformed, Missing, OverLimit
@@ -101,18 +101,18 @@ class ShareReader:
 
     def _read_at(self, key: ShareKey, spot: Spot, wanted: Wanted) -> StoredShare:
         first, size_bytes = _range_of(key, spot, wanted)
-        front_bytes = HEAD_BYTES + spot.meta_bytes
-        buffer = self._pool.take(front_bytes + size_bytes)
-        view = memoryview(buffer)[: front_bytes + size_bytes]
-        data = view[front_bytes:]
+        front_bytes, span_bytes = spot.front_bytes, rounded(size_bytes, SHARE_STEP_BYTES)
+        buffer = self._pool.take(front_bytes + span_bytes)
+        front, span = buffer[:front_bytes], buffer[front_bytes : front_bytes + span_bytes]
+        data = span[:size_bytes]
         try:
             with self._volumes.handles.lease(spot.volume) as file:
                 if first == 0:
-                    _fill(file, spot.place, view)
+                    _fill(file, spot.place, buffer[: front_bytes + span_bytes])
                 else:
-                    _fill(file, spot.place, view[:front_bytes])
-                    _fill(file, spot.place + front_bytes + first, data)
-            facts = self._checked(key, spot, view[:front_bytes])
+                    _fill(file, spot.place, front)
+                    _fill(file, spot.place + front_bytes + first, span)
+            facts = self._checked(key, spot, front)
             _check_leaves(facts, wanted.first_leaf, data)
         except BaseException:
             self._pool.give(buffer)
@@ -120,14 +120,14 @@ class ShareReader:
         return StoredShare(facts, data, lambda: self._pool.give(buffer))
 
     def _facts_at(self, key: ShareKey, spot: Spot) -> ShareFacts:
-        front = bytearray(HEAD_BYTES + spot.meta_bytes)
+        front = memoryview(bytearray(spot.front_bytes))
         with self._volumes.handles.lease(spot.volume) as file:
-            _fill(file, spot.place, memoryview(front))
-        return self._checked(key, spot, memoryview(front))
+            _fill(file, spot.place, front)
+        return self._checked(key, spot, front)
 
     def _checked(self, key: ShareKey, spot: Spot, front: memoryview) -> ShareFacts:
         form = self._volumes.format_of(spot.volume)
-        head, meta = form.parse(front), bytes(front[HEAD_BYTES:])
+        head, meta = form.parse(front), bytes(front[HEAD_BYTES : HEAD_BYTES + spot.meta_bytes])
         is_here = head is not None and head.kind is EntryKind.SHARE and head.payload_bytes == spot.payload_bytes
         if not is_here or not form.is_good(spot.place, front, meta):
             raise _Mismatch(is_elsewhere=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from node.host.ports import File
-from node.store.volume import HEAD_BYTES, HEADER_BYTES, EntryKind, Format, Head
+from node.store.volume import HEAD_BYTES, Format, Head
 from protocol.limits import KIB, MIB
 
 _FIRST_READ_BYTES: Final = 4 * KIB
@@ -29,14 +29,8 @@ class Entry:
     place: int
     head: Head
     meta: bytes
-
-    @property
-    def payload_place(self) -> int:
-        return self.place + HEAD_BYTES + self.head.meta_bytes
-
-    @property
-    def end(self) -> int:
-        return self.place + self.head.size_bytes
+    payload_place: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +47,7 @@ class Scan:
 
     file: File
     format: Format
-    start: int = HEADER_BYTES
+    start: int = 0
     durable_bytes: int = 0
     size_bytes: int = 0
     end_bytes: int = 0
@@ -62,7 +56,7 @@ class Scan:
     def entries(self, payload_is_good: Callable[[Entry], bool]) -> Iterator[Entry]:
         """Every entry that is whole. `payload_is_good` is asked about those above the watermark known by then."""
         self.size_bytes = self.file.size()
-        self.end_bytes = place = min(self.start, self.size_bytes)
+        self.end_bytes = place = min(max(self.start, self.format.first_place), self.size_bytes)
         unsure: list[Entry] = []
         while place < self.size_bytes:
             entry = self._entry_at(place)
@@ -84,7 +78,7 @@ class Scan:
             if payload_is_good(entry):
                 yield self._good(entry)
             else:
-                self.gaps.append(Gap(entry.place, entry.head.size_bytes))
+                self.gaps.append(Gap(entry.place, entry.end - entry.place))
 
     def _good(self, entry: Entry) -> Entry:
         self.end_bytes = max(self.end_bytes, entry.end)
@@ -97,14 +91,15 @@ class Scan:
     def _entry_at(self, place: int) -> Entry | None:
         raw = _read(self.file, place, _FIRST_READ_BYTES)
         head = self.format.parse(raw)
-        if head is None or place + head.size_bytes > self.size_bytes:
+        if head is None or place + self.format.entry_bytes(head) > self.size_bytes:
             return None
         if HEAD_BYTES + head.meta_bytes > len(raw):
             raw = _read(self.file, place, HEAD_BYTES + head.meta_bytes)
         meta = raw[HEAD_BYTES : HEAD_BYTES + head.meta_bytes]
         if len(meta) < head.meta_bytes or not self.format.is_good(place, raw, meta):
             return None
-        return Entry(place, head, meta)
+        payload_place = place + self.format.front_bytes(head.meta_bytes)
+        return Entry(place, head, meta, payload_place, place + self.format.entry_bytes(head))
 
     def _next_entry(self, start: int) -> Entry | None:
         mark = self.format.mark
@@ -113,7 +108,8 @@ class Scan:
             window = _read(self.file, window_at, _SEARCH_BYTES)
             found = window.find(mark)
             while found >= 0:
-                entry = self._entry_at(window_at + found)
+                place = window_at + found
+                entry = self._entry_at(place) if place % self.format.step_bytes == 0 else None
                 if entry is not None:
                     return entry
                 found = window.find(mark, found + 1)
@@ -132,6 +128,3 @@ def _read(file: File, place: int, size_bytes: int) -> bytes:
     buffer = bytearray(size_bytes)
     count = file.read_into(place, memoryview(buffer))
     return bytes(buffer[:count])
-
-
-SHARE_KINDS: Final = frozenset({EntryKind.SHARE, EntryKind.TOMBSTONE})

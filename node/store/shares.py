@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from protocol.ids import BlockId, NamespaceId
 from protocol.wire import schema
 
 _SHARE_META: Final = struct.Struct(">32s32sBBHH")
-_TOMBSTONE_META: Final = struct.Struct(">32sBQ")
+_TOMBSTONE: Final = struct.Struct(">32sB7xQ")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,14 +131,15 @@ def unpack_share(meta: bytes) -> ShareFacts:
     )
 
 
-def pack_tombstone(tombstone: Tombstone) -> bytes:
-    """The metadata of a TOMBSTONE entry."""
-    return _TOMBSTONE_META.pack(tombstone.key.block, tombstone.key.index, tombstone.volume)
+def pack_tombstones(tombstones: Sequence[Tombstone]) -> bytes:
+    """The metadata of a TOMBSTONES entry."""
+    return b"".join(_TOMBSTONE.pack(one.key.block, one.key.index, one.volume) for one in tombstones)
 
 
-def unpack_tombstone(meta: bytes) -> Tombstone:
-    """The inverse of `pack_tombstone`. Raises Malformed(`share-meta`)."""
-    if len(meta) != _TOMBSTONE_META.size:
+def unpack_tombstones(meta: bytes) -> list[Tombstone]:
+    """The inverse of `pack_tombstones`. Raises Malformed(`share-meta`)."""
+    if len(meta) % _TOMBSTONE.size:
         raise Malformed("share-meta", size_bytes=len(meta))
-    block, index, volume = _TOMBSTONE_META.unpack(meta)
-    return Tombstone(ShareKey(BlockId(block), index), volume)
+    return [
+        Tombstone(ShareKey(BlockId(block), index), volume) for block, index, volume in _TOMBSTONE.iter_unpack(meta)
+    ]

@@ -16,10 +16,11 @@ from node.host.ports import Buffer, Host
 from node.store.buffers import BufferPool
 from node.store.compact import Compactor
 from node.store.config import StoreConfig
+from node.store.layout import DropWork, PutWork
 from node.store.reading import Wanted
 from node.store.shares import DiskState, ShareFacts, ShareKey, StoredShare, Usage, pack_share
 from node.store.storedisk import StoreDisk, merge_namespaces
-from node.store.volumes import DropWork, Outcome, PutWork
+from node.store.volumes import Outcome
 from protocol.coding.label import Label, ShareProof
 from protocol.errors import Damaged, Missing, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId

@@ -10,10 +10,11 @@ from node.host.ports import Host
 from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
 from node.store.index import ShareIndex
+from node.store.layout import Work
 from node.store.opening import open_volumes
 from node.store.reading import ShareReader
 from node.store.shares import NamespaceUsage
-from node.store.volumes import DiskVolumes, Outcome, Work
+from node.store.volumes import DiskVolumes, Outcome
 from node.store.writer import DiskWriter
 from protocol.errors import MaillonError
 from protocol.ids import NamespaceId
@@ -39,7 +40,7 @@ class StoreDisk:
     def open(self) -> None:
         """Open it, or log why it cannot be opened."""
         try:
-            self.volumes = open_volumes(self._host, self._config, self._limits)
+            self.volumes = open_volumes(self._host, self._config, self._limits, self._pool)
         except (OSError, MaillonError) as error:
             log.error("disk-unreadable", disk=self.path, reason=str(error))
             return

@@ -5,6 +5,10 @@ lengths and a keyed BLAKE3 checksum over the volume's number, the entry's place 
 so an entry is valid at one place only, and whoever finds one knows it whole. A share's payload needs no checksum
 here: the proof in its metadata holds the hash of every leaf. (Journal entries are all metadata.)
 
+Entries begin at multiples of the volume's step, and so do payloads; the room between is zeros. Volumes of shares
+have a step of 4,096 bytes, so that whole entries can go to the disk and come back around the page cache, and a hole
+takes a whole payload. Volumes of journals, whose entries are small, have a step of 8.
+
 Each head also says up to where this volume was known to be durable when the entry was written. The highest such
 number in a volume is its watermark: below it, what does not read is damage, to be kept and skipped; only above it
 may a torn write be cut off.
@@ -31,6 +35,8 @@ FORMAT_VERSION: Final = 1
 SALT_BYTES: Final = 32
 HEADER_BYTES: Final = 64
 HEAD_BYTES: Final = 64
+SHARE_STEP_BYTES: Final = 4096
+JOURNAL_STEP_BYTES: Final = 8
 META_BYTES_MAX: Final = ENTRY_BYTES_MAX + 64 * 1024
 PAYLOAD_BYTES_MAX: Final = BLOCK_BYTES_MAX
 
@@ -46,7 +52,7 @@ _CHECK_CONTEXT: Final = "maillon/1 volume check"
 
 class EntryKind(enum.IntEnum):
     SHARE = 1
-    TOMBSTONE = 2
+    TOMBSTONES = 2
     JOURNAL_OPENING = 3
     JOURNAL_ENTRY = 4
 
@@ -59,11 +65,6 @@ class Head:
     meta_bytes: int
     payload_bytes: int
     synced_bytes: int
-
-    @property
-    def size_bytes(self) -> int:
-        """The whole entry."""
-        return HEAD_BYTES + self.meta_bytes + self.payload_bytes
 
 
 def pack_header(number: int, salt: bytes) -> bytes:
@@ -92,15 +93,34 @@ def salt_of(header: bytes | bytearray | memoryview) -> bytes:
     return bytes(salt)
 
 
+def rounded(size_bytes: int, step_bytes: int) -> int:
+    """The next multiple of the step."""
+    return -(-size_bytes // step_bytes) * step_bytes
+
+
 class Format:
     """Writes and reads entries of one volume."""
 
-    __slots__ = ("_key", "mark", "number")
+    __slots__ = ("_key", "mark", "number", "step_bytes")
 
-    def __init__(self, number: int, salt: bytes) -> None:
+    def __init__(self, number: int, salt: bytes, *, step_bytes: int = SHARE_STEP_BYTES) -> None:
         self.number = number
+        self.step_bytes = step_bytes
         self.mark = derive_key(_MARK_CONTEXT, salt)[:8]
         self._key = derive_key(_CHECK_CONTEXT, salt)
+
+    @property
+    def first_place(self) -> int:
+        """Where the first entry begins."""
+        return rounded(HEADER_BYTES, self.step_bytes)
+
+    def front_bytes(self, meta_bytes: int) -> int:
+        """From an entry's beginning to its payload."""
+        return rounded(HEAD_BYTES + meta_bytes, self.step_bytes)
+
+    def entry_bytes(self, head: Head) -> int:
+        """From an entry's beginning to the next one's."""
+        return self.front_bytes(head.meta_bytes) + rounded(head.payload_bytes, self.step_bytes)
 
     def head(self, place: int, head: Head, meta: bytes) -> bytes:
         """The 64 bytes that go before `meta` at offset `place`."""

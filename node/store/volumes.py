@@ -14,19 +14,19 @@ from __future__ import annotations
 import enum
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from node.host.ports import Buffer, Disk, Faults, File
+from node.host.ports import Disk, File, Host
+from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
 from node.store.handles import Handles
 from node.store.index import ShareIndex, Spot
+from node.store.layout import DropWork, Layout, PutWork, Work, lay_out
 from node.store.recover import Scan
-from node.store.shares import DiskState, DiskUsage, ShareKey, Tombstone, pack_tombstone
-from node.store.volume import HEAD_BYTES, HEADER_BYTES, EntryKind, Format, Head, pack_header
-from protocol.ids import NamespaceId
+from node.store.shares import DiskState, DiskUsage, ShareKey, Tombstone
+from node.store.volume import Format, pack_header
 
 log = structlog.get_logger(__name__)
 
@@ -41,51 +41,18 @@ class Outcome(enum.Enum):
     FAILING = "failing"
 
 
-@dataclass(frozen=True, slots=True)
-class PutWork:
-    """Keep a share. With `moved_from` it is a copy of a share that must still stand there."""
-
-    key: ShareKey
-    namespace: NamespaceId
-    meta: bytes
-    parts: tuple[Buffer, ...]
-    payload_bytes: int
-    moved_from: Spot | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        return HEAD_BYTES + len(self.meta) + self.payload_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DropWork:
-    """Delete a share. With `victim_volume` it is the copy of a tombstone that must outlive its volume."""
-
-    key: ShareKey
-    victim_volume: int | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        return 2 * HEAD_BYTES
-
-
-Work = PutWork | DropWork
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A piece of work and where its entry begins."""
-
-    work: Work
-    place: int
-    head: Head
-
-
 class DiskVolumes:
     """All methods block. `append` and `remove` are for the writing thread alone."""
 
     def __init__(
-        self, disk: Disk, config: DiskConfig, limits: StoreConfig, salt: bytes, index: ShareIndex, faults: Faults
+        self,
+        host: Host,
+        disk: Disk,
+        config: DiskConfig,
+        limits: StoreConfig,
+        salt: bytes,
+        index: ShareIndex,
+        pool: BufferPool,
     ) -> None:
         self.config = config
         self.limits = limits
@@ -95,7 +62,8 @@ class DiskVolumes:
         self.state = DiskState.GOOD
         self._disk = disk
         self._salt = salt
-        self._faults = faults
+        self._faults = host.faults
+        self._pool = pool
         self._active = 0
 
     def use(self, number: int) -> None:
@@ -124,31 +92,40 @@ class DiskVolumes:
         return DiskUsage(path, self.config.capacity_bytes, used_bytes, room_bytes, shares, state)
 
     def append(self, works: Sequence[Work]) -> list[Outcome]:
-        """Make the works durable, together; what is done already is not done again."""
-        accepted, outcomes = self._accept(works)
-        if accepted:
-            result = self._write_somewhere(accepted)
-            outcomes = [result if outcome is None else outcome for outcome in outcomes]
+        """Make the works durable, in their order; what is done already is not done again."""
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(works):
+            outcomes += self._append_some(works[len(outcomes) :])
         if self.index.lags:
             self.index.flush()
-        return [outcome or Outcome.DONE for outcome in outcomes]
+        return outcomes
+
+    def _append_some(self, works: Sequence[Work]) -> list[Outcome]:
+        """As `append`, up to where a share would be put and deleted in one batch, which has no order for that."""
+        accepted, outcomes = self._accept(works)
+        result = self._write_somewhere(accepted) if accepted else Outcome.DONE
+        return [result if outcome is None else outcome for outcome in outcomes]
 
     def _accept(self, works: Sequence[Work]) -> tuple[list[Work], list[Outcome | None]]:
         """What must be written; and what is decided already (None shares the fate of the write)."""
         if self.state is DiskState.FAILING:
             return [], [self._outcome_unwritten(work) for work in works]
         room_bytes = self._room_or_nothing()
-        coming: dict[ShareKey, bool] = {}
+        coming: dict[ShareKey, type[Work]] = {}
         accepted: list[Work] = []
         outcomes: list[Outcome | None] = []
         for work in works:
-            if self._is_needless(work, coming):
-                outcomes.append(None if work.key in coming else Outcome.DONE)
+            if coming.get(work.key, type(work)) is not type(work):
+                break
+            if work.key in coming:
+                outcomes.append(None)
+            elif self._is_needless(work):
+                outcomes.append(Outcome.DONE)
             elif isinstance(work, PutWork) and work.size_bytes > room_bytes:
                 outcomes.append(Outcome.FULL)
             else:
                 room_bytes -= work.size_bytes
-                coming[work.key] = isinstance(work, PutWork)
+                coming[work.key] = type(work)
                 accepted.append(work)
                 outcomes.append(None)
         return accepted, outcomes
@@ -161,17 +138,16 @@ class DiskVolumes:
             return 0
 
     def _outcome_unwritten(self, work: Work) -> Outcome:
-        return Outcome.DONE if self._is_needless(work, {}) else Outcome.FAILING
+        return Outcome.DONE if self._is_needless(work) else Outcome.FAILING
 
-    def _is_needless(self, work: Work, coming: dict[ShareKey, bool]) -> bool:
+    def _is_needless(self, work: Work) -> bool:
         spot = self.index.find(work.key)
         if isinstance(work, DropWork):
-            if work.victim_volume is not None:
-                return spot is not None or work.key in coming
-            return not coming.get(work.key, spot is not None)
+            # A carried tombstone is about older copies than the one that stands now.
+            return (spot is None) == (work.victim_volume is None)
         if work.moved_from is not None:
-            return spot != work.moved_from or work.key in coming
-        return coming.get(work.key, spot is not None and not spot.is_damaged)
+            return spot != work.moved_from
+        return spot is not None and not spot.is_damaged
 
     def _write_somewhere(self, works: list[Work]) -> Outcome:
         for _ in range(2):
@@ -188,67 +164,48 @@ class DiskVolumes:
     def _write(self, works: list[Work]) -> None:
         size_bytes = sum(work.size_bytes for work in works)
         start = self.index.volume(self._active).size_bytes
-        if start > HEADER_BYTES and start + size_bytes > self.limits.volume_bytes:
+        if start > 0 and start + size_bytes > self.limits.volume_bytes:
             self._active += 1
             start = self.index.volume(self._active).size_bytes
-        with self.handles.lease(self._active) as file:
-            placed, end, parts = self._lay_out(works, start)
-            try:
-                self._faults.reach_blocking("store.before-write")
-                file.write(start, parts)
-                self._faults.reach_blocking("store.before-sync")
-            except Exception:
-                self._cut(file, start)
-                raise
-            try:
-                file.sync()
-            except OSError:
-                self._seal_after_failed_sync(file, start)
-                raise
-            self._faults.reach_blocking("store.after-sync")
-        self._learn(placed, end)
+        form = self.format_of(self._active)
+        tombstones = [self._tombstone(work) for work in works if isinstance(work, DropWork)]
+        layout = lay_out(form, pack_header(self._active, self._salt), works, tombstones, start, self._pool)
+        try:
+            with self.handles.lease(self._active) as file:
+                self._make_durable(file, layout)
+        finally:
+            self._pool.give(layout.scratch)
+        self._learn(layout)
 
-    def _lay_out(self, works: list[Work], start: int) -> tuple[list[_Placed], int, list[Buffer]]:
-        """Heads and metadata around the callers' own buffers, which are not copied."""
-        number = self._active
-        form = self.format_of(number)
-        parts: list[Buffer] = []
-        place = start
-        if place == 0:
-            parts.append(pack_header(number, self._salt))
-            place = HEADER_BYTES
-        placed = []
-        for work in works:
-            meta = work.meta if isinstance(work, PutWork) else pack_tombstone(self._tombstone(work))
-            payload_bytes = work.payload_bytes if isinstance(work, PutWork) else 0
-            kind = EntryKind.SHARE if isinstance(work, PutWork) else EntryKind.TOMBSTONE
-            head = Head(kind, len(meta), payload_bytes, start)
-            parts.append(form.head(place, head, meta) + meta)
-            if isinstance(work, PutWork):
-                parts.extend(work.parts)
-            placed.append(_Placed(work, place, head))
-            place += head.size_bytes
-        return placed, place, parts
+    def _make_durable(self, file: File, layout: Layout) -> None:
+        try:
+            self._faults.reach_blocking("store.before-write")
+            file.write(layout.start, layout.parts)
+            self._faults.reach_blocking("store.before-sync")
+        except Exception:
+            self._cut(file, layout.start)
+            raise
+        try:
+            file.sync()
+        except OSError:
+            self._seal_after_failed_sync(file, layout.start)
+            raise
+        self._faults.reach_blocking("store.after-sync")
 
     def _tombstone(self, work: DropWork) -> Tombstone:
+        if work.victim_volume is not None:
+            return Tombstone(work.key, work.victim_volume)
         spot = self.index.find(work.key)
-        volume = spot.volume if spot is not None else self._active
-        return Tombstone(work.key, volume if work.victim_volume is None else work.victim_volume)
+        return Tombstone(work.key, self._active if spot is None else spot.volume)
 
-    def _learn(self, placed: list[_Placed], end: int) -> None:
+    def _learn(self, layout: Layout) -> None:
         """The batch is durable: let reads find it, then free what it made useless."""
-        number = self._active
-        useless: list[Spot | None] = []
-        for one in placed:
-            if isinstance(one.work, PutWork):
-                spot = Spot(one.work.namespace, number, one.place, one.head.meta_bytes, one.head.payload_bytes)
-                useless.append(self.index.put(one.work.key, spot))
-            else:
-                useless.append(self.index.drop(one.work.key, (number, one.place)))
-        self.index.reached(number, end)
-        for spot_freed in useless:
-            if spot_freed is not None:
-                self.free(spot_freed)
+        useless = [self.index.put(key, spot) for key, spot in layout.puts]
+        useless += [self.index.drop(key, (self._active, place)) for key, place in layout.drops]
+        self.index.reached(self._active, layout.end)
+        for spot in useless:
+            if spot is not None:
+                self.free(spot)
 
     def free(self, spot: Spot) -> None:
         """Give a useless payload back to the disk. A failure costs space, nothing else."""
@@ -257,12 +214,12 @@ class DiskVolumes:
         self._faults.reach_blocking("store.before-punch")
         try:
             with self.handles.lease(spot.volume) as file:
-                self.punches_holes = file.punch(spot.place + HEAD_BYTES + spot.meta_bytes, spot.payload_bytes)
+                self.punches_holes = file.punch(spot.place + spot.front_bytes, spot.payload_span_bytes)
         except OSError as error:
             log.warning("punch-failed", disk=self.config.path, volume=spot.volume, reason=str(error))
             return
         if self.punches_holes:
-            self.index.punched(spot.volume, spot.payload_bytes)
+            self.index.punched(spot.volume, spot.payload_span_bytes)
 
     def _cut(self, file: File, size_bytes: int) -> None:
         """Drop what a failed write left; if even that fails, write here no more."""

@@ -15,7 +15,8 @@ import structlog
 import trio
 
 from node.host.ports import Threads
-from node.store.volumes import Outcome, Work
+from node.store.layout import Work
+from node.store.volumes import Outcome
 from protocol.errors import MaillonError, Unavailable
 
 log = structlog.get_logger(__name__)
