@@ -7,8 +7,9 @@ symbolic link that lies inside the target folder.
 
 from __future__ import annotations
 
+import fnmatch
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -79,14 +80,21 @@ def relative_key(prefix: str, key: str) -> str:
     return PurePosixPath(key).name if key == prefix else key[prefix.rfind("/") + 1 :]
 
 
-def walk(folder: Path, prefix: str, skipped: Callable[[Path], None]) -> Iterator[LocalFile]:
-    """Every regular file under `folder`, in the order of its key; what is no regular file goes to `skipped`."""
+def walk(
+    folder: Path, prefix: str, skipped: Callable[[Path], None], *, exclude: Sequence[str] = ()
+) -> Iterator[LocalFile]:
+    """Every regular file under `folder`, in the order of its key; what is no regular file goes to `skipped`.
+
+    Files and folders whose name matches one of the patterns of `exclude` (as a shell's) are passed over.
+    """
     base = prefix if not prefix or prefix.endswith("/") else prefix + "/"
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         mode = entry.lstat().st_mode
         key = base + entry.name
+        if any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in exclude):
+            continue
         if stat.S_ISDIR(mode):
-            yield from walk(entry, key, skipped)
+            yield from walk(entry, key, skipped, exclude=exclude)
         elif stat.S_ISREG(mode):
             yield LocalFile(entry, checked_key(entry, key), entry.lstat().st_size)
         else:

@@ -39,17 +39,42 @@ class Stored:
     skipped: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What a folder holds: files to store, and what is neither file nor folder."""
+
+    files: list[LocalFile]
+    skipped: tuple[str, ...]
+
+
 @make_command(_("Store SOURCE (a file, or - for standard input) as TARGET (BUCKET/KEY)."))
 @click.argument("source")
 @click.argument("target")
 @click.option("--recursive", "-r", is_flag=True, help=_("Store a folder: TARGET is BUCKET or BUCKET/PREFIX."))
+@click.option(
+    "--exclude",
+    multiple=True,
+    help=_("Leave out files and folders of this name (* and ? as in a shell). Repeatable."),
+)
 @click.option("--namespace", default="", help=_("Which namespace, if the node serves several."))
 @click.option(
     "--jobs", default=16, show_default=True, type=click.IntRange(1, 128), help=_("Files under way at once.")
 )
-async def command(session: Session, *, source: str, target: str, recursive: bool, namespace: str, jobs: int) -> None:
+async def command(
+    session: Session,
+    *,
+    source: str,
+    target: str,
+    recursive: bool,
+    exclude: tuple[str, ...],
+    namespace: str,
+    jobs: int,
+) -> None:
     if recursive:
-        await _put_folder(session, Path(source), parse_prefix(target), namespace, jobs)
+        skipped: list[str] = []
+        prefix = parse_prefix(target)
+        files = list(walk(Path(source), prefix.key, lambda path: skipped.append(str(path)), exclude=exclude))
+        await _put_folder(session, _Folder(files, tuple(skipped)), prefix.bucket, namespace, jobs)
     else:
         await _put_one(session, source, parse_object(target), namespace)
 
@@ -86,9 +111,8 @@ def _open(source: str) -> tuple[int, int | None]:
     return descriptor, found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-async def _put_folder(session: Session, folder: Path, target: ObjectName, namespace: str, jobs: int) -> None:
-    skipped: list[str] = []
-    files = list(walk(folder, target.key, lambda path: skipped.append(str(path))))
+async def _put_folder(session: Session, folder: _Folder, bucket: str, namespace: str, jobs: int) -> None:
+    files, skipped = folder.files, folder.skipped
     for path in skipped:
         session.output.step("skipped", {"path": path}, _("Skipped {path}: not an ordinary file.").format(path=path))
     total_bytes = sum(file.size_bytes for file in files)
@@ -99,8 +123,8 @@ async def _put_folder(session: Session, folder: Path, target: ObjectName, namesp
         waiting = iter(files)
         async with trio.open_nursery() as nursery:
             for _worker in range(jobs):
-                nursery.start_soon(_put_each, client, waiting, target.bucket, namespace, meter)
-        done = Stored(meter.done_files, meter.done_bytes, round(meter.seconds, 3), tuple(skipped))
+                nursery.start_soon(_put_each, client, waiting, bucket, namespace, meter)
+        done = Stored(meter.done_files, meter.done_bytes, round(meter.seconds, 3), skipped)
     text = ngettext("Stored {count} file: {size} in {time}.", "Stored {count} files: {size} in {time}.", done.files)
     size, time = show_size(done.size_bytes), show_duration(done.seconds)
     session.output.result(done, [text.format(count=done.files, size=size, time=time)])
