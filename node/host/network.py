@@ -71,15 +71,17 @@ class SocketListener:
 
     def __init__(self, listening: socket.socket, asked: str, wrap: Callable[[OpenSocket], Stream]) -> None:
         self._socket = listening
-        self._address = parse_address(asked)
+        parsed = parse_address(asked)
+        self._unix_path = parsed.path if isinstance(parsed, UnixAddress) else None
+        if isinstance(parsed, InternetAddress):
+            parsed = InternetAddress(parsed.host, listening.getsockname()[1])
+        self._address = str(parsed)
         self._wrap = wrap
         self._open = 0
 
     @property
     def address(self) -> str:
-        if isinstance(self._address, UnixAddress):
-            return str(self._address)
-        return str(InternetAddress(self._address.host, self._socket.getsockname()[1]))
+        return self._address
 
     async def serve(
         self,
@@ -129,8 +131,8 @@ class SocketListener:
     def _close(self) -> None:
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
-        if isinstance(self._address, UnixAddress):
-            self._address.path.unlink(missing_ok=True)
+        if self._unix_path is not None:
+            self._unix_path.unlink(missing_ok=True)
 
 
 async def _dial(address: str) -> OpenSocket:

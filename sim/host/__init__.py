@@ -1,0 +1,1 @@
+"""The deterministic host: `world.World` and what it is made of."""
