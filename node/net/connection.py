@@ -28,7 +28,7 @@ from protocol.errors import MaillonError, Malformed, OverLimit, Refused, Unavail
 from protocol.ids import NodeId
 from protocol.limits import EXCHANGES_MAX
 from protocol.wire import schema
-from protocol.wire.envelopes import Carriage, Failure, Reply, Request, Role
+from protocol.wire.envelopes import Carriage, Failure, Request, Role, parse_reply, parse_request
 from protocol.wire.frames import PING_BYTES, FrameType, Header, parse_window
 
 T = TypeVar("T")
@@ -312,7 +312,7 @@ class Connection:
     def _on_frame(self, header: Header, payload: bytes, nursery: trio.Nursery) -> None:
         match header.type:
             case FrameType.REQUEST:
-                self._on_request(header, schema.decode(Request, payload), nursery)
+                self._on_request(header, parse_request(payload), nursery)
             case FrameType.REPLY | FrameType.FAILURE | FrameType.END | FrameType.WINDOW | FrameType.CANCEL:
                 self._on_exchange_frame(header, payload)
             case FrameType.PING:
@@ -336,7 +336,7 @@ class Connection:
                 if isinstance(end, Asking):
                     end.on_payload()
             case (FrameType.REPLY, Asking()):
-                end.on_reply(schema.decode(Reply, payload))
+                end.on_reply(parse_reply(payload))
             case (FrameType.FAILURE, Asking()):
                 end.on_failure(error_of(schema.decode(Failure, payload), self.peer.node))
             case (FrameType.CANCEL, Exchange()):

@@ -22,7 +22,7 @@ from node.net.sending import Cutter, Frame, Job, Sender, frame_of
 from protocol.errors import MaillonError, Malformed, OverLimit
 from protocol.limits import EXCHANGE_WINDOW_BYTES
 from protocol.wire import schema
-from protocol.wire.envelopes import Carriage, Reply, Request, encode_call
+from protocol.wire.envelopes import Carriage, Reply, Request, encode_call, pack_reply, pack_request
 from protocol.wire.frames import FrameType, pack_window
 
 T = TypeVar("T")
@@ -154,7 +154,7 @@ class Asking(_End):
     def begin(self, kind: int, message: object, cutter: Cutter) -> None:
         """Queue the question, and what may go with it of the payload."""
         request = Request(kind, self._unsent_bytes, self._window_bytes, self.over, encode_call(message))
-        opening = frame_of(FrameType.REQUEST, self.id, schema.encode(request))
+        opening = frame_of(FrameType.REQUEST, self.id, pack_request(request))
         frames = self._open_frames(opening, cutter)
         self._job = self._link.sender(Carriage.SECURE).submit(frames)
 
@@ -280,6 +280,10 @@ class Exchange(_End):
             raise ValueError("the exchange was answered already")
         self.answered = True
         self._unsent_bytes = payload_bytes
-        reply = schema.encode(Reply(payload_bytes, self.over, encode_call(message)))
+        reply = pack_reply(Reply(payload_bytes, self.over, encode_call(message)))
         frames = self._open_frames(frame_of(FrameType.REPLY, self.id, reply), cutter)
-        await self._link.sender(Carriage.SECURE).send(frames)
+        sender = self._link.sender(Carriage.SECURE)
+        if payload_bytes == 0 and sender.has_room:
+            sender.submit(frames)  # Nobody's buffer goes with it, so nobody needs to wait for it.
+        else:
+            await sender.send(frames)

@@ -203,7 +203,7 @@ class Incoming:
                 await reader.skip(left_bytes)
                 return
             if self._buffer is not None and not self._kept:
-                left_bytes -= await self._receive_some(reader, left_bytes)
+                left_bytes -= await self._receive(reader, left_bytes)
             else:
                 await self._keep(reader, left_bytes)
                 left_bytes = 0
@@ -245,23 +245,28 @@ class Incoming:
             if self._buffer is not None or self._closed:
                 return
 
-    async def _receive_some(self, reader: FrameReader, size_bytes: int) -> int:
-        assert self._buffer is not None  # noqa: S101 - for the type checker; the caller looked
-        received = 0
+    async def _receive(self, reader: FrameReader, size_bytes: int) -> int:
+        """Receive up to `size_bytes` into the waiting buffer; fewer when it is full, or its owner left."""
+        left_bytes = size_bytes
         fill = self._fill = _Fill()
         try:
             with fill.scope:
-                received = await reader.some_into(self._buffer[:size_bytes])
+                while left_bytes and self._buffer is not None:
+                    received = await reader.some_into(self._buffer[:left_bytes])
+                    left_bytes -= received
+                    self._advance(received)
         finally:
             self._fill = None
             if fill.released is not None:
                 fill.released.set()
+        return size_bytes - left_bytes
+
+    def _advance(self, received: int) -> None:
         if self._buffer is not None:
             self._buffer = self._buffer[received:]
             self._filled_bytes += received
             if not len(self._buffer):
                 self._settle()
-        return received
 
     async def _keep(self, reader: FrameReader, size_bytes: int) -> None:
         if not self._budget.take(size_bytes):

@@ -23,6 +23,7 @@ from protocol.wire.frames import HEADER_BYTES, FrameType, pack_header
 
 _BATCH_BYTES = FRAME_PAYLOAD_BYTES_MAX
 _URGENT_MAX = 4_096
+_UNAWAITED_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,11 @@ class Sender:
         self._wake = trio.Event()
         self._finishing = False
         self._error: MaillonError | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Few jobs wait: one more may be queued by somebody who will not wait for it."""
+        return len(self._queue) < _UNAWAITED_MAX
 
     def submit(self, frames: Iterable[Frame]) -> Job:
         """Queue frames, to go out in order. Raises Unavailable(`connection-lost`) when it is over."""

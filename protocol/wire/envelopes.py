@@ -2,27 +2,34 @@
 
 An envelope wraps the question or answer of a request kind (`protocol.requests`) as opaque bytes: the connection
 carries them, the handler decodes them. Payload bytes never stand here; the envelope only says how many follow in
-DATA frames, `None` meaning "until END".
+DATA frames, `None` meaning "until END". Requests and replies have a head of fixed size in front of the message,
+because every share that moves pays for them; all else is a message of `protocol.wire.schema`.
 """
 
 from __future__ import annotations
 
 import enum
+import struct
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from protocol.errors import OverLimit
+from protocol.errors import Malformed, OverLimit
 from protocol.ids import FederationId, NodeId
 from protocol.limits import CALL_BYTES_MAX, EXCHANGE_WINDOW_BYTES, KIB
 from protocol.wire import schema
 from protocol.wire.frames import WINDOW_MAX
 from protocol.wire.schema import Length, Range, Signature
 
-# The envelope around a message fits in what is left of a frame.
+# The head of a request or reply fits in what is left of a frame.
 CALL_MESSAGE_BYTES_MAX = CALL_BYTES_MAX - KIB
 NONCE_BYTES = 32
+HEADS_VERSION = 1
+PAYLOAD_BYTES_MAX = 2**63 - 1
 
-_Message = Annotated[bytes, Length(1, CALL_MESSAGE_BYTES_MAX)]
+# version, carriage, kind, answer window, payload size + 1 (0: streamed)
+_REQUEST = struct.Struct(">BBHIQ")
+# version, carriage, payload size + 1
+_REPLY = struct.Struct(">BBQ")
 
 
 class Role(enum.IntEnum):
@@ -85,22 +92,20 @@ class Request:
     """A question. The asker may at once send EXCHANGE_WINDOW_BYTES of its payload; the other end may send
     `answer_window_bytes` of the answer's."""
 
-    WIRE_VERSION: ClassVar[int] = 1
-    kind: Annotated[int, Range(0, 65_535)]
+    kind: int
     payload_bytes: int | None
-    answer_window_bytes: Annotated[int, Range(EXCHANGE_WINDOW_BYTES, WINDOW_MAX)]
+    answer_window_bytes: int
     carriage: Carriage
-    message: _Message
+    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer."""
 
-    WIRE_VERSION: ClassVar[int] = 1
     payload_bytes: int | None
     carriage: Carriage
-    message: _Message
+    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +135,75 @@ def encode_call(message: object) -> bytes:
     if len(encoded) > CALL_MESSAGE_BYTES_MAX:
         raise OverLimit("message-size", size_bytes=len(encoded), limit_bytes=CALL_MESSAGE_BYTES_MAX)
     return encoded
+
+
+def pack_request(request: Request) -> bytes:
+    """The payload of a REQUEST frame. Raises what `parse_request` would raise at the other end."""
+    if not EXCHANGE_WINDOW_BYTES <= request.answer_window_bytes <= WINDOW_MAX:
+        raise Malformed("request-head", field="answer_window_bytes")
+    size = _packed_size(request.payload_bytes)
+    head = _REQUEST.pack(HEADS_VERSION, request.carriage, request.kind, request.answer_window_bytes, size)
+    return head + request.message
+
+
+def parse_request(payload: bytes) -> Request:
+    """The request in a REQUEST frame.
+
+    Raises:
+        Malformed: `request-head`. OverLimit: `message-size`.
+    """
+    if len(payload) <= _REQUEST.size:
+        raise Malformed("request-head", field="message")
+    version, carriage, kind, window_bytes, size = _REQUEST.unpack_from(payload)
+    if version != HEADS_VERSION:
+        raise Malformed("request-head", field="version")
+    if not EXCHANGE_WINDOW_BYTES <= window_bytes <= WINDOW_MAX:
+        raise Malformed("request-head", field="answer_window_bytes")
+    message = _message(payload[_REQUEST.size :])
+    return Request(kind, _parsed_size(size), window_bytes, _carriage(carriage), message)
+
+
+def pack_reply(reply: Reply) -> bytes:
+    """The payload of a REPLY frame."""
+    return _REPLY.pack(HEADS_VERSION, reply.carriage, _packed_size(reply.payload_bytes)) + reply.message
+
+
+def parse_reply(payload: bytes) -> Reply:
+    """The reply in a REPLY frame.
+
+    Raises:
+        Malformed: `request-head`. OverLimit: `message-size`.
+    """
+    if len(payload) <= _REPLY.size:
+        raise Malformed("request-head", field="message")
+    version, carriage, size = _REPLY.unpack_from(payload)
+    if version != HEADS_VERSION:
+        raise Malformed("request-head", field="version")
+    return Reply(_parsed_size(size), _carriage(carriage), _message(payload[_REPLY.size :]))
+
+
+def _message(message: bytes) -> bytes:
+    if len(message) > CALL_MESSAGE_BYTES_MAX:
+        raise OverLimit("message-size", size_bytes=len(message), limit_bytes=CALL_MESSAGE_BYTES_MAX)
+    return message
+
+
+def _carriage(number: int) -> Carriage:
+    try:
+        return Carriage(number)
+    except ValueError as error:
+        raise Malformed("request-head", field="carriage") from error
+
+
+def _packed_size(payload_bytes: int | None) -> int:
+    if payload_bytes is None:
+        return 0
+    if not 0 <= payload_bytes <= PAYLOAD_BYTES_MAX:
+        raise Malformed("request-head", field="payload_bytes")
+    return payload_bytes + 1
+
+
+def _parsed_size(size: int) -> int | None:
+    if size > PAYLOAD_BYTES_MAX + 1:
+        raise Malformed("request-head", field="payload_bytes")
+    return size - 1 if size else None

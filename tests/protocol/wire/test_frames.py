@@ -25,6 +25,10 @@ from protocol.wire.envelopes import (
     Role,
     Statement,
     encode_call,
+    pack_reply,
+    pack_request,
+    parse_reply,
+    parse_request,
 )
 from protocol.wire.frames import (
     HEADER_BYTES,
@@ -54,10 +58,6 @@ ENVELOPES = {
     "statement": Statement(b"dialler", b"acceptor", b"B" * 32),
     "proof": Proof(b"S" * 64),
     "bulk-hello": BulkHello(b"T" * 32),
-    "request": Request(16, 1_048_576, 1_048_576, Carriage.SEALED, b"question"),
-    "request-streamed": Request(64, None, 1_048_576, Carriage.SECURE, b"question"),
-    "reply": Reply(0, Carriage.SECURE, b"answer"),
-    "reply-streamed": Reply(None, Carriage.SECURE, b"answer"),
     "failure": Failure(
         "refused",
         "invitation-used",
@@ -68,6 +68,16 @@ ENVELOPES = {
             FailureParameter("holders", None, None, None, ("a", "b")),
         ),
     ),
+}
+
+
+REQUESTS = {
+    "request": Request(16, 1_048_576, 1_048_576, Carriage.SEALED, b"question"),
+    "request-streamed": Request(64, None, 2_097_152, Carriage.SECURE, b"question"),
+}
+REPLIES = {
+    "reply": Reply(0, Carriage.SECURE, b"answer"),
+    "reply-streamed": Reply(None, Carriage.SEALED, b"answer"),
 }
 
 
@@ -92,6 +102,37 @@ def test_envelopes_have_these_bytes(name: str) -> None:
     raw = bytes.fromhex(VECTORS["envelopes"][name])
     assert schema.encode(ENVELOPES[name]) == raw
     assert schema.decode(type(ENVELOPES[name]), raw) == ENVELOPES[name]
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTS))
+def test_requests_have_these_bytes(name: str) -> None:
+    raw = bytes.fromhex(VECTORS["requests"][name])
+    assert pack_request(REQUESTS[name]) == raw
+    assert parse_request(raw) == REQUESTS[name]
+
+
+@pytest.mark.parametrize("name", sorted(REPLIES))
+def test_replies_have_these_bytes(name: str) -> None:
+    raw = bytes.fromhex(VECTORS["replies"][name])
+    assert pack_reply(REPLIES[name]) == raw
+    assert parse_reply(raw) == REPLIES[name]
+
+
+@pytest.mark.parametrize("vector", VECTORS["refused requests"], ids=lambda vector: vector["field"])
+def test_these_requests_are_refused_by_name(vector: dict[str, str]) -> None:
+    with pytest.raises(Malformed, match="request-head") as caught:
+        parse_request(bytes.fromhex(vector["hex"]))
+    assert caught.value.parameters == {"field": vector["field"]}
+
+
+@given(st.binary(max_size=64))
+def test_requests_and_replies_that_parse_pack_to_the_same_bytes(raw: bytes) -> None:
+    for parse, pack in ((parse_request, pack_request), (parse_reply, pack_reply)):
+        try:
+            parsed = parse(raw)  # type: ignore[operator]
+        except (Malformed, OverLimit):
+            continue
+        assert pack(parsed) == raw  # type: ignore[operator]
 
 
 def test_every_type_has_a_vector() -> None:
@@ -139,7 +180,7 @@ def test_credit_is_a_positive_number_of_bytes() -> None:
 
 def test_the_largest_message_still_fits_in_a_frame() -> None:
     largest = Request(65_535, 2**63 - 1, 2**31, Carriage.SEALED, b"x" * CALL_MESSAGE_BYTES_MAX)
-    assert len(schema.encode(largest)) <= limits.FRAME_PAYLOAD_BYTES_MAX
+    assert len(pack_request(largest)) <= limits.FRAME_PAYLOAD_BYTES_MAX
 
 
 def test_a_message_that_would_not_fit_is_refused() -> None:
