@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from protocol.errors import Missing, Refused
-from protocol.ids import Digest, FederationId, OrganisationId, PublicKey
+from protocol.ids import Digest, FederationId, OrganisationId
 from protocol.limits import BALLOT_ROUNDS_MAX
 from protocol.members.charter import Charter
 from protocol.members.governance import (
@@ -26,6 +26,7 @@ from protocol.members.governance import (
     next_link,
     tally,
 )
+from protocol.members.lineage import Lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,9 @@ class Assembly:
     def admitted_ever(self) -> set[OrganisationId]:
         return {member.organisation for link in self._links for member in link.members}
 
-    def keys_ever(self) -> dict[PublicKey, OrganisationId]:
-        """Whose each key is, of all that admissions showed."""
-        return {
-            key: member.organisation
-            for link in self._links
-            for member in link.members
-            for key in member.admission.lineage.keys
-        }
+    def lineages_ever(self) -> set[Lineage]:
+        """All that admissions showed."""
+        return {member.admission.lineage for link in self._links for member in link.members}
 
     def check_motion(self, said: Ballot | Proposal, ballots: Sequence[Ballot]) -> None:
         """Return if the organisation may say this now, `ballots` being all of the current position.
@@ -108,8 +104,11 @@ class Assembly:
 
     def open_round(self, ballots: Sequence[Ballot]) -> int:
         """The first round that is not deadlocked."""
-        for number in range(BALLOT_ROUNDS_MAX):
-            if self.count(ballots, number).stage is not Stage.DEADLOCKED:
+        rounds: dict[int, list[Ballot]] = {}
+        for ballot in ballots:
+            rounds.setdefault(ballot.motion.round, []).append(ballot)
+        for number in range(BALLOT_ROUNDS_MAX - 1):
+            if tally(self.current, rounds.get(number, [])).stage is not Stage.DEADLOCKED:
                 return number
         return BALLOT_ROUNDS_MAX - 1
 

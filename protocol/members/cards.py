@@ -8,12 +8,12 @@ from what the members admitted.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Final, TypeVar
 
 from protocol.errors import Forged, Malformed
 from protocol.ids import Digest, FederationId, NamespaceId, NodeId, OrganisationId
-from protocol.keys.signing import SigningKey
+from protocol.keys.signing import SigningKey, verify
 from protocol.limits import (
     ADDRESS_BYTES_MAX,
     ADDRESSES_MAX,
@@ -25,7 +25,9 @@ from protocol.members.lineage import Certification, Lineage, check_certification
 from protocol.members.records import Record, RecordKind, expect, sign_record
 from protocol.namespace.root import WriterCertificate, verify_certificate
 from protocol.wire import schema
-from protocol.wire.schema import Length, Range
+from protocol.wire.schema import Length, Range, Signature
+
+CONSENT_PURPOSE: Final = "maillon/gateway-consent/1"
 
 B = TypeVar("B")
 Name = Annotated[str, Length(1, NAME_BYTES_MAX)]
@@ -87,7 +89,11 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceCard:
-    """Where a namespace is written: by which key, through which gateway, and who holds its journal."""
+    """Where a namespace is written: by which key, through which gateway, and who holds its journal.
+
+    `consent` is the gateway's own signature. A card without it counts in a small bucket of its own, so that nobody
+    can use up another organisation's room by naming its node.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
     certificate: WriterCertificate
@@ -95,11 +101,21 @@ class NamespaceCard:
     epoch: Annotated[int, Range(1, 2**63 - 1)]
     journal_holders: Annotated[tuple[NodeId, ...], Length(1, JOURNAL_HOLDERS_MAX)]
     journal_quorum: Annotated[int, Range(1, JOURNAL_HOLDERS_MAX)]
+    consent: Signature | None = None
 
     def __post_init__(self) -> None:
         holders = len(self.journal_holders)
         if len(set(self.journal_holders)) != holders or self.journal_quorum > holders:
             raise Malformed("card-journal", holders=holders, quorum=self.journal_quorum)
+
+
+@dataclass(frozen=True, slots=True)
+class _Consent:
+    """What a gateway signs."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    federation: FederationId
+    certificate: WriterCertificate
 
 
 def make_organisation_card(
@@ -128,8 +144,15 @@ def make_introduction(
     return sign_record(key, federation, RecordKind.INTRODUCTION, 1, invitation, body)
 
 
-def make_namespace_card(key: SigningKey, federation: FederationId, card: NamespaceCard) -> Record:
-    """The card, signed with the certified writer's key; its counter is the epoch."""
+def make_namespace_card(
+    key: SigningKey, federation: FederationId, card: NamespaceCard, *, gateway_key: SigningKey | None = None
+) -> Record:
+    """The card, signed with the certified writer's `key`; its counter is the epoch.
+
+    `gateway_key` is the node key of the gateway, with which it consents.
+    """
+    if gateway_key is not None:
+        card = replace(card, consent=gateway_key.sign(CONSENT_PURPOSE, _consented(federation, card.certificate)))
     return sign_record(
         key, federation, RecordKind.NAMESPACE, card.epoch, card.certificate.namespace, schema.encode(card)
     )
@@ -169,7 +192,13 @@ def read_namespace_card(record: Record) -> NamespaceCard:
     if record.counter != card.epoch or card.epoch < certificate.from_epoch:
         raise Forged("card-epoch", namespace=NamespaceId(record.subject), epoch=card.epoch)
     verify_certificate(certificate)
+    if card.consent is not None:
+        verify(certificate.node, CONSENT_PURPOSE, _consented(record.federation, certificate), card.consent)
     return card
+
+
+def _consented(federation: FederationId, certificate: WriterCertificate) -> bytes:
+    return schema.encode(_Consent(federation, certificate))
 
 
 def _body(record: Record, kind: RecordKind, body: type[B]) -> B:

@@ -28,6 +28,7 @@ from protocol.members.certificate import Certificate, read_certificate
 from protocol.members.charter import read_charter
 from protocol.members.evidence import read_evidence
 from protocol.members.governance import Ballot, Proposal, read_ballot, read_proposal
+from protocol.members.lineage import Lineage
 from protocol.members.records import Record, RecordKind, check_record, record_id
 from protocol.members.shelf import Kept, Quota, Slot
 
@@ -38,15 +39,18 @@ class Known:
 
     admitted_ever: set[OrganisationId] = field(default_factory=set)
     introduced: dict[OrganisationId, set[Slot]] = field(default_factory=dict)
-    organisation_keys: dict[PublicKey, OrganisationId] = field(default_factory=dict)
+    current_keys: dict[PublicKey, OrganisationId] = field(default_factory=dict)
+    earlier_keys: dict[PublicKey, OrganisationId] = field(default_factory=dict)
     organisation_of: dict[NodeId, OrganisationId] = field(default_factory=dict)
     writers: dict[PublicKey, set[Slot]] = field(default_factory=dict)
 
     def organisation(self, organisation: OrganisationId) -> bool:
         return organisation in self.admitted_ever or bool(self.introduced.get(organisation))
 
-    def author(self, author: PublicKey) -> bool:
-        return NodeId(author) in self.organisation_of or author in self.organisation_keys
+    def speaks_for(self, author: PublicKey) -> OrganisationId | None:
+        """Whose key or node it is. A lineage proves possession of its current key only, so that goes first."""
+        whose = self.current_keys.get(author) or self.organisation_of.get(NodeId(author))
+        return whose or self.earlier_keys.get(author)
 
     def learn(self, item: Kept) -> None:
         """The item is kept now."""
@@ -54,11 +58,18 @@ class Known:
         if isinstance(body, Introduction):
             self.introduced.setdefault(body.organisation, set()).add(item.slot)
         elif isinstance(body, OrganisationCard):
-            self.organisation_keys.update(dict.fromkeys(body.lineage.keys, body.lineage.organisation))
+            self.current_keys[body.lineage.current] = body.lineage.organisation
+            self.learn_keys(body.lineage)
         elif isinstance(body, NodeCard):
             self.organisation_of[NodeId(item.record.author)] = body.organisation
         elif isinstance(body, NamespaceCard):
             self.writers.setdefault(item.record.author, set()).add(item.slot)
+
+    def learn_keys(self, lineage: Lineage) -> None:
+        """Of two organisations that both show a key as an earlier one, the smaller id is believed."""
+        for key in lineage.keys:
+            whose = self.earlier_keys.get(key, lineage.organisation)
+            self.earlier_keys[key] = min(whose, lineage.organisation)
 
 
 def read_record(record: Record, federation: FederationId) -> Kept:
@@ -88,9 +99,9 @@ def objection(item: Kept, known: Known) -> str | None:
         gateway = known.organisation_of.get(body.certificate.node)
         return None if gateway == body.organisation else "record-stranger"
     if item.record.kind == RecordKind.EVIDENCE:
-        return None if known.author(author) or known.writers.get(author) else "record-stranger"
+        return None if known.speaks_for(author) or known.writers.get(author) else "record-stranger"
     if item.record.kind > RecordKind.EVIDENCE:
-        return None if known.author(author) else "record-stranger"
+        return None if known.speaks_for(author) else "record-stranger"
     return None
 
 
@@ -111,11 +122,14 @@ def quota_of(item: Kept, known: Known) -> Quota | None:
         most = limits.NODES_PER_ORGANISATION_MAX if full else limits.NODES_PER_PENDING_ORGANISATION_MAX
         return Quota((kind, body.organisation, b""), most)
     if isinstance(body, NamespaceCard):
-        full = body.organisation in known.admitted_ever
+        full = body.organisation in known.admitted_ever and body.consent is not None
         most = limits.NAMESPACES_PER_ORGANISATION_MAX if full else limits.NAMESPACES_PER_PENDING_ORGANISATION_MAX
-        return Quota((kind, body.organisation, b""), most)
+        return Quota((kind, body.organisation, b"" if body.consent else b"unconsented"), most)
     if kind > RecordKind.EVIDENCE:
-        return Quota((0, item.record.author, b""), limits.UNKNOWN_RECORDS_PER_AUTHOR_MAX)
+        whose = known.speaks_for(item.record.author) or OrganisationId(item.record.author)
+        full = whose in known.admitted_ever
+        few = limits.UNKNOWN_RECORDS_PER_PENDING_ORGANISATION_MAX
+        return Quota((0, whose, b""), limits.UNKNOWN_RECORDS_PER_ORGANISATION_MAX if full else few)
     return None
 
 

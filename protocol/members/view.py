@@ -157,7 +157,9 @@ class View:
         return self.facts.namespace(namespace)
 
     def proposals(self) -> tuple[ProposalFacts, ...]:
-        """What the members are asked to vote on now."""
+        """What the members are asked to vote on now; nothing before the charter came."""
+        if not self._assembly.founded:
+            return ()
         proposals = [item.body for item in self._shelf.of_kind(RecordKind.PROPOSAL)]
         put = [body for body in proposals if isinstance(body, Proposal)]
         return self._assembly.proposals(put, self._ballots())
@@ -170,7 +172,7 @@ class View:
         """Who contradicted itself, by author."""
         found = sorted(self._shelf.of_kind(RecordKind.EVIDENCE), key=lambda item: item.slot)
         return tuple(
-            Accusation(item.record.author, self._organisation_of(item.record.author), item.body, item.record)
+            Accusation(item.record.author, self._known.speaks_for(item.record.author), item.body, item.record)
             for item in found
             if isinstance(item.body, Equivocation)
         )
@@ -278,7 +280,8 @@ class View:
         if not self._shelf.fits(item.slot, quota):
             raise Refused("record-quota", kind=item.record.kind, author=item.record.author)
         held = self._shelf.at(item.slot)
-        if held is None and len(self._shelf) >= limits.RECORDS_MAX:
+        # What the members decide must find room, whoever filled it.
+        if held is None and len(self._shelf) >= limits.RECORDS_MAX and item.record.kind > RecordKind.PROPOSAL:
             raise OverLimit("view-full", limit=limits.RECORDS_MAX)
         wins = held is None or item.supersedes(held)
         proof = make_evidence(held.record, item.record) if held is not None and held.version == item.version else None
@@ -304,7 +307,9 @@ class View:
         """Judge everything kept again, because something that others depend on changed."""
         everything = list(self._shelf)
         self._shelf = Shelf()
-        self._known = Known(self._assembly.admitted_ever(), organisation_keys=self._assembly.keys_ever())
+        self._known = Known(self._assembly.admitted_ever())
+        for lineage in self._assembly.lineages_ever():
+            self._known.learn_keys(lineage)
         self._facts = None
         for _, items in groupby(everything, key=lambda item: item.record.kind):
             kind = 0
@@ -327,9 +332,6 @@ class View:
         bodies = [item.body for item in self._shelf.of_kind(RecordKind.BALLOT)]
         return [body for body in bodies if isinstance(body, Ballot)]
 
-    def _organisation_of(self, author: PublicKey) -> OrganisationId | None:
-        return self._known.organisation_keys.get(author) or self._known.organisation_of.get(NodeId(author))
-
     def _said(self) -> Said:
         organisations: dict[OrganisationId, OrganisationCard] = {}
         nodes: dict[NodeId, NodeCard] = {}
@@ -350,12 +352,16 @@ class View:
 
 
 def _others_depended_on(held: Kept | None, item: Kept) -> bool:
-    """Whether replacing `held` by `item` may take away what other records stand on."""
-    if held is None:
-        return False
-    old, new = held.body, item.body
+    """Whether keeping `item` in place of `held` may take away, or give to another, what other records stand on."""
+    old, new = None if held is None else held.body, item.body
+    if isinstance(new, OrganisationCard):
+        # It shows earlier keys: whose quota their records use may change.
+        shown = old.lineage if isinstance(old, OrganisationCard) else None
+        return len(new.lineage.keys) > 1 and new.lineage != shown
     if isinstance(old, Introduction) and isinstance(new, Introduction):
         return old.organisation != new.organisation
     if isinstance(old, NodeCard) and isinstance(new, NodeCard):
         return old.organisation != new.organisation
-    return isinstance(old, NamespaceCard) and held.record.author != item.record.author
+    if isinstance(old, NamespaceCard) and isinstance(new, NamespaceCard):
+        return old.certificate.writer != new.certificate.writer
+    return False

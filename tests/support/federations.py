@@ -188,12 +188,14 @@ def namespace_card(
     from_epoch: int = 1,
     writer: str | None = None,
     holders: tuple[str, ...] = (),
+    consenting: bool = True,
 ) -> Record:
     root = Root(seed(f"namespace {name}"))
     key = SigningKey.from_seed(seed(f"writer {writer or name}"))
     certificate = certify_writer(root, key.public, node_id(node), generation=generation, from_epoch=from_epoch)
     journal = tuple(node_id(holder) for holder in holders) or (node_id(node),)
-    return make_namespace_card(key, federation, NamespaceCard(certificate, org.id, epoch, journal, 1))
+    card = NamespaceCard(certificate, org.id, epoch, journal, 1)
+    return make_namespace_card(key, federation, card, gateway_key=node_key(node) if consenting else None)
 
 
 def namespace_id(name: str) -> NamespaceId:

@@ -172,11 +172,11 @@ class TestKeeping:
         view.admit(mine)
         flood = [
             sign_record(node_key("alpha"), view.federation, 1_000 + number % 3, 1, seed(str(number)), b"")
-            for number in range(3 * limits.UNKNOWN_RECORDS_PER_AUTHOR_MAX)
+            for number in range(3 * limits.UNKNOWN_RECORDS_PER_ORGANISATION_MAX)
         ]
         view.admit_all(flood)
         kept = [record for record in view.records() if record.kind >= 1_000]
-        assert len(kept) == limits.UNKNOWN_RECORDS_PER_AUTHOR_MAX + 1
+        assert len(kept) == limits.UNKNOWN_RECORDS_PER_ORGANISATION_MAX + 1
         assert mine in kept
 
     def test_two_statements_with_one_counter_are_evidence(self) -> None:
