@@ -23,6 +23,8 @@ from node.membership import Newcomer, found
 from node.mesh.join import keep
 from node.mesh.records_file import open_records
 from node.text import _
+from node.text.sentences import sentence
+from protocol.errors import Malformed
 from protocol.ids import FederationId, text_of
 from protocol.members.charter import FOUNDER_ALONE_UP_TO, Admissions, Charter, Quorum, Standing
 from protocol.placement.classes import Code, DataClass, standard_classes
@@ -61,7 +63,10 @@ class CodeType(click.ParamType[Code]):
         k, _slash, n = str(value).partition("/")
         if not (k.isdigit() and n.isdigit()):
             self.fail(_("{value} is not a code; write for instance 4/6.").format(value=value), param, ctx)
-        return Code(int(k), int(n), min(1, max(0, int(n) - int(k))))
+        try:
+            return Code(int(k), int(n), min(1, max(0, int(n) - int(k))))
+        except Malformed as error:
+            self.fail(sentence(error), param, ctx)
 
 
 @make_command(_("Found a federation with this node's organisation as its first member."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from node.app import run_node
 from node.cli.session import Session
 from node.cli.session import command as make_command
 from node.text import _
@@ -10,4 +9,6 @@ from node.text import _
 
 @make_command(_("Run the node in the foreground. It stops cleanly on SIGTERM or Ctrl-C."))
 async def command(session: Session) -> None:
+    from node.app import run_node
+
     await run_node(session.dir)

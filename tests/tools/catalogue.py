@@ -68,7 +68,7 @@ def main() -> None:
             write_po(file, catalogue, width=WIDTH, sort_output=True, omit_header=False)
         path.with_suffix(".mo").write_bytes(compiled(read(language)))
         missing = [message.id for message in catalogue if message.id and not all_translated(message.string)]
-        print(f"{language}: {len(catalogue)} messages, {len(missing)} without translation")  # noqa: T201
+        print(f"{language}: {len(catalogue)} messages, {len(missing)} without translation")
 
 
 def all_translated(text: str | tuple[str, ...] | list[str]) -> bool:

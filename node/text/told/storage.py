@@ -1,0 +1,115 @@
+"""Sentences for data: blocks and shares, disks and volumes, placement, the journal, the catalog and objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.text import N_
+
+_BAD_SHARE = N_("A share or its label breaks the format and was refused. Whoever sent it is broken or hostile.")
+
+TOLD: Mapping[str, str] = {
+    "block-malformed": N_(
+        "The block {block} does not match its own root: its writer made it wrong. It cannot be read."
+    ),
+    "block-reference": _BAD_SHARE,
+    "block-shares": N_("Block {block} needs {needed} shares and only {present} are here."),
+    "block-unreadable": N_(
+        "Block {block} needs {needed} shares; {found} were found. Not answering or without it: {missing}. "
+        "Start those nodes, then try again."
+    ),
+    "bucket-missing": N_("There is no bucket {bucket}. `maillon ls` lists them."),
+    "catalog-gap": N_(
+        "The catalog of {namespace} is behind its journal and is being rebuilt. Try again in a moment."
+    ),
+    "catalog-rebuilding": N_("The catalog of {namespace} is being rebuilt from the journal. Try again in a moment."),
+    "change-unknown": N_(
+        "The journal holds a change of kind {kind}, version {version}, unknown to this program. "
+        "Update it before writing."
+    ),
+    "class-unknown": N_("The charter has no data class {data_class}. It has: {known}."),
+    "client-stalled": N_("Nothing moved for {after_s} seconds, so the transfer was given up. Try again."),
+    "code-impossible": N_("{k} of {n} with a margin of {margin} is no possible code. Choose 1 ≤ k < n ≤ 32."),
+    "codec-unknown": N_("Block {block} was coded by a codec ({codec}) that this program does not know. Update it."),
+    "disk-absent": N_("The disk {path} is not there ({reason}). Mount it, or correct its path in maillon.toml."),
+    "disk-unreadable": N_(
+        "The disk {disk} cannot be read. Its shares must be rebuilt from others; replace the disk."
+    ),
+    "engine-missing": N_('No {engine} library was found. Install libisal2, or set engine = "auto" in maillon.toml.'),
+    "entry-size": N_("A journal entry of {size_bytes} is larger than the {limit_bytes} allowed."),
+    "fault-injected": N_("A test made this fail at {point}."),
+    "faults": N_("MAILLON_FAULTS has an item that means nothing: {item}."),
+    "federation-too-small": N_(
+        "There are {organisations} organisations, and data needs at least {needed}. Invite another: "
+        "maillon federation invite"
+    ),
+    "file-size": N_("{path} is larger than the {size_bytes_max} that it may have. It is damaged, or another file."),
+    "generation-key-missing": N_("This node lacks the key of generation {generation} of {namespace}."),
+    "header-code": _BAD_SHARE,
+    "holders-too-few": N_(
+        "A block of code {code} must reach {needed} members before it is safe; {reached} took it. "
+        "Not answering: {missing}. Start those nodes, then try again."
+    ),
+    "index-damaged": N_("The index {index} is damaged ({reason}); it is rebuilt from the volumes."),
+    "index-full": N_("The disk of the index {index} is full. Free space, then start again."),
+    "journal-certificate": N_("The journal of {namespace} was opened by a writer whose certificate does not hold."),
+    "journal-chain": N_(
+        "The journal of {namespace} is broken at entry {position} of epoch {epoch}; it was not believed."
+    ),
+    "journal-fork": N_(
+        "The journal of {namespace} has two entries at position {position} of epoch {epoch}. One is false."
+    ),
+    "journal-gap": N_("An entry at {first} was offered where the copy ends at {length}."),
+    "journal-holders-too-few": N_(
+        "The journal needs {needed} members to hold it and {found} answer. Start more nodes, or invite members."
+    ),
+    "journal-opening": N_("A journal's opening is not possible ({what})."),
+    "key-damaged": N_("The key file {path} is damaged. Put back a copy, or recover from the sheet."),
+    "key-missing": N_("The key file {path} is not there. Put it back, or recover from the sheet."),
+    "key-unreadable": N_("The key file {path} cannot be read ({reason}). Correct its owner and mode (0600)."),
+    "label-placing": _BAD_SHARE,
+    "local-file-is-folder": N_("{path} is a folder; give a file name."),
+    "local-name-encoding": N_("The file name {path} is not valid UTF-8, so it cannot be a key. Rename it."),
+    "local-name-long": N_("The name of {path} is longer than a key may be ({limit_bytes})."),
+    "namespace-ambiguous": N_("This node serves several namespaces ({known}). Say which with --namespace."),
+    "namespace-exists": N_("There is a namespace {namespace} already. Choose another name."),
+    "namespace-missing": N_("This node serves no such namespace. Create one: maillon namespace create NAME"),
+    "namespace-name": N_("`{namespace}` cannot be a namespace's name: use printable letters, at most {limit_bytes}."),
+    "namespace-opening": N_("The namespace {namespace} is being opened. Try again in a moment."),
+    "node-dir-unfinished": N_("{path} holds no finished node. Create it with `maillon init --dir {path}`."),
+    "not-the-gateway": N_("Another node is the gateway of that namespace: {gateways}. Ask there, with --dir."),
+    "object-content": N_("The catalog has an impossible entry for {key}."),
+    "object-cut-short": N_("{bucket}/{key} ended before its size; nothing was written. Try again."),
+    "object-key": N_("A key has 1 to {limit_bytes}; this one has {size_bytes}."),
+    "object-missing": N_("There is no object {bucket}/{key}. `maillon ls {bucket}` lists the keys."),
+    "object-size": N_("An object may have at most {limit_bytes}."),
+    "object-size-changed": N_(
+        "The file changed while it was read: {expected_bytes} were expected and {found_bytes} came. "
+        "Nothing was stored."
+    ),
+    "organisation-unnamed": N_(
+        "Name the organisation with --organisation, or take it over with --organisation-from."
+    ),
+    "placement-impossible": N_(
+        "No legal place for a block of class {data_class} with code {code}: of {nodes} nodes answering, {eligible} "
+        "are allowed, in {organisations} organisations and {zones} zones; at most {per_organisation} shares fit in "
+        "one organisation and {per_zone} in one zone, so {placeable} can be placed. Start nodes, or invite members."
+    ),
+    "share-block": _BAD_SHARE,
+    "share-damaged": N_("Share {index} of block {block} is damaged on this disk; others must serve."),
+    "share-index": _BAD_SHARE,
+    "share-kept": N_("Share {index} of block {block} is locked until {until_s} (seconds since 1970)."),
+    "share-leaves": N_("Leaf {first_leaf} of share {index} of block {block} was asked for; it has fewer."),
+    "share-missing": N_("Share {index} of block {block} is not here."),
+    "sheet-form": N_("Line {line} of the sheet is not as it must be. Compare it with the paper."),
+    "sheet-incomplete": N_("The sheet lacks {field}. Copy all of it."),
+    "sheet-word-count": N_("A sheet has {needed} words; {found} were given."),
+    "sheet-word-unknown": N_("Word {number}, `{word}`, is in no list. Did you mean `{nearest}`?"),
+    "sheet-word-wrong": N_("Word {number}, `{word}`, must be `{nearest}`."),
+    "sheet-words": N_("The words do not belong together: more than one is wrong. Compare them with the paper."),
+    "store-closed": N_("The node is stopping and stores nothing more."),
+    "store-failing": N_("The disks refuse to write. Look at the log and replace the failing disk."),
+    "store-full": N_("The disks of that node are full, or its capacity is used up."),
+    "volume-header": N_("A volume's first bytes are not a volume's. It was set aside."),
+    "volume-version": N_("A volume has the format {version}, unknown to this program. Use the one that wrote it."),
+}

@@ -1,0 +1,94 @@
+"""Making a node and founding a federation, on disk alone."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from node.cli.exits import CODES
+from node.cli.tree import program
+from protocol.ids import identity_from_text
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(env={"MAILLON_DIR": None}).invoke(program, arguments, prog_name="maillon")
+
+
+def document(*arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def init(folder: Path, *more: str) -> Any:
+    return document("--dir", str(folder), "init", "--organisation", "Les Amis", "--name", "n1", *more)
+
+
+def test_init_makes_a_node_whose_secrets_only_the_owner_reads(tmp_path: Path) -> None:
+    created = init(tmp_path / "n1")
+    assert len(identity_from_text(created["id"])) == 32
+    assert len(created["recovery"].split()) == 33
+    keys = sorted((tmp_path / "n1" / "keys").iterdir())
+    assert [path.name for path in keys] == ["node.key", "organisation.key"]
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in keys)
+
+
+def test_init_leaves_an_existing_node_alone(tmp_path: Path) -> None:
+    init(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    result = run("--dir", str(tmp_path), "init", "--organisation", "Others")
+    assert result.exit_code == CODES["refused"]
+    assert str(tmp_path) in result.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_an_organisation_needs_a_name(tmp_path: Path) -> None:
+    assert run("--dir", str(tmp_path / "n"), "init").exit_code == CODES["refused"]
+
+
+def test_a_second_node_takes_the_organisation_over(tmp_path: Path) -> None:
+    first = init(tmp_path / "n1")
+    second = document("--dir", str(tmp_path / "n2"), "init", "--organisation-from", str(tmp_path / "n1"))
+    assert second["organisation_id"] == first["organisation_id"]
+    assert second["id"] != first["id"]
+    assert second["recovery"] == ""
+
+
+@pytest.mark.parametrize("name", ['a "quoted" name', "back\\slash", "accentué", "line\nbreak"])
+def test_any_name_makes_a_configuration_that_can_be_read(tmp_path: Path, name: str) -> None:
+    document("--dir", str(tmp_path / "n"), "init", "--organisation", "O", "--name", name)
+    assert document("--dir", str(tmp_path / "n"), "config", "check")["node"]["name"] == name
+
+
+def test_founding_gives_the_federation_an_id_once(tmp_path: Path) -> None:
+    init(tmp_path)
+    founded = document("--dir", str(tmp_path), "federation", "found", "--name", "Côte Ouest")
+    assert len(identity_from_text(founded["federation"])) == 32
+    again = run("--dir", str(tmp_path), "federation", "found", "--name", "Another")
+    assert again.exit_code == CODES["refused"]
+    assert (tmp_path / "records").stat().st_size > 0
+
+
+def test_founding_needs_a_node(tmp_path: Path) -> None:
+    result = run("--dir", str(tmp_path), "federation", "found", "--name", "x")
+    assert result.exit_code == CODES["missing"]
+
+
+def test_an_impossible_code_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    init(tmp_path)
+    result = run("--dir", str(tmp_path), "federation", "found", "--name", "x", "--code", "6/4")
+    assert result.exit_code == 2
+    assert "6 of 4" in result.stderr
+    assert not (tmp_path / "records").exists()
+
+
+def test_a_node_without_a_federation_does_not_run(tmp_path: Path) -> None:
+    init(tmp_path)
+    result = run("--dir", str(tmp_path), "node", "run")
+    assert result.exit_code == CODES["refused"]
+    assert "federation" in result.stderr

@@ -1,0 +1,103 @@
+"""The program from outside: help, exit codes, --json, completion."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from node.cli.exits import CODES
+from node.cli.tree import LazyGroup, program
+from protocol.errors import FAMILIES
+
+HEAVY = ("trio", "cryptography", "nacl", "blake3", "msgpack", "rich", "structlog", "zfec", "node.app")
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
+    return CliRunner(env={"MAILLON_DIR": None, **(env or {})}).invoke(program, arguments, prog_name="maillon")
+
+
+def commands(group: LazyGroup, *before: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield (*before, name), found
+        if isinstance(found, LazyGroup):
+            yield from commands(found, *before, name)
+
+
+ALL = list(commands(program))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from node.cli.tree import program; program(['--help'], standalone_mode=False);"
+        f"heavy = set({HEAVY!r}) & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("names", [names for names, _command in ALL], ids="-".join)
+def test_every_command_has_help_and_takes_dir_and_json(names: tuple[str, ...]) -> None:
+    result = run(*names, "--help")
+    assert result.exit_code == 0, result.output
+    assert "--dir" in result.output
+    assert "--json" in result.output
+
+
+def test_every_family_of_errors_has_its_own_exit_code() -> None:
+    codes = [CODES[blame] for blame in FAMILIES]
+    assert len(set(codes)) == len(codes)
+    assert not {0, 1, 2, 130} & set(codes)
+
+
+def test_wrong_usage_is_2() -> None:
+    assert run("put").exit_code == 2
+    assert run("nonsense").exit_code == 2
+    assert run("devnet", "up", "--nodes", "0").exit_code == 2
+
+
+def test_no_folder_given_says_so(tmp_path: Path) -> None:
+    result = run("status")
+    assert result.exit_code == CODES["refused"]
+    assert "--dir" in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_folder_may_stand_anywhere_and_the_environment_counts_least(tmp_path: Path) -> None:
+    here, elsewhere = str(tmp_path / "here"), str(tmp_path / "elsewhere")
+    for arguments in (("--dir", here, "status"), ("status", "--dir", here)):
+        result = run(*arguments, env={"MAILLON_DIR": elsewhere})
+        assert here in result.stderr
+        assert elsewhere not in result.stderr
+    assert elsewhere in run("status", env={"MAILLON_DIR": elsewhere}).stderr
+
+
+@pytest.mark.parametrize("arguments", [("--json", "status"), ("status", "--json")])
+def test_with_json_an_error_is_a_document(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = run("--dir", str(tmp_path), *arguments)
+    document = json.loads(result.stdout)
+    assert document["error"]["identifier"] == "node-dir-absent"
+    assert document["error"]["family"] == "missing"
+    assert document["error"]["message"] in result.stderr
+    assert result.exit_code == CODES["missing"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_call_the_program(shell: str) -> None:
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert "_MAILLON_COMPLETE" in result.stdout
+
+
+def test_completion_of_commands() -> None:
+    result = run(env={"_MAILLON_COMPLETE": "bash_complete", "COMP_WORDS": "maillon fed", "COMP_CWORD": "1"})
+    assert result.exit_code == 0
