@@ -179,7 +179,7 @@ class Ballot:
 
 def round_subject(after: Digest, round_number: int) -> bytes:
     """The subject of all proposals and ballots of one round."""
-    return digest(_ROUND_CONTEXT, after, bytes([round_number]))
+    return digest(_ROUND_CONTEXT, after, round_number.to_bytes(2, "big"))
 
 
 def make_proposal(

@@ -76,9 +76,7 @@ def _hostile() -> tuple[Record, ...]:
         holder = ("alpha", "beta", "gamma")[number % 3]
         records += [
             B.node_card(federation, "beta", counter=number // 2 + 2, address=f"{number}:1"),
-            namespace_card(
-                federation, B, "beta", "forked", epoch=2, holders=(("alpha", "beta", "gamma")[number % 3],)
-            ),
+            namespace_card(federation, B, "beta", "forked", epoch=2, holders=(holder,)),
             E.node_card(federation, f"epsilon {number}"),
             E.node_card(federation, f"epsilon {number + 4}"),
             sign_record(node_key("beta"), federation, 500 + number, 1, seed("x"), bytes([number])),
