@@ -48,10 +48,14 @@ class WrappingKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class GatewaySecrets:
-    """What this node needs to write and read one namespace. `opening` is the epoch it last wrote, encoded."""
+    """What this node needs to write and read one namespace, and the class of its new blocks.
+
+    `opening` is the epoch it last wrote, encoded.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
     name: Annotated[str, Length(1, limits.NAME_BYTES_MAX)]
+    data_class: Annotated[str, Length(1, limits.NAME_BYTES_MAX)]
     namespace: NamespaceId
     writer_seed: Seed
     certificate: WriterCertificate
@@ -74,13 +78,13 @@ class GatewaySecrets:
 
 
 def gateway_secrets(
-    root: Root, *, name: str, node: NodeId, writer_seed: bytes, generation: int, from_epoch: int
+    root: Root, *, name: str, data_class: str, node: NodeId, writer_seed: bytes, generation: int, from_epoch: int
 ) -> GatewaySecrets:
     """What `root` gives to a gateway: a certificate for its writer key, and all generations up to `generation`."""
     writer = SigningKey.from_seed(writer_seed)
     certificate = certify_writer(root, writer.public, node, generation=generation, from_epoch=from_epoch)
     wrapping_keys = tuple(WrappingKey(number, root.wrapping_key(number)) for number in range(1, generation + 1))
-    return GatewaySecrets(name, root.namespace, writer_seed, certificate, wrapping_keys, b"")
+    return GatewaySecrets(name, data_class, root.namespace, writer_seed, certificate, wrapping_keys, b"")
 
 
 def save_seed(disk: Disk, name: str, seed: bytes) -> None:

@@ -29,7 +29,13 @@ ROOT = Root(some("root"))
 
 def secrets(generation: int = 2) -> GatewaySecrets:
     return gateway_secrets(
-        ROOT, name="mairie", node=node(1), writer_seed=some("writer"), generation=generation, from_epoch=1
+        ROOT,
+        data_class="internal",
+        name="mairie",
+        node=node(1),
+        writer_seed=some("writer"),
+        generation=generation,
+        from_epoch=1,
     )
 
 
