@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from pathlib import Path, PurePath
 
@@ -99,7 +100,7 @@ def test_a_power_cut_takes_the_index_back_to_some_commit() -> None:
             index.execute("INSERT INTO number VALUES (?)", (number,))
             index.commit()
         index.execute("INSERT INTO number VALUES (99)")
-        world.platter("n1").crash(__import__("random").Random(seed))
+        world.platter("n1").crash(random.Random(seed))
         tables = world.host("n1").open_index(PATH)
         rows = tables.execute("SELECT n FROM number") if tables.execute("SELECT 1 FROM sqlite_master") else []
         assert rows == [(number,) for number in range(len(rows))]
