@@ -130,6 +130,13 @@ class Swim:
         """Who can be asked now: ALIVE and SUSPECT, without this node."""
         return {n for n, member in self._members.items() if member.status in (Status.ALIVE, Status.SUSPECT)}
 
+    def knows(self, node: NodeId) -> bool:
+        return node in self._members
+
+    def unheard(self) -> list[NodeId]:
+        """Members that are still UNKNOWN, sorted."""
+        return sorted(n for n, member in self._members.items() if member.status is Status.UNKNOWN)
+
     def incarnation(self) -> int:
         return self._claim.incarnation
 
@@ -145,7 +152,15 @@ class Swim:
         target = self._next_target()
         if target is None:
             return None
+        return self.plan_for(target)
+
+    def plan_for(self, target: NodeId) -> ProbePlan:
         return ProbePlan(target, self._helpers(target), self._config.probe_timeout_s * self.scale())
+
+    def probe_soon(self, node: NodeId) -> None:
+        """Give the node the next turn: something hints that it is gone."""
+        if node in self._members:
+            self._turns = [node, *(turn for turn in self._turns if turn != node)]
 
     def probe_answered(self, node: NodeId) -> None:
         """The node itself answered, on a connection that proves its key: it is alive, whatever is said."""
@@ -268,8 +283,7 @@ class Swim:
             return
         if member.status is not Status.SUSPECT:
             member.suspected_s = now_s
-            # Whoever hears of a suspicion sees for itself, out of turn.
-            self._turns = [node, *(turn for turn in self._turns if turn != node)]
+            self.probe_soon(node)  # whoever hears of a suspicion sees for itself, out of turn
         member.accusations[accusation.accuser] = accusation
         self._set(node, member, Status.SUSPECT)
         self._tell(accusation)

@@ -1,0 +1,121 @@
+"""Joining a federation: what a stranger with an invitation does before it runs a mesh.
+
+It dials the node that invited it, proves its own key and that node's, shows the invitation and the cards that
+introduce it, and, once let in, learns on the same connection every record that member knows. Nothing is written
+until all of it came; a join cut short can be tried again with the same invitation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import trio
+
+from node.host.ports import Host
+from node.mesh.comparing import fetch, find_difference
+from node.mesh.config import MeshConfig
+from node.mesh.records_file import RecordsFile
+from node.net.connection import Connection, connect, dispatch
+from node.net.identity import Credentials
+from protocol.errors import MaillonError, Refused, Unavailable
+from protocol.ids import NodeId
+from protocol.keys.signing import SigningKey
+from protocol.members.invitations import Invitation, encode_invitation
+from protocol.members.records import Record, decode_record, encode_record
+from protocol.members.view import View
+from protocol.requests import Join, Kind, PushRecords
+from protocol.wire.envelopes import Role
+
+T = TypeVar("T")
+
+
+async def join(
+    host: Host, key: SigningKey, invitation: Invitation, records: Sequence[Record], config: MeshConfig
+) -> tuple[Record, ...]:
+    """Every record of the federation, this newcomer's own among them; `records` are its cards.
+
+    Raises:
+        Refused: what the inviting member has against it, or `invitation-…`.
+        Unavailable: `inviter-unreachable` with the addresses tried.
+    """
+    view = View(invitation.federation)
+    async with _at_the_door(host, key, invitation, config) as connection:
+
+        async def ask(kind: Kind, message: object, reply: type[T], /) -> T:
+            answer = await connection.ask(kind, message, reply, deadline_s=config.ask_timeout_s)
+            return answer.message
+
+        async def take(came: Sequence[Record]) -> Sequence[Record]:
+            return _take(view, came)
+
+        question = Join(encode_invitation(invitation), tuple(encode_record(record) for record in records))
+        first = await ask(Kind.JOIN, question, PushRecords)
+        waiting = _take(view, [decode_record(raw) for raw in first.records])
+        wanted, _offered = await find_difference(host, view, ask)
+        await fetch(ask, wanted, take)
+        _take(view, [*waiting, *records])
+    if view.node(NodeId(key.public)) is None:
+        raise Unavailable("join-incomplete", federation=invitation.federation)
+    return tuple(view.records())
+
+
+async def keep(records_file: RecordsFile, view: View, records: Sequence[Record]) -> None:
+    """Write records down before there is a mesh to do it. Raises what the view has against any of them."""
+    for outcome in view.admit_all(records):
+        if isinstance(outcome, MaillonError):
+            raise outcome
+    await records_file.append(records)
+
+
+def _take(view: View, records: Sequence[Record]) -> Sequence[Record]:
+    """Admit; returns those to offer again with more. A broken record is the sender's fault and ends the join."""
+    early: list[Record] = []
+    for record, outcome in zip(records, view.admit_all(records), strict=True):
+        if isinstance(outcome, Refused):
+            early.append(record)
+        elif isinstance(outcome, MaillonError):
+            raise outcome
+    return early
+
+
+@asynccontextmanager
+async def _at_the_door(
+    host: Host, key: SigningKey, invitation: Invitation, config: MeshConfig
+) -> AsyncIterator[Connection]:
+    connection = await _reach(host, key, invitation, config)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.run)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+async def _reach(host: Host, key: SigningKey, invitation: Invitation, config: MeshConfig) -> Connection:
+    credentials = Credentials(Role.JOINER, invitation.federation, key)
+    reasons: list[str] = []
+    for address in invitation.addresses:
+        try:
+            with trio.fail_after(config.dial_timeout_s):
+                return await connect(
+                    await host.network.dial(address),
+                    credentials,
+                    expected=invitation.inviter,
+                    gate=_anyone,
+                    handler=dispatch({}),
+                    entropy=host.entropy,
+                    settings=config.net,
+                )
+        except Refused:
+            raise
+        except MaillonError as error:
+            reasons.append(f"{address}: {error.identifier}")
+        except trio.TooSlowError:
+            reasons.append(f"{address}: deadline")
+    raise Unavailable("inviter-unreachable", reasons=tuple(reasons))
+
+
+def _anyone(_role: Role, _node: NodeId) -> None:
+    """`expected` already says whom we want to meet."""

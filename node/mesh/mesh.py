@@ -1,0 +1,264 @@
+"""The mesh: who is there, what the members said, and how to ask one of them.
+
+It owns the node's place in the federation: the view and its file, the connections, gossip and probing, the doors to
+the network, and the node's own card. What stands above it needs little: `ask`, `live`, `publish`, `wait_change`. Who
+may come in follows from the view alone and is enforced again whenever the view changes, so that each member cuts an
+expelled node off as soon as it hears of the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+import trio
+
+from node.host.ports import Buffer, Host, Listener
+from node.mesh.config import MeshConfig
+from node.mesh.expelled import expelled_nodes
+from node.mesh.gossip import Gossip
+from node.mesh.own_card import OwnCard
+from node.mesh.peers import Peers
+from node.mesh.probing import Prober
+from node.mesh.records_file import RecordsFile
+from node.mesh.welcome import Welcome
+from node.net.connection import Handler, dispatch
+from node.net.exchange import Answer, Asking, Exchange
+from node.net.identity import Credentials
+from protocol.errors import Refused
+from protocol.ids import NodeId
+from protocol.keys.signing import SigningKey
+from protocol.members.cards import NodeCard
+from protocol.members.facts import NodeFacts
+from protocol.members.records import Record
+from protocol.members.swim import Change, Status, Swim
+from protocol.members.view import View
+from protocol.requests import Kind
+from protocol.wire.envelopes import Carriage, Role
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """What this node knows of another's presence."""
+
+    node: NodeId
+    status: Status
+    connected: bool
+
+
+class Mesh:
+    """One node's place in its federation. `run` serves until it is cancelled."""
+
+    def __init__(
+        self,
+        host: Host,
+        key: SigningKey,
+        view: View,
+        records: RecordsFile,
+        config: MeshConfig,
+        *,
+        card: NodeCard,
+        handlers: Mapping[Kind, Handler],
+    ) -> None:
+        self.me = NodeId(key.public)
+        self.view = view
+        self.version = 0
+        self._host = host
+        self._config = config
+        self._turned = trio.Event()
+        self._members: dict[NodeId, NodeFacts] = {}
+        self._expelled: frozenset[NodeId] = frozenset()
+        self.swim = Swim(
+            view.federation,
+            key,
+            config.swim,
+            incarnation=host.wall.now_s(),
+            seed=host.entropy.random_bytes(32),
+        )
+        self._peers = Peers(
+            host,
+            Credentials(Role.NODE, view.federation, key),
+            config,
+            gate=self._gate,
+            handler=self._serve,
+            addresses=self._addresses_of,
+            lost=self._on_lost,
+        )
+        self._gossip = Gossip(host, view, records, config, self._peers, live=self.swim.live, changed=self._on_records)
+        self._prober = Prober(self.swim, self._peers, config, changed=self._on_statuses)
+        self._own_card = OwnCard(key, view, card, publish=self.publish)
+        self._handle = dispatch(self._table(handlers, key, card))
+        self._on_records()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the doors and take part, until cancelled. Started once others can come in."""
+        listener = await self._host.network.listen(self._config.listen)
+        addresses = self._config.advertise or (listener.address,)
+        self._own_card.stand_at(addresses, None)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._peers.run)
+            await self._open_door(nursery, listener)
+            nursery.start_soon(self._prober.run)
+            nursery.start_soon(self._gossip.run)
+            nursery.start_soon(self._keep_card)
+            task_status.started()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where this node says that it can be dialled; empty before `run`."""
+        return self._own_card.addresses
+
+    # --- what stands above uses ----------------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        node: NodeId,
+        kind: Kind,
+        message: object,
+        reply: type[T],
+        *,
+        deadline_s: float,
+        payload: Sequence[Buffer] = (),
+        into: memoryview | None = None,
+        over: Carriage = Carriage.SECURE,
+    ) -> Answer[T]:
+        """Ask a member, dialling it first where needed; all buffers are the caller's again on return.
+
+        Raises:
+            Unavailable: `node-unreachable` with the node and the reason; `deadline`; `connection-lost`.
+            RemoteError: what the member's handler raised.
+        """
+        self._check_other(node)
+        return await self._peers.ask(
+            node, kind, message, reply, deadline_s=deadline_s, payload=payload, into=into, over=over
+        )
+
+    def open(
+        self, node: NodeId, kind: Kind, message: object, *, deadline_s: float, payload_bytes: int | None = None
+    ) -> AbstractAsyncContextManager[Asking]:
+        """Ask with streamed payloads; `deadline_s` bounds only reaching the member."""
+        self._check_other(node)
+        return self._peers.open(node, kind, message, deadline_s=deadline_s, payload_bytes=payload_bytes)
+
+    def live(self) -> set[NodeId]:
+        """Members that answer now, this node among them."""
+        return {self.me} | (self.swim.live() & self._members.keys())
+
+    def peers(self) -> tuple[PeerState, ...]:
+        """Every other member and how it is doing, sorted by id."""
+        connected = self._peers.connected()
+        others = sorted(self._members.keys() - {self.me})
+        return tuple(PeerState(node, self.swim.status(node), node in connected) for node in others)
+
+    async def publish(self, *records: Record) -> None:
+        """Say something to the federation: valid and durable here on return, then pushed to others."""
+        await self._gossip.publish(records)
+
+    async def probe(self, node: NodeId) -> bool:
+        """Does the node answer now, directly or through others?"""
+        self._check_other(node)
+        return await self._prober.probe(node)
+
+    async def wait_change(self, seen: int) -> int:
+        """Wait until the view or somebody's status is no longer as of version `seen`; returns the new version."""
+        while self.version == seen:
+            await self._turned.wait()
+        return self.version
+
+    async def leave(self) -> None:
+        """Tell all who answer that this node goes away, so that nobody waits for it; it may come back later."""
+        await self._prober.farewell()
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _table(self, handlers: Mapping[Kind, Handler], key: SigningKey, card: NodeCard) -> dict[int, Handler]:
+        welcome = Welcome(self._host, key, card, self.view, self._gossip)
+        own: dict[int, Handler] = {
+            Kind.PING: self._prober.serve_ping,
+            Kind.PING_VIA: self._prober.serve_ping_via,
+            Kind.PUSH_RECORDS: self._gossip.serve_push,
+            Kind.RECONCILE: self._gossip.serve_reconcile,
+            Kind.FETCH_RECORDS: self._gossip.serve_fetch,
+            Kind.JOIN: welcome.serve_join,
+        }
+        return {**{int(kind): handler for kind, handler in handlers.items()}, **own}
+
+    async def _open_door(self, nursery: trio.Nursery, listener: Listener) -> None:
+        async def serve(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+            await listener.serve(self._peers.serve, task_status=task_status)
+
+        await nursery.start(serve)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        node = exchange.peer.node
+        if exchange.peer.role is Role.JOINER:
+            self._check_joiner(exchange)
+        elif node is not None:
+            self._peers.touch(node)
+        await self._handle(exchange)
+
+    def _check_joiner(self, exchange: Exchange) -> None:
+        """A stranger may only ask to join, and, once it has, learn what a member knows."""
+        joined = exchange.peer.node in self._members
+        if exchange.kind == Kind.JOIN or (joined and exchange.kind in (Kind.RECONCILE, Kind.FETCH_RECORDS)):
+            return
+        raise Refused("stranger", kind=exchange.kind)
+
+    def _gate(self, role: Role, node: NodeId) -> None:
+        if node in self._expelled:
+            raise Refused("node-expelled", node=node)
+        if role is not Role.JOINER and node not in self._members:
+            raise Refused("node-unknown", node=node)
+
+    def _addresses_of(self, node: NodeId) -> tuple[str, ...]:
+        facts = self._members.get(node)
+        return () if facts is None else facts.addresses
+
+    def _check_other(self, node: NodeId) -> None:
+        if node == self.me:
+            raise ValueError("a node does not ask itself")
+
+    def _on_records(self) -> None:
+        before, self._members = self._members, {facts.node: facts for facts in self.view.nodes()}
+        self._expelled = expelled_nodes(self.view)
+        for node, facts in self._members.items():
+            if node in before and before[node].addresses != facts.addresses:
+                self._peers.forgive(node)
+        self.swim.set_members(self._members)
+        self._peers.enforce()
+        if self._members.keys() - before.keys():
+            self._prober.hurry()
+        self._turn()
+
+    def _on_statuses(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.after is Status.ALIVE and change.before in (Status.UNKNOWN, Status.DOWN):
+                self._gossip.compare_soon(change.node)
+        self._turn()
+
+    def _on_lost(self, node: NodeId) -> None:
+        self._prober.hurry(node)
+
+    def _turn(self) -> None:
+        self.version += 1
+        self._turned.set()
+        self._turned = trio.Event()
+
+    async def _keep_card(self) -> None:
+        """Say where we are, once we have had a chance to hear what we said before (its counter must be passed)."""
+        if self._members.keys() - {self.me}:
+            with trio.move_on_after(self._config.settle_s):
+                await self._gossip.settled.wait()
+        while True:
+            seen = self.version
+            if await self._own_card.refresh():
+                # Two machines with one key would outbid each other for ever: not faster than this.
+                await trio.sleep(self._config.card_interval_s)
+            await self.wait_change(seen)

@@ -1,0 +1,307 @@
+"""Connections to members: one is enough for a pair of nodes, whoever dialled it.
+
+Requests flow both ways on any connection, so a member behind NAT is reached on the one it dialled. Dials are shared
+by everybody who waits for the same node and, when they fail, held back for a while, doubling. Who may come in, and
+who must go when the view changes, is decided by the gate alone; a stranger with an invitation is held apart, for
+a bounded time, and never counted as a way to a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+import trio
+
+from node.host.ports import Buffer, Host, Stream
+from node.mesh.config import MeshConfig
+from node.net.connection import Connection, Handler, accept, connect
+from node.net.exchange import Answer, Asking
+from node.net.identity import Credentials, Gate
+from protocol import limits
+from protocol.errors import Forged, MaillonError, Refused, Unavailable
+from protocol.ids import NodeId, short_text_of
+from protocol.wire.envelopes import Carriage, Role
+
+T = TypeVar("T")
+
+HANDSHAKES_MAX = 128
+JOINERS_MAX = 8
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Route:
+    """What is known of the way to one node."""
+
+    connections: list[Connection] = field(default_factory=list)
+    dialling: trio.Event | None = None
+    failure: MaillonError | None = None
+    backoff_s: float = 0.0
+    not_before_s: float = 0.0
+    used_s: float = 0.0
+
+    def open(self) -> Connection | None:
+        return next((connection for connection in reversed(self.connections) if not connection.closed), None)
+
+
+class Peers:
+    """The pool. `run` holds the dialled connections; `serve` is the listener's handler and holds one inbound."""
+
+    def __init__(
+        self,
+        host: Host,
+        credentials: Credentials,
+        config: MeshConfig,
+        *,
+        gate: Gate,
+        handler: Handler,
+        addresses: Callable[[NodeId], tuple[str, ...]],
+        lost: Callable[[NodeId], None],
+    ) -> None:
+        self._host = host
+        self._credentials = credentials
+        self._config = config
+        self._gate = gate
+        self._handler = handler
+        self._addresses = addresses
+        self._lost = lost
+        self._routes: dict[NodeId, _Route] = {}
+        self._entering = 0
+        self._joiners = 0
+        self._held = 0
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold what we dial until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                task_status.started()
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
+
+    # --- asking --------------------------------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        node: NodeId,
+        kind: int,
+        message: object,
+        reply: type[T],
+        *,
+        deadline_s: float,
+        payload: Sequence[Buffer] = (),
+        into: memoryview | None = None,
+        over: Carriage = Carriage.SECURE,
+    ) -> Answer[T]:
+        """Ask on an open connection, or dial first; the deadline covers both."""
+        until_s = trio.current_time() + deadline_s
+        connection = await self._connection_before(node, until_s)
+        left_s = max(0.0, until_s - trio.current_time())
+        return await connection.ask(kind, message, reply, deadline_s=left_s, payload=payload, into=into, over=over)
+
+    def open(
+        self, node: NodeId, kind: int, message: object, *, deadline_s: float, payload_bytes: int | None = None
+    ) -> AbstractAsyncContextManager[Asking]:
+        """A streamed exchange; `deadline_s` is for reaching the node only."""
+        return self._open(node, kind, message, deadline_s, payload_bytes)
+
+    @asynccontextmanager
+    async def _open(
+        self, node: NodeId, kind: int, message: object, deadline_s: float, payload_bytes: int | None
+    ) -> AsyncIterator[Asking]:
+        connection = await self._connection_before(node, trio.current_time() + deadline_s)
+        async with connection.open(kind, message, payload_bytes=payload_bytes) as asking:
+            yield asking
+
+    async def _connection_before(self, node: NodeId, until_s: float) -> Connection:
+        with trio.move_on_at(until_s):
+            return await self.connection(node)
+        raise Unavailable("node-unreachable", node=node, because="deadline")
+
+    async def connection(self, node: NodeId) -> Connection:
+        """An open connection to the node.
+
+        Raises:
+            Unavailable: `node-unreachable`, with the reason.
+            Refused, Forged: what the node or the gate said when we came in.
+        """
+        route = self._routes.setdefault(node, _Route())
+        route.used_s = trio.current_time()
+        ready = route.open()
+        if ready is not None:
+            return ready
+        if route.dialling is None:
+            self._start_dial(node, route)
+        if route.dialling is not None:
+            await route.dialling.wait()
+        ready = route.open()
+        if ready is None:
+            raise route.failure or _unreachable(node, "connection-lost")
+        return ready
+
+    # --- coming and going ----------------------------------------------------------------------------------------
+
+    async def serve(self, stream: Stream) -> None:
+        """Let somebody in and hold the connection until it ends."""
+        if self._entering >= HANDSHAKES_MAX or self._held >= limits.CONNECTIONS_MAX:
+            _log.warning("door-busy", entering=self._entering, held=self._held)
+            return
+        self._entering += 1
+        try:
+            connection = await accept(
+                stream,
+                self._credentials,
+                roles=frozenset({Role.NODE, Role.JOINER}),
+                gate=self._gate,
+                handler=self._handler,
+                entropy=self._host.entropy,
+                settings=self._config.net,
+            )
+        except MaillonError as error:
+            _log.info("peer-turned-away", because=str(error))
+            return
+        finally:
+            self._entering -= 1
+        if connection.peer.role is Role.JOINER:
+            await self._hold_joiner(connection)
+        else:
+            await self._hold(connection)
+
+    def connected(self) -> set[NodeId]:
+        return {node for node, route in self._routes.items() if route.open() is not None}
+
+    def forgive(self, node: NodeId) -> None:
+        """The node's card changed, or it was heard of: the next ask dials at once."""
+        route = self._routes.get(node)
+        if route is not None:
+            route.backoff_s = route.not_before_s = 0.0
+
+    def enforce(self) -> None:
+        """Close what the gate would not let in now."""
+        for node, route in list(self._routes.items()):
+            try:
+                self._gate(Role.NODE, node)
+            except Refused as refusal:
+                if route.open() is not None:
+                    _log.warning("peer-cut-off", node=short_text_of(node), because=str(refusal))
+                for connection in route.connections:
+                    connection.close()
+                if not route.connections and route.dialling is None:
+                    del self._routes[node]
+
+    def close_idle(self) -> None:
+        """Close connections that nobody used for a while; they are dialled again when needed."""
+        before_s = trio.current_time() - self._config.idle_close_s
+        for route in self._routes.values():
+            if route.used_s < before_s:
+                for connection in route.connections:
+                    connection.close()
+
+    def touch(self, node: NodeId) -> None:
+        """The node asked something of us: its connection is in use."""
+        route = self._routes.get(node)
+        if route is not None:
+            route.used_s = trio.current_time()
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _start_dial(self, node: NodeId, route: _Route) -> None:
+        if self._nursery is None:
+            raise _unreachable(node, "not-running")
+        if trio.current_time() < route.not_before_s:
+            raise route.failure or _unreachable(node, "backing-off")
+        route.dialling = trio.Event()
+        self._nursery.start_soon(self._dial, node, route, route.dialling)
+
+    async def _dial(self, node: NodeId, route: _Route, done: trio.Event) -> None:
+        connection: Connection | None = None
+        try:
+            connection = await self._reach(node)
+            self._register(node, connection)
+            route.failure, route.backoff_s = None, 0.0
+        except MaillonError as error:
+            route.failure = error
+            doubled_s = max(self._config.backoff_first_s, 2 * route.backoff_s)
+            route.backoff_s = min(doubled_s, self._config.backoff_most_s)
+            route.not_before_s = trio.current_time() + route.backoff_s
+        finally:
+            route.dialling = None
+            done.set()
+        if connection is not None:
+            await self._run(node, connection)
+
+    async def _reach(self, node: NodeId) -> Connection:
+        reason: MaillonError
+        failure: MaillonError = _unreachable(node, "no-address")
+        for address in self._addresses(node):
+            try:
+                with trio.fail_after(self._config.dial_timeout_s):
+                    return await self._greet(node, address)
+            except trio.TooSlowError:
+                reason = _unreachable(node, "deadline")
+            except (Refused, Forged) as error:
+                # Another node at an old address is no verdict on this one.
+                reason = _unreachable(node, error.identifier) if error.identifier == "peer-unexpected" else error
+            except MaillonError as error:
+                reason = _unreachable(node, error.identifier)
+            failure = reason if isinstance(failure, Unavailable) else failure
+        raise failure
+
+    async def _greet(self, node: NodeId, address: str) -> Connection:
+        stream = await self._host.network.dial(address)
+        return await connect(
+            stream,
+            self._credentials,
+            expected=node,
+            gate=self._gate,
+            handler=self._handler,
+            entropy=self._host.entropy,
+            settings=self._config.net,
+        )
+
+    async def _hold(self, connection: Connection) -> None:
+        node = connection.peer.node
+        assert node is not None  # noqa: S101 - only the admin door lets in who has no key
+        self._register(node, connection)
+        self.forgive(node)
+        await self._run(node, connection)
+
+    def _register(self, node: NodeId, connection: Connection) -> None:
+        route = self._routes.setdefault(node, _Route())
+        route.connections.append(connection)
+        route.used_s = trio.current_time()
+        for oldest in route.connections[: -limits.CONNECTIONS_PER_PEER_MAX]:
+            oldest.close()
+
+    async def _run(self, node: NodeId, connection: Connection) -> None:
+        self._held += 1
+        try:
+            await connection.run()
+        finally:
+            self._held -= 1
+            route = self._routes.get(node)
+            if route is not None and connection in route.connections:
+                route.connections.remove(connection)
+                if not route.connections:
+                    self._lost(node)
+
+    async def _hold_joiner(self, connection: Connection) -> None:
+        if self._joiners >= JOINERS_MAX:
+            connection.close()
+        self._joiners += 1
+        try:
+            with trio.move_on_after(self._config.join_timeout_s):
+                await connection.run()
+        finally:
+            self._joiners -= 1
+
+
+def _unreachable(node: NodeId, because: str) -> Unavailable:
+    return Unavailable("node-unreachable", node=node, because=because)
