@@ -12,6 +12,7 @@ the later one; no third case exists. A key used is never used again once its suc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, ClassVar, Final
 
 from protocol.errors import Forged
@@ -125,6 +126,7 @@ def check_lineage(lineage: Lineage, organisation: OrganisationId, author: Public
         raise Forged("lineage", organisation=organisation)
 
 
+@lru_cache(maxsize=4_096)
 def _commit(keys: tuple[PublicKey, ...], rest: Digest) -> Digest:
     for key in reversed(keys):
         rest = digest(_COMMITMENT_CONTEXT, key, rest)

@@ -76,12 +76,22 @@ class View:
                     waiting.append((place, read_record(records[place], self.federation)))
             except MaillonError as error:
                 results[place] = error
+        # All decisions first: who may say the rest depends on them, and each makes the view judge itself again.
+        decisions = [one for one in waiting if one[1].record.kind <= RecordKind.CERTIFICATE]
+        others = [one for one in waiting if one[1].record.kind > RecordKind.CERTIFICATE]
+        self._try_all(self._try_all(decisions, results) + others, results)
+        return tuple(results)
+
+    def _try_all(
+        self, waiting: list[tuple[int, Kept]], results: list[Outcome | MaillonError]
+    ) -> list[tuple[int, Kept]]:
+        """Try again and again, as long as it helps; what is refused in the end."""
         while waiting:
             refused = [(place, item) for place, item in waiting if not self._try(item, place, results)]
             if len(refused) == len(waiting):
                 break
             waiting = refused
-        return tuple(results)
+        return waiting
 
     def _try(self, item: Kept, place: int, results: list[Outcome | MaillonError]) -> bool:
         try:
