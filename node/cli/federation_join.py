@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from protocol.members.invitations import invitation_id, parse_invitation
 
 from node.cli.newcomer import newcomer_of
 from node.cli.session import Session
@@ -24,6 +23,7 @@ from node.mesh.join import join, keep
 from node.mesh.records_file import open_records
 from node.text import _
 from protocol.ids import FederationId, NodeId, text_of
+from protocol.members.invitations import invitation_id, parse_invitation
 
 
 @dataclass(frozen=True, slots=True)

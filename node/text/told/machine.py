@@ -14,7 +14,6 @@ TOLD: Mapping[str, str] = {
     ),
     "config-unknown-key-far": N_("{path} has an unknown key `{key}`. The keys allowed there are: {known}."),
     "config-value": N_("{path}: `{key}` must be {expected}, not {found}."),
-    "config-missing-key": N_("{path}: `{key}` is missing. It must be {expected}."),
     "id-text": N_("`{text}` is not an id. An id has 52 letters and digits (a to z, 2 to 7)."),
     "node-dir-exists": N_("{path} already holds a node. Choose another folder with --dir."),
     "node-dir-absent": N_("{path} is not a node's folder. Create the node with `maillon init --dir {path}`."),
@@ -22,9 +21,6 @@ TOLD: Mapping[str, str] = {
     "node-dir-unset": N_("Which node? Give its folder with --dir, or in the environment variable MAILLON_DIR."),
     "node-not-running": N_("No node answers at {path}. Start it with `maillon node run`."),
     "node-already-running": N_("This folder's node is already running. Stop it first, or use the one that runs."),
-    "key-absent": N_("The key {path} is not there. Put the file back, or work on the machine that holds it."),
-    "key-file": N_("{path} is not a key: it must hold 64 hexadecimal digits."),
-    "key-readable-by-others": N_("Others can read {path}. Correct it with `chmod 600`, then try again."),
     "organisation-key-absent": N_(
         "This node does not hold its organisation's key, so it cannot vote or found. Use the node that holds {path}."
     ),
@@ -33,7 +29,6 @@ TOLD: Mapping[str, str] = {
     ),
     "already-in-a-federation": N_("This node already belongs to the federation {federation}; a node has only one."),
     "admin-command": N_("The node does not know the command `{command}`: it runs another version of this program."),
-    "bug": N_("The node met a fault of its own ({kind}). Its log says where; please report it."),
     "local-file": N_("{path}: {problem}."),
     "local-file-exists": N_("{path} exists. Use --force to replace it."),
     "local-folder": N_("{path} is a folder. Use --recursive to store what is in it."),
