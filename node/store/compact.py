@@ -10,7 +10,6 @@ copy of the share might come to light there when the index is rebuilt.
 from __future__ import annotations
 
 import structlog
-import trio
 
 from node.host.ports import Host
 from node.store.config import StoreConfig
@@ -26,19 +25,14 @@ log = structlog.get_logger(__name__)
 
 
 class Compactor:
-    """Looks over one disk every `compact_every_s`."""
+    """Looks over one disk."""
 
     def __init__(self, host: Host, config: StoreConfig, disk: StoreDisk) -> None:
         self._host = host
         self._config = config
         self._disk = disk
 
-    async def run(self) -> None:
-        while True:
-            await trio.sleep(self._config.compact_every_s)
-            await self.compact_once()
-
-    async def compact_once(self) -> int:
+    async def compact(self) -> int:
         """Compact what is worth it. Returns how many volumes were removed."""
         volumes = self._disk.volumes
         removed = 0

@@ -53,8 +53,10 @@ class Store:
             async with trio.open_nursery() as nursery:
                 for disk in self._disks:
                     await nursery.start(disk.writer.run)
-                    nursery.start_soon(Compactor(self._host, self._config, disk).run)
                 task_status.started()
+                while True:
+                    await trio.sleep(self._config.compact_every_s)
+                    await self.compact()
         finally:
             with trio.CancelScope(shield=True):
                 for disk in self._disks:
@@ -182,6 +184,10 @@ class Store:
     def _list(self, after: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
         found = {key for disk in self._disks for key in disk.volumes.index.after(after, limit)}
         return tuple(sorted(found)[:limit])
+
+    async def compact(self) -> int:
+        """Give back volumes that are mostly dead. Returns how many."""
+        return sum([await Compactor(self._host, self._config, disk).compact() for disk in self._disks])
 
     def stored_bytes(self, namespace: NamespaceId) -> int:
         """Payload bytes kept for the namespace."""
