@@ -69,6 +69,8 @@ def _hostile() -> tuple[Record, ...]:
         records += [B.ballot(federation, motion), B.propose(federation, motion)]
     records += [C.ballot(federation, motions[0]), A.ballot(federation, motions[0])]
     records += [D.renewed().ballot(federation, motions[1], approve=False)]
+    records += joining(federation, A, F)
+    records += [F.node_card(federation, f"zeta {number}") for number in range(12)]
     for number in range(20):
         records += joining(federation, B, Org(f"puppet {number}"), capacity_bytes=TIB * number)
     records += [B.node_card(federation, "puppet 3", counter=number % 3 + 1) for number in range(3)]
