@@ -27,7 +27,6 @@ TOLD: Mapping[str, str] = {
     ),
     "decision": _BAD_RECORD,
     "decision-impossible": N_("That decision would leave {organisations} organisations, which cannot be."),
-    "devnet-undecided": N_("Not enough ballots were cast to admit {organisation}. Look at the nodes' logs."),
     "evidence": _BAD_RECORD,
     "federation-small": N_(
         "The federation has fewer than six organisations: it survives fewer losses than it will with more members."
