@@ -54,8 +54,13 @@ class Catalog:
         self._tables: CatalogTables | None = None
         self._tip = self._start
         self._turn = trio.Lock()
-        self._is_ready = False
+        self._ready = trio.Event()
         self._damage = trio.Event()
+
+    @property
+    def is_damaged(self) -> bool:
+        """The database was found damaged: `start_over` and replay."""
+        return self._damage.is_set()
 
     @property
     def tip(self) -> Tip:
@@ -65,22 +70,26 @@ class Catalog:
     async def open(self) -> Tip:
         """Open what is there, or an empty catalog instead of it. Returns the tip to replay from."""
         async with self._turn:
-            await self._host.threads.run_blocking(self._open_blocking)
+            if self._tables is None:
+                await self._host.threads.run_blocking(self._open_blocking)
         return self._tip
 
     async def start_over(self) -> None:
         """Throw the catalog away and begin an empty one."""
-        self._is_ready = False
+        self._ready = trio.Event()
         async with self._turn:
             await self._host.threads.run_blocking(self._start_over_blocking)
 
     def set_ready(self) -> None:
         """All that is acknowledged was applied: questions are answered from now on."""
         self._damage = trio.Event()
-        self._is_ready = True
+        self._ready.set()
+
+    async def wait_ready(self) -> None:
+        await self._ready.wait()
 
     async def wait_damaged(self) -> None:
-        """Return once the database was found damaged; then `start_over` and replay."""
+        """Return once the database was found damaged."""
         await self._damage.wait()
 
     async def apply(self, entries: Sequence[Applied]) -> None:
@@ -153,7 +162,7 @@ class Catalog:
 
     async def _ask(self, question: Callable[[CatalogTables], T]) -> T:
         async with self._turn:
-            if self._tables is None or not self._is_ready:
+            if self._tables is None or not self._ready.is_set():
                 raise Unavailable("catalog-rebuilding", namespace=self._namespace)
             return await self._guarded(question, self._tables)
 
@@ -162,7 +171,7 @@ class Catalog:
             return await self._host.threads.run_blocking(work, *arguments)
         except Damaged as error:
             log.warning("catalog.damaged", namespace=short_text_of(self._namespace), error=str(error))
-            self._is_ready = False
+            self._ready = trio.Event()
             self._damage.set()
             raise
 

@@ -1,0 +1,43 @@
+"""Filling the catalog from our own copy of the journal.
+
+Replay goes on from the catalog's tip if that is a tip of the journal, and from the first entry otherwise, in windows
+of bounded size, each one transaction: interrupted, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from node.host.ports import Threads
+from node.vault.catalog import Applied, Catalog
+from node.vault.journal_copy import READ_BYTES, OwnCopy
+from protocol.namespace.journal import Tip, decode_entry, entry_hash
+from protocol.namespace.sealed_entry import open_changes
+
+_ENTRIES_MAX: Final = 256
+
+
+async def replay(catalog: Catalog, copy: OwnCopy, *, upto: int, epoch_key: bytes, threads: Threads) -> None:
+    """Bring the catalog to the first `upto` entries, and make it answer.
+
+    Raises:
+        Refused: `change-unknown`: a newer program wrote an entry.
+        Damaged: our own copy, or the catalog.
+    """
+    tip = catalog.tip
+    if catalog.is_damaged or tip.length > upto or await copy.head_at(tip.length) != tip.head:
+        await catalog.start_over()
+    while catalog.tip.length < upto:
+        first = catalog.tip.length
+        entries = await copy.entries_from(first, size_bytes_max=READ_BYTES, count_max=min(_ENTRIES_MAX, upto - first))
+        await catalog.apply(await threads.run_blocking(_opened, epoch_key, first, entries))
+    catalog.set_ready()
+
+
+def _opened(epoch_key: bytes, first: int, entries: Sequence[bytes]) -> list[Applied]:
+    opened: list[Applied] = []
+    for position, encoded in enumerate(entries, start=first):
+        entry = decode_entry(encoded)
+        opened.append((Tip(position + 1, entry_hash(entry)), open_changes(epoch_key, entry)))
+    return opened
