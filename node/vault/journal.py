@@ -57,6 +57,10 @@ class HolderStatus:
     length: int
     problem: str | None
 
+    @property
+    def answering(self) -> bool:
+        return self.problem is None
+
 
 @dataclass(frozen=True, slots=True)
 class JournalStatus:
@@ -131,7 +135,7 @@ class JournalWriter:
             self._fail_waiting(Unavailable("journal-closed", namespace=self._opening.namespace))
 
     @property
-    def next_stamp(self) -> Stamp:
+    def next_position(self) -> Stamp:
         """Not before this will the next append be: the stamp for shares that are about to be written."""
         return Stamp(self._opening.epoch, self._copy.tip.length)
 

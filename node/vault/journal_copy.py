@@ -125,7 +125,7 @@ class OwnCopy:
 
     async def entry(self, position: int) -> Entry:
         """The entry at `position`. Raises Missing(`entry-missing`), Damaged."""
-        found = ()
+        found: tuple[bytes, ...] = ()
         if position < self.tip.length:
             found = await self.entries_from(position, size_bytes_max=1, count_max=1)
         if not found:
@@ -155,7 +155,8 @@ class OwnCopy:
 
 def _within(entries: Sequence[bytes], size_bytes_max: int) -> tuple[bytes, ...]:
     """The first entries that fit, at least one."""
-    taken, size_bytes = [], 0
+    taken: list[bytes] = []
+    size_bytes = 0
     for encoded in entries:
         size_bytes += len(encoded)
         if taken and size_bytes > size_bytes_max:
