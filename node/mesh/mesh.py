@@ -8,7 +8,7 @@ expelled node off as soon as it hears of the decision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,7 +16,7 @@ from typing import TypeVar
 import structlog
 import trio
 
-from node.host.ports import Buffer, Host, Listener
+from node.host.ports import Buffer, Host, Listener, Stream
 from node.mesh.config import MeshConfig
 from node.mesh.expelled import expelled_nodes
 from node.mesh.gossip import Gossip
@@ -25,10 +25,11 @@ from node.mesh.peers import Peers
 from node.mesh.probing import Prober
 from node.mesh.records_file import RecordsFile
 from node.mesh.welcome import Welcome
+from node.net.bulk import BulkDoor
 from node.net.connection import Handler, dispatch
 from node.net.exchange import Answer, Asking, Exchange
 from node.net.identity import Credentials
-from protocol.errors import Refused
+from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId
 from protocol.keys.signing import SigningKey
 from protocol.members.cards import NodeCard
@@ -74,6 +75,7 @@ class Mesh:
         self._config = config
         self._turned = trio.Event()
         self._members: dict[NodeId, NodeFacts] = {}
+        self._bulk_door: BulkDoor | None = None
         self._expelled: frozenset[NodeId] = frozenset()
         self.swim = Swim(
             view.federation,
@@ -89,6 +91,7 @@ class Mesh:
             gate=self._gate,
             handler=self._serve,
             addresses=self._addresses_of,
+            takes_bulk=self._takes_bulk,
             lost=self._on_lost,
         )
         self._gossip = Gossip(host, view, records, config, self._peers, live=self.swim.live, changed=self._on_records)
@@ -99,12 +102,14 @@ class Mesh:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Open the doors and take part, until cancelled. Started once others can come in."""
-        listener = await self._host.network.listen(self._config.listen)
-        addresses = self._config.advertise or (listener.address,)
-        self._own_card.stand_at(addresses, None)
+        config = self._config
+        listener = await self._host.network.listen(config.listen)
+        addresses = config.advertise or (listener.address,)
         async with trio.open_nursery() as nursery:
+            bulk_address = await self._open_bulk_door(nursery) if config.listen_bulk else None
+            self._own_card.stand_at(addresses, bulk_address)
             await nursery.start(self._peers.run)
-            await self._open_door(nursery, listener)
+            await _serve_at(nursery, listener, self._peers.serve)
             nursery.start_soon(self._prober.run)
             nursery.start_soon(self._gossip.run)
             nursery.start_soon(self._keep_card)
@@ -187,14 +192,30 @@ class Mesh:
             Kind.RECONCILE: self._gossip.serve_reconcile,
             Kind.FETCH_RECORDS: self._gossip.serve_fetch,
             Kind.JOIN: welcome.serve_join,
+            Kind.BULK_OPEN: self._serve_bulk_open,
         }
         return {**{int(kind): handler for kind, handler in handlers.items()}, **own}
 
-    async def _open_door(self, nursery: trio.Nursery, listener: Listener) -> None:
-        async def serve(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-            await listener.serve(self._peers.serve, task_status=task_status)
+    async def _open_bulk_door(self, nursery: trio.Nursery) -> str:
+        """The plain door, for bytes that are sealed already; where it can be dialled."""
+        config = self._config
+        listener = await self._host.network.listen_plain(config.listen_bulk)
+        address = config.advertise_bulk or listener.address
+        door = self._bulk_door = BulkDoor(self._host.entropy, address, config.net)
 
-        await nursery.start(serve)
+        async def admit(stream: Stream) -> None:
+            try:
+                await door.admit(stream)
+            except MaillonError as error:
+                _log.info("bulk-turned-away", because=str(error))
+
+        await _serve_at(nursery, listener, admit)
+        return address
+
+    async def _serve_bulk_open(self, exchange: Exchange) -> None:
+        if self._bulk_door is None:
+            raise Refused("bulk-none")
+        await self._bulk_door.serve_open(exchange)
 
     async def _serve(self, exchange: Exchange) -> None:
         node = exchange.peer.node
@@ -220,6 +241,10 @@ class Mesh:
     def _addresses_of(self, node: NodeId) -> tuple[str, ...]:
         facts = self._members.get(node)
         return () if facts is None else facts.addresses
+
+    def _takes_bulk(self, node: NodeId) -> bool:
+        facts = self._members.get(node)
+        return facts is not None and facts.bulk_address is not None
 
     def _check_other(self, node: NodeId) -> None:
         if node == self.me:
@@ -262,3 +287,10 @@ class Mesh:
                 # Two machines with one key would outbid each other for ever: not faster than this.
                 await trio.sleep(self._config.card_interval_s)
             await self.wait_change(seen)
+
+
+async def _serve_at(nursery: trio.Nursery, listener: Listener, handler: Callable[[Stream], Awaitable[None]]) -> None:
+    async def serve(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        await listener.serve(handler, task_status=task_status)
+
+    await nursery.start(serve)

@@ -18,6 +18,7 @@ import trio
 
 from node.host.ports import Buffer, Host, Stream
 from node.mesh.config import MeshConfig
+from node.net.bulk import open_bulk
 from node.net.connection import Connection, Handler, accept, connect
 from node.net.exchange import Answer, Asking
 from node.net.identity import Credentials, Gate
@@ -44,6 +45,8 @@ class _Route:
     backoff_s: float = 0.0
     not_before_s: float = 0.0
     used_s: float = 0.0
+    dialled: Connection | None = None
+    bulk_not_before_s: float = 0.0
 
     def open(self) -> Connection | None:
         return next((connection for connection in reversed(self.connections) if not connection.closed), None)
@@ -61,6 +64,7 @@ class Peers:
         gate: Gate,
         handler: Handler,
         addresses: Callable[[NodeId], tuple[str, ...]],
+        takes_bulk: Callable[[NodeId], bool],
         lost: Callable[[NodeId], None],
     ) -> None:
         self._host = host
@@ -69,6 +73,7 @@ class Peers:
         self._gate = gate
         self._handler = handler
         self._addresses = addresses
+        self._takes_bulk = takes_bulk
         self._lost = lost
         self._routes: dict[NodeId, _Route] = {}
         self._entering = 0
@@ -196,13 +201,15 @@ class Peers:
                 if not route.connections and route.dialling is None:
                     del self._routes[node]
 
-    def close_idle(self) -> None:
-        """Close connections that nobody used for a while; they are dialled again when needed."""
-        before_s = trio.current_time() - self._config.idle_close_s
-        for route in self._routes.values():
-            if route.used_s < before_s:
+    def tend(self) -> None:
+        """From time to time: close connections that nobody used for a while, open plain streams that broke."""
+        now_s = trio.current_time()
+        for node, route in self._routes.items():
+            if route.used_s < now_s - self._config.idle_close_s:
                 for connection in route.connections:
                     connection.close()
+            elif route.dialled is not None and now_s >= route.bulk_not_before_s:
+                self._open_bulk_soon(node, route, route.dialled)
 
     def touch(self, node: NodeId) -> None:
         """The node asked something of us: its connection is in use."""
@@ -235,7 +242,26 @@ class Peers:
             route.dialling = None
             done.set()
         if connection is not None:
+            route.dialled = connection
+            self._open_bulk_soon(node, route, connection)
             await self._run(node, connection)
+
+    def _open_bulk_soon(self, node: NodeId, route: _Route, connection: Connection) -> None:
+        """Only the end that dialled opens the plain stream, so that two never cross."""
+        wanted = bool(self._config.listen_bulk) and self._takes_bulk(node)
+        if not wanted or connection.closed or connection.carriage(Carriage.SEALED) is Carriage.SEALED:
+            return
+        route.bulk_not_before_s = trio.current_time() + self._config.backoff_most_s
+        if self._nursery is not None:
+            self._nursery.start_soon(self._open_bulk, node, connection)
+
+    async def _open_bulk(self, node: NodeId, connection: Connection) -> None:
+        timeout_s = self._config.dial_timeout_s
+        try:
+            with trio.move_on_after(timeout_s):
+                await open_bulk(connection, self._host.network, self._config.net, deadline_s=timeout_s)
+        except MaillonError as error:
+            _log.info("bulk-unopened", node=short_text_of(node), because=str(error))
 
     async def _reach(self, node: NodeId) -> Connection:
         reason: MaillonError
@@ -289,6 +315,7 @@ class Peers:
             route = self._routes.get(node)
             if route is not None and connection in route.connections:
                 route.connections.remove(connection)
+                route.dialled = None if route.dialled is connection else route.dialled
                 if not route.connections:
                     self._lost(node)
 

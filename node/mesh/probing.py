@@ -49,7 +49,7 @@ class Prober:
                 plan = self._swim.next_probe()
                 if plan is not None:
                     nursery.start_soon(self._carry_out, plan)
-            self._peers.close_idle()
+            self._peers.tend()
             self._settle()
             # A peer that keeps breaking its connections must not make us probe without pause.
             await trio.sleep(PAUSE_SHARE * self._config.probe_interval_s)
