@@ -53,7 +53,8 @@ class MemoryDatabase:
             self.keep(connection)
 
     def keep(self, connection: _Connection) -> None:
-        self._copies.append(connection.serialize())
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        self._copies.append(connection.serialize() if pages else b"")  # SQLite has no copy of nothing
         del self._copies[1:-COPIES_MAX]
 
 
