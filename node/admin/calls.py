@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Generic, TypeVar
 
 from node.admin.lines import (
+    Address,
     BlockLine,
     NamespaceLine,
     NodeLine,
@@ -26,7 +27,10 @@ from protocol.wire.schema import Length, Range
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-PAGE_LINES = 100
+PAGE_LINES = 50
+PAGE_BLOCKS = 6
+NAMESPACE_LINES = 32
+WARNINGS = 8
 Name = Annotated[str, Length(0, limits.NAME_BYTES_MAX)]
 Key = Annotated[str, Length(0, limits.KEY_BYTES_MAX)]
 Text = Annotated[str, Length(0, 64 * limits.KIB)]
@@ -77,7 +81,7 @@ class Status:
     zone: Name
     federation: FederationId
     version: Name
-    addresses: Annotated[tuple[str, ...], Length(0, limits.ADDRESSES_MAX)]
+    addresses: Annotated[tuple[Address, ...], Length(0, limits.ADDRESSES_MAX)]
     engine: Name
     bulk: Name
     uptime_s: int
@@ -86,8 +90,8 @@ class Status:
     organisations: int
     code: Name
     storage: StorageLine
-    namespaces: Annotated[tuple[NamespaceLine, ...], Lines]
-    warnings: Annotated[tuple[Text, ...], Lines]
+    namespaces: Annotated[tuple[NamespaceLine, ...], Length(0, NAMESPACE_LINES)]
+    warnings: Annotated[tuple[Name, ...], Length(0, WARNINGS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ class NamespaceCreated:
 @dataclass(frozen=True, slots=True)
 class NamespacePage:
     WIRE_VERSION: ClassVar[int] = 1
-    lines: Annotated[tuple[NamespaceLine, ...], Lines]
+    lines: Annotated[tuple[NamespaceLine, ...], Length(0, NAMESPACE_LINES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +229,7 @@ class Explained:
 
     WIRE_VERSION: ClassVar[int] = 1
     object: ObjectLine
-    blocks: Annotated[tuple[BlockLine, ...], Lines]
+    blocks: Annotated[tuple[BlockLine, ...], Length(0, PAGE_BLOCKS)]
     blocks_total: int
     inline_holders: Annotated[tuple[Name, ...], Length(0, limits.JOURNAL_HOLDERS_MAX)]
 

@@ -13,7 +13,10 @@ from protocol.ids import BlockId, NamespaceId, NodeId, OrganisationId, RecordId
 from protocol.wire.schema import Length
 
 Name = Annotated[str, Length(0, limits.NAME_BYTES_MAX)]
-Names = Annotated[tuple[Name, ...], Length(0, 64)]
+Names = Annotated[tuple[Name, ...], Length(0, 16)]
+Certifications = Annotated[tuple[Annotated[str, Length(1, 64)], ...], Length(0, 16)]
+Address = Annotated[str, Length(1, limits.ADDRESS_BYTES_MAX)]
+Bucket = Annotated[str, Length(0, limits.BUCKET_NAME_BYTES_MAX)]
 Key = Annotated[str, Length(0, limits.KEY_BYTES_MAX)]
 
 
@@ -28,7 +31,7 @@ class OrganisationLine:
     sponsor: Name
     jurisdiction: Name
     legal_form: Name
-    certifications: Names
+    certifications: Certifications
     nodes: int
 
 
@@ -42,7 +45,7 @@ class NodeLine:
     organisation: Name
     organisation_id: OrganisationId
     zone: Name
-    addresses: Annotated[tuple[str, ...], Length(0, limits.ADDRESSES_MAX)]
+    addresses: Annotated[tuple[Address, ...], Length(0, limits.ADDRESSES_MAX)]
     capacity_bytes: int
     state: Name
     condition: Name
@@ -100,7 +103,7 @@ class ObjectLine:
     """An object, or a bucket (then the key is empty)."""
 
     WIRE_VERSION: ClassVar[int] = 1
-    bucket: Key
+    bucket: Bucket
     key: Key
     size_bytes: int
     modified_s: int

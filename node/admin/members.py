@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from protocol.members.invitations import encode_invitation_text, make_invitation
-
 from node.admin import calls
 from node.admin.lines import NodeLine, OrganisationLine, ProposalLine
 from node.admin.services import Services
@@ -36,6 +34,7 @@ from protocol.members.governance import (
 from protocol.members.governance import (
     admit as admitting,
 )
+from protocol.members.invitations import encode_invitation_text, make_invitation
 from protocol.members.records import RecordKind
 from protocol.members.swim import Status
 

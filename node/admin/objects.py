@@ -13,8 +13,6 @@ from node.net.exchange import Exchange
 from node.vault.objects import BlockExplanation, Bucket, ObjectPath, ObjectStat, ShareExplanation
 from protocol.errors import Malformed
 
-EXPLAINED_BLOCKS = 16
-
 
 async def create_namespace(services: Services, question: calls.NamespaceCreate) -> calls.NamespaceCreated:
     """A new namespace with this node as its gateway."""
@@ -97,7 +95,7 @@ async def stat(services: Services, question: calls.ObjectRef) -> ObjectLine:
 async def explain(services: Services, question: calls.ExplainObject) -> calls.Explained:
     """Some of an object's blocks with the holders of their shares."""
     explanation = await services.vault.explain(_path(question.target))
-    last = question.first_block + EXPLAINED_BLOCKS
+    last = question.first_block + calls.PAGE_BLOCKS
     return calls.Explained(
         object=_line(explanation.stat),
         blocks=tuple(_block_line(block) for block in explanation.blocks[question.first_block : last]),

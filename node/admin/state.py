@@ -40,7 +40,7 @@ async def status(services: Services, _question: calls.Nothing) -> calls.Status:
         organisations=len(admitted),
         code=_code(services, len(admitted)),
         storage=_storage(services),
-        namespaces=tuple(_namespace_line(services, each) for each in found[: calls.PAGE_LINES]),
+        namespaces=tuple(_namespace_line(services, each) for each in found[: calls.NAMESPACE_LINES]),
         warnings=_warnings(services, len(admitted)),
     )
 
@@ -48,7 +48,7 @@ async def status(services: Services, _question: calls.Nothing) -> calls.Status:
 async def namespaces(services: Services, _question: calls.Nothing) -> calls.NamespacePage:
     """The namespaces that this node is the gateway of."""
     found = await services.vault.namespaces()
-    return calls.NamespacePage(tuple(_namespace_line(services, each) for each in found[: calls.PAGE_LINES]))
+    return calls.NamespacePage(tuple(_namespace_line(services, each) for each in found[: calls.NAMESPACE_LINES]))
 
 
 def _storage(services: Services) -> StorageLine:
