@@ -3,8 +3,6 @@
 Four kinds of task live in `run`: one reads frames and hands each to its exchange, one writes (`node.net.sending`),
 one notices a peer that has fallen silent, and one serves each exchange that the peer asked. Whatever breaks the
 connection, a peer that breaks the protocol included, ends all of them and is heard by everybody who waits on it.
-Exchanges that we ask have odd numbers where we dialled and even ones where we accepted, and numbers only rise, so
-a late frame for an exchange that is over can be told from a frame that has no business here.
 """
 
 from __future__ import annotations
@@ -18,18 +16,20 @@ import trio
 
 from node.host.ports import Buffer, Entropy, Stream
 from node.net.exchange import Answer, Asking, Exchange
+from node.net.exchanges import Exchanges
 from node.net.failures import RemoteError, error_of, failure_of, find_error
-from node.net.identity import Credentials, Gate, Peer, prove_as_acceptor, prove_as_dialler
+from node.net.identity import Credentials, Gate, Peer, handshake, prove_as_acceptor, prove_as_dialler
 from node.net.payload import Budget
 from node.net.reading import FrameReader, lost, unexpected
 from node.net.sending import Cutter, Frame, Sender, frame_of
 from node.net.settings import NetSettings
+from node.net.side import Side
 from protocol.errors import MaillonError, Malformed, OverLimit, Refused, Unavailable
 from protocol.ids import NodeId
 from protocol.limits import EXCHANGES_MAX
 from protocol.wire import schema
-from protocol.wire.envelopes import Carriage, Failure, Request, Role, parse_reply, parse_request
-from protocol.wire.frames import PING_BYTES, FrameType, Header, parse_window
+from protocol.wire.envelopes import Carriage, Failure, Role, parse_request
+from protocol.wire.frames import PING_BYTES, FrameType, Header
 
 T = TypeVar("T")
 Handler = Callable[[Exchange], Awaitable[None]]
@@ -56,7 +56,7 @@ async def connect(
         Unavailable: `handshake-timeout`, `stream-broken` or `connection-lost`.
     """
     reader = FrameReader(stream)
-    async with _handshake(stream, settings):
+    async with handshake(stream, settings):
         peer = await prove_as_dialler(stream, reader, credentials, expected=expected, gate=gate, entropy=entropy)
     return Connection(stream, reader, peer, handler, settings, dialled=True)
 
@@ -77,7 +77,7 @@ async def accept(
         Refused, Forged, Malformed, Unavailable: as `connect`.
     """
     reader = FrameReader(stream)
-    async with _handshake(stream, settings):
+    async with handshake(stream, settings):
         peer = await prove_as_acceptor(stream, reader, credentials, roles=roles, gate=gate, entropy=entropy)
     return Connection(stream, reader, peer, handler, settings, dialled=False)
 
@@ -114,11 +114,10 @@ class Connection:
         self._handler = handler
         self._settings = settings
         self._sender = Sender(stream, grace_s=settings.abandon_grace_s, give_up=self._give_up)
-        self._next_id = 1 if dialled else 2
-        self._last_theirs = 0
-        self._asked: dict[int, Asking] = {}
-        self._served: dict[int, Exchange] = {}
-        self._exchanges_max = _STRANGER_EXCHANGES_MAX if peer.role is Role.JOINER else EXCHANGES_MAX
+        most = _STRANGER_EXCHANGES_MAX if peer.role is Role.JOINER else EXCHANGES_MAX
+        self._exchanges = Exchanges(self, first=1 if dialled else 2, most=most)
+        self._side: Side | None = None
+        self._nursery: trio.Nursery | None = None
         self._over = trio.Event()
         self._cause: MaillonError | None = None
         self._heard_at_s = trio.current_time()
@@ -157,49 +156,38 @@ class Connection:
         """
         cutter = Cutter(payload)
         room = memoryview(b"") if into is None else into.cast("B")
-        with trio.CancelScope(deadline=trio.current_time() + deadline_s) as scope:
-            asking = self._begin(kind, message, cutter, payload_bytes=cutter.left_bytes, into=room, over=over)
+        with trio.CancelScope(deadline=trio.current_time() + deadline_s):
+            asking = self._begin(kind, message, cutter, cutter.left_bytes, room, over)
             try:
                 return await asking.whole(reply, cutter)
             finally:
-                await self._leave(asking)
-        assert scope.cancelled_caught  # noqa: S101 - nothing else ends the block without returning
+                await self._exchanges.leave(asking)
+        if asking.uses_sealed and self._side is not None:
+            self._side.cancel()  # Perhaps somebody holds it up; the next question goes inside TLS.
         raise Unavailable("deadline", kind=kind, deadline_ms=int(deadline_s * 1000))
 
     @asynccontextmanager
     async def open(self, kind: int, message: object, *, payload_bytes: int | None = None) -> AsyncIterator[Asking]:
         """Ask with streamed payloads. Leaving the block before the answer is complete cancels the exchange."""
-        asking = self._begin(kind, message, Cutter(()), payload_bytes=payload_bytes)
+        asking = self._begin(kind, message, Cutter(()), payload_bytes)
         try:
             await asking.begun()
             yield asking
         finally:
-            await self._leave(asking)
+            await self._exchanges.leave(asking)
 
     def _begin(
         self,
         kind: int,
         message: object,
         cutter: Cutter,
-        *,
         payload_bytes: int | None,
         into: memoryview | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> Asking:
         if self.closed:
             raise lost()
-        if len(self._asked) >= self._exchanges_max:
-            raise Unavailable("exchanges-busy", limit=self._exchanges_max)
-        asking = Asking(self, self._next_id, payload_bytes=payload_bytes, into=into, over=over)
-        asking.begin(kind, message, cutter)
-        self._next_id += 2
-        self._asked[asking.id] = asking
-        return asking
-
-    async def _leave(self, asking: Asking) -> None:
-        # Out of the table first: what arrives from now on is skipped, not delivered.
-        self._asked.pop(asking.id, None)
-        await asking.close()
+        return self._exchanges.begin(kind, message, cutter, payload_bytes=payload_bytes, into=into, over=over)
 
     # -- living and ending
 
@@ -208,6 +196,7 @@ class Connection:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
                     nursery.start_soon(self._guard, self._sender.run)
                     nursery.start_soon(self._guard, self._read, nursery)
                     nursery.start_soon(self._guard, self._notice_silence)
@@ -252,10 +241,9 @@ class Connection:
         if self._cause is None and not self.closed:
             self._cause = cause
         self._over.set()
-        for asking in list(self._asked.values()):
-            asking.on_failure(lost())
-        for exchange in list(self._served.values()):
-            exchange.fail(lost())
+        self._exchanges.end()
+        if self._side is not None:
+            self._side.cancel()
 
     async def _notice_silence(self) -> None:
         settings = self._settings
@@ -272,15 +260,48 @@ class Connection:
 
     def sender(self, carriage: Carriage) -> Sender:
         """Where frames of this carriage go out."""
-        return self._sender
+        if carriage is Carriage.SECURE:
+            return self._sender
+        if self._side is None:
+            raise Unavailable("bulk-lost")
+        return self._side.sender
 
     def carriage(self, wanted: Carriage) -> Carriage:
         """SEALED only where there is a plain stream."""
-        return Carriage.SECURE
+        return Carriage.SECURE if self._side is None or self._side.is_over else wanted
 
     def send_soon(self, frame: Frame) -> None:
         """A control frame, before all else."""
         self._sender.send_soon(frame)
+
+    async def carry(self, stream: Stream, reader: FrameReader) -> None:
+        """Let sealed payload travel on a plain stream, until it or the connection ends. Raises Refused(`bulk-busy`).
+
+        The caller closes the stream.
+        """
+        if self._side is not None or self.closed:
+            raise Refused("bulk-busy")
+        self._side = Side(stream, reader, self._settings, self._exchanges.find_sealed)
+        try:
+            await self._side.run()
+        finally:
+            self._side = None
+            self._exchanges.fail_sealed()
+
+    def start_carrying(self, stream: Stream, reader: FrameReader) -> None:
+        """`carry` in a task of this connection's own. Raises Refused(`bulk-busy`)."""
+        if self._nursery is None or self.closed or self._side is not None:
+            raise Refused("bulk-busy")
+        self._nursery.start_soon(self._carry_and_close, stream, reader)
+
+    async def _carry_and_close(self, stream: Stream, reader: FrameReader) -> None:
+        try:
+            await self.carry(stream, reader)
+        except Refused as error:
+            log.info("bulk-lost", error=str(error))
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._settings.abandon_grace_s):
+                await stream.aclose()
 
     # -- reading
 
@@ -291,80 +312,45 @@ class Connection:
                 raise lost()
             self._heard_at_s = trio.current_time()
             if header.type is FrameType.DATA:
-                await self._take_data(self._reader, header)
+                await self._take_data(header)
                 continue
             payload = await self._reader.payload(header.payload_bytes)
             if header.type is FrameType.GOODBYE:
                 return
             self._on_frame(header, payload, nursery)
 
-    async def _take_data(self, reader: FrameReader, header: Header) -> None:
-        end = self._find(header)
+    async def _take_data(self, header: Header) -> None:
+        end = self._exchanges.find_open(header, Carriage.SECURE)
         if end is None:
-            await reader.skip(header.payload_bytes)
-            return
-        if not end.incoming.is_open:
-            raise unexpected(header)
-        await end.incoming.take(reader, header.payload_bytes)
-        if isinstance(end, Asking):
+            await self._reader.skip(header.payload_bytes)
+        else:
+            await end.incoming.take(self._reader, header.payload_bytes)
             end.on_payload()
 
     def _on_frame(self, header: Header, payload: bytes, nursery: trio.Nursery) -> None:
         match header.type:
             case FrameType.REQUEST:
-                self._on_request(header, parse_request(payload), nursery)
-            case FrameType.REPLY | FrameType.FAILURE | FrameType.END | FrameType.WINDOW | FrameType.CANCEL:
-                self._on_exchange_frame(header, payload)
+                self._on_request(header, payload, nursery)
             case FrameType.PING:
-                self._answer_ping(payload)
+                self.send_soon(frame_of(FrameType.PONG, 0, payload))
             case FrameType.PONG:
                 pass  # Having been heard is all that it says.
-            case _:
+            case FrameType.HELLO | FrameType.PROOF:
                 raise unexpected(header)
-
-    def _on_exchange_frame(self, header: Header, payload: bytes) -> None:
-        if header.exchange == 0:
-            raise error_of(schema.decode(Failure, payload), self.peer.node)
-        end = self._find(header)
-        match header.type, end:
-            case (_, None):
-                pass  # Late, for an exchange that is over here.
-            case (FrameType.WINDOW, _):
-                end.outgoing.grant(parse_window(payload))
-            case (FrameType.END, _):
-                end.incoming.end()
-                if isinstance(end, Asking):
-                    end.on_payload()
-            case (FrameType.REPLY, Asking()):
-                end.on_reply(parse_reply(payload))
-            case (FrameType.FAILURE, Asking()):
-                end.on_failure(error_of(schema.decode(Failure, payload), self.peer.node))
-            case (FrameType.CANCEL, Exchange()):
-                end.scope.cancel()
+            case FrameType.FAILURE if header.exchange == 0:
+                raise error_of(schema.decode(Failure, payload), self.peer.node)
             case _:
-                raise unexpected(header)
-
-    def _find(self, header: Header) -> Asking | Exchange | None:
-        """The exchange of a frame; None when it is over. Raises Malformed for one that never was."""
-        ours = header.exchange % 2 == self._next_id % 2
-        if header.exchange >= self._next_id if ours else header.exchange > self._last_theirs:
-            raise unexpected(header)
-        return self._asked.get(header.exchange) if ours else self._served.get(header.exchange)
-
-    def _answer_ping(self, payload: bytes) -> None:
-        self.send_soon(frame_of(FrameType.PONG, 0, payload))
+                self._exchanges.on_frame(header, payload)
 
     # -- serving
 
-    def _on_request(self, header: Header, request: Request, nursery: trio.Nursery) -> None:
-        if header.exchange % 2 == self._next_id % 2 or header.exchange <= self._last_theirs:
-            raise unexpected(header)
-        self._last_theirs = header.exchange
-        if len(self._served) >= self._exchanges_max:
-            self._refuse(header.exchange, OverLimit("exchanges", limit=self._exchanges_max))
+    def _on_request(self, header: Header, payload: bytes, nursery: trio.Nursery) -> None:
+        request = parse_request(payload)
+        try:
+            exchange = self._exchanges.admit(header, request)
+        except OverLimit as error:
+            self._refuse(header.exchange, error)
             return
-        exchange = Exchange(self, header.exchange, request)
-        self._served[header.exchange] = exchange
         nursery.start_soon(self._serve, exchange)
 
     def _refuse(self, exchange: int, error: MaillonError) -> None:
@@ -382,8 +368,7 @@ class Connection:
             if find_error(raised) is None:
                 log.exception("handler-failed", kind=exchange.kind, peer=self.peer.node)
         finally:
-            await exchange.close()
-            self._served.pop(exchange.id, None)
+            await self._exchanges.dismiss(exchange)
 
     async def _handle(self, exchange: Exchange) -> MaillonError | None:
         """Run the handler; what it raised, to be told to the asker."""
@@ -398,17 +383,3 @@ class Connection:
             return None
         log.error("handler-gave-no-answer", kind=exchange.kind)
         return Unavailable("peer-internal")
-
-
-@asynccontextmanager
-async def _handshake(stream: Stream, settings: NetSettings) -> AsyncIterator[None]:
-    """The proof has a deadline, and whatever goes wrong in it closes the stream."""
-    try:
-        with trio.CancelScope(deadline=trio.current_time() + settings.handshake_s) as scope:
-            yield
-        if scope.cancelled_caught:
-            raise Unavailable("handshake-timeout", deadline_ms=int(settings.handshake_s * 1000))
-    except BaseException:
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + settings.abandon_grace_s):
-            await stream.aclose()
-        raise

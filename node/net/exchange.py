@@ -15,9 +15,10 @@ from typing import Generic, Protocol, TypeVar
 
 import trio
 
-from node.host.ports import Buffer
+from node.host.ports import Buffer, Stream
 from node.net.identity import Peer
 from node.net.payload import Budget, Incoming, Outgoing, Stopped
+from node.net.reading import FrameReader
 from node.net.sending import Cutter, Frame, Job, Sender, frame_of
 from protocol.errors import MaillonError, Malformed, OverLimit
 from protocol.limits import EXCHANGE_WINDOW_BYTES
@@ -42,12 +43,16 @@ class Link(Protocol):
     peer: Peer
     budget: Budget
 
-    def sender(self, carriage: Carriage) -> Sender: ...
+    def sender(self, carriage: Carriage) -> Sender:
+        """Raises Unavailable(`bulk-lost`)."""
 
     def carriage(self, wanted: Carriage) -> Carriage:
         """SECURE unless SEALED is wanted and there is a plain stream."""
 
     def send_soon(self, frame: Frame) -> None: ...
+
+    async def carry(self, stream: Stream, reader: FrameReader) -> None:
+        """Let sealed payload travel on a plain stream, until it ends."""
 
 
 class _End:
@@ -56,11 +61,18 @@ class _End:
     def __init__(self, link: Link, identity: int, *, send_bytes: int, receive_bytes: int) -> None:
         self._link = link
         self.id = identity
+        # How our payload travels, and how the other end's does.
         self.over = Carriage.SECURE
+        self.carried = Carriage.SECURE
         self.outgoing = Outgoing(send_bytes)
         self.incoming = Incoming(receive_bytes, link.budget, self._grant)
         self._unsent_bytes: int | None = None
         self._finished = False
+
+    @property
+    def link(self) -> Link:
+        """The connection it is part of."""
+        return self._link
 
     @property
     def peer(self) -> Peer:
@@ -88,6 +100,15 @@ class _End:
     async def receive_some(self, buffer: memoryview) -> int:
         """Fill some of the buffer as soon as anything came; 0 only at the end of the payload."""
         return await self.incoming.receive(buffer, whole=False)
+
+    @property
+    def uses_sealed(self) -> bool:
+        """Payload of either direction travels on the plain stream, and may still be on its way."""
+        out = self.over is Carriage.SEALED
+        return out or (self.carried is Carriage.SEALED and not self.incoming.complete)
+
+    def on_payload(self) -> None:
+        """Some of the other end's payload came."""
 
     def fail(self, error: MaillonError) -> None:
         """The exchange is over for a reason; whoever waits in it hears it."""
@@ -243,7 +264,6 @@ class Exchange(_End):
         super().__init__(link, identity, send_bytes=request.answer_window_bytes, receive_bytes=EXCHANGE_WINDOW_BYTES)
         self.kind = request.kind
         self.payload_bytes = request.payload_bytes
-        self.over = link.carriage(request.carriage)
         self.carried = request.carriage
         self.scope = trio.CancelScope()
         self.answered = False
@@ -279,6 +299,7 @@ class Exchange(_End):
         if self.answered:
             raise ValueError("the exchange was answered already")
         self.answered = True
+        self.over = self._link.carriage(self.carried) if payload_bytes else Carriage.SECURE
         self._unsent_bytes = payload_bytes
         reply = pack_reply(Reply(payload_bytes, self.over, encode_call(message)))
         frames = self._open_frames(frame_of(FrameType.REPLY, self.id, reply), cutter)

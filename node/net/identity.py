@@ -10,13 +10,17 @@ proof: the file's mode says who may open it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+import trio
 
 from node.host.ports import Entropy, Stream
 from node.net.failures import RemoteError, error_of, failure_of
 from node.net.reading import FrameReader, lost, unexpected
 from node.net.sending import frame_of
+from node.net.settings import NetSettings
 from protocol.errors import Forged, MaillonError, Malformed, Refused, Unavailable
 from protocol.ids import FederationId, NodeId
 from protocol.keys.signing import SigningKey, verify
@@ -51,6 +55,24 @@ class Peer:
     protocol: int
 
 
+@asynccontextmanager
+async def handshake(stream: Stream, settings: NetSettings) -> AsyncIterator[None]:
+    """The proof has a deadline, and whatever goes wrong in it closes the stream.
+
+    Raises:
+        Unavailable: `handshake-timeout`.
+    """
+    try:
+        with trio.CancelScope(deadline=trio.current_time() + settings.handshake_s) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise Unavailable("handshake-timeout", deadline_ms=int(settings.handshake_s * 1000))
+    except BaseException:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + settings.abandon_grace_s):
+            await stream.aclose()
+        raise
+
+
 async def prove_as_dialler(
     stream: Stream,
     reader: FrameReader,
@@ -67,8 +89,8 @@ async def prove_as_dialler(
         Forged: `peer-proof`.
     """
     hello = schema.encode(_hello(credentials, credentials.role, entropy))
-    await _send(stream, FrameType.HELLO, hello)
-    answer = await _receive(reader, FrameType.HELLO)
+    await send_first(stream, FrameType.HELLO, hello)
+    answer = await receive_first(reader, FrameType.HELLO)
     theirs = schema.decode(Hello, answer)
     protocol = _agreed(theirs)
     if credentials.role is Role.ADMIN:
@@ -77,8 +99,8 @@ async def prove_as_dialler(
     if expected is not None and node != expected:
         raise Refused("peer-unexpected", expected=expected, found=node)
     statement = _statement(hello, answer, stream.binding)
-    await _send(stream, FrameType.PROOF, _proof(credentials, _DIALLER_PURPOSE, statement))
-    _verify(node, _ACCEPTOR_PURPOSE, statement, await _receive(reader, FrameType.PROOF))
+    await send_first(stream, FrameType.PROOF, _proof(credentials, _DIALLER_PURPOSE, statement))
+    _verify(node, _ACCEPTOR_PURPOSE, statement, await receive_first(reader, FrameType.PROOF))
     gate(Role.NODE, node)
     return Peer(Role.NODE, node, protocol)
 
@@ -110,7 +132,7 @@ async def prove_as_acceptor(
 async def tell(stream: Stream, error: MaillonError) -> None:
     """Say why the connection ends, if the other end still listens."""
     try:
-        await _send(stream, FrameType.FAILURE, schema.encode(failure_of(error)))
+        await send_first(stream, FrameType.FAILURE, schema.encode(failure_of(error)))
     except Unavailable:
         return
 
@@ -123,20 +145,20 @@ async def _accept(
     gate: Gate,
     entropy: Entropy,
 ) -> Peer:
-    received = await _receive(reader, FrameType.HELLO)
+    received = await receive_first(reader, FrameType.HELLO)
     theirs = schema.decode(Hello, received)
     if theirs.role not in roles:
         raise Refused("peer-role", role=theirs.role.name)
     protocol = _agreed(theirs)
     node = None if theirs.role is Role.ADMIN else _checked(theirs, credentials)
     hello = schema.encode(_hello(credentials, Role.NODE, entropy))
-    await _send(stream, FrameType.HELLO, hello)
+    await send_first(stream, FrameType.HELLO, hello)
     if node is None:
         return Peer(Role.ADMIN, None, protocol)
     statement = _statement(received, hello, stream.binding)
-    _verify(node, _DIALLER_PURPOSE, statement, await _receive(reader, FrameType.PROOF))
+    _verify(node, _DIALLER_PURPOSE, statement, await receive_first(reader, FrameType.PROOF))
     gate(theirs.role, node)
-    await _send(stream, FrameType.PROOF, _proof(credentials, _ACCEPTOR_PURPOSE, statement))
+    await send_first(stream, FrameType.PROOF, _proof(credentials, _ACCEPTOR_PURPOSE, statement))
     return Peer(theirs.role, node, protocol)
 
 
@@ -185,11 +207,12 @@ def _verify(node: NodeId, purpose: str, statement: bytes, proof: bytes) -> None:
         raise Forged("peer-proof", node=node) from error
 
 
-async def _send(stream: Stream, frame_type: FrameType, payload: bytes) -> None:
+async def send_first(stream: Stream, frame_type: FrameType, payload: bytes) -> None:
+    """Send a frame of the handshake."""
     await stream.send_all(frame_of(frame_type, 0, payload).parts)
 
 
-async def _receive(reader: FrameReader, expected: FrameType) -> bytes:
+async def receive_first(reader: FrameReader, expected: FrameType) -> bytes:
     """The payload of the frame that must come now, or the other end's reason for not going on."""
     header = await reader.header()
     if header is None:

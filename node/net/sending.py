@@ -81,10 +81,19 @@ class Job:
 
 
 class Sender:
-    """The sending side of one stream. `give_up` ends the connection when a cancelled sender finds it stuck."""
+    """The sending side of one stream. `give_up` ends it when a cancelled sender finds it stuck; `lost` makes the
+    error of those who wait when it is over."""
 
-    def __init__(self, stream: Stream, *, grace_s: float, give_up: Callable[[MaillonError], None]) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        grace_s: float,
+        give_up: Callable[[MaillonError], None],
+        lost: Callable[[], MaillonError] = lost,
+    ) -> None:
         self._stream = stream
+        self._lost = lost
         self._grace_s = grace_s
         self._give_up = give_up
         self._urgent: list[Frame] = []
@@ -99,9 +108,9 @@ class Sender:
         return len(self._queue) < _UNAWAITED_MAX
 
     def submit(self, frames: Iterable[Frame]) -> Job:
-        """Queue frames, to go out in order. Raises Unavailable(`connection-lost`) when it is over."""
+        """Queue frames, to go out in order. Raises what `lost` makes when it is over."""
         if self._error is not None:
-            raise lost()
+            raise self._lost()
         job = Job(deque(frames))
         self._queue.append(job)
         self._wake.set()
@@ -152,7 +161,7 @@ class Sender:
         for job in self._queue:
             job.frames.clear()
             if not job.in_flight:
-                job.error = lost()
+                job.error = self._lost()
                 job.done.set()
         self._queue.clear()
 
@@ -194,7 +203,7 @@ class Sender:
             await self._stream.send_all(parts)
         except BaseException:
             for job in jobs:
-                job.error = lost()
+                job.error = self._lost()
                 job.in_flight = False
                 job.done.set()
             raise

@@ -1,0 +1,83 @@
+"""The plain stream beside a connection, for bytes that are sealed already.
+
+Everything that is said stays inside TLS: questions, answers, windows. Only DATA frames of exchanges that asked for
+it travel here, so whoever tampers with this stream can spoil or stop a share, which its reader notices by the
+header's root, and nothing else. When the stream breaks, or carries anything else, it alone is dropped; the exchanges
+that used it fail with `bulk-lost` and are asked again inside TLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+from node.host.ports import Stream
+from node.net.exchange import Asking, Exchange
+from node.net.reading import FrameReader, unexpected
+from node.net.sending import Sender
+from node.net.settings import NetSettings
+from protocol.errors import MaillonError, Unavailable
+from protocol.wire.frames import FrameType, Header
+
+Find = Callable[[Header], Awaitable[Asking | Exchange | None]]
+
+log = structlog.get_logger(__name__)
+
+
+class Side:
+    """`find` waits until TLS has said whose a frame is."""
+
+    def __init__(self, stream: Stream, reader: FrameReader, settings: NetSettings, find: Find) -> None:
+        self.is_over = False
+        self.sender = Sender(stream, grace_s=settings.abandon_grace_s, give_up=self._give_up, lost=bulk_lost)
+        self._reader = reader
+        self._settings = settings
+        self._find = find
+        self._scope = trio.CancelScope()
+
+    async def run(self) -> None:
+        """Carry payload until the stream ends or `cancel`; never raises for what comes on it."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._guard, self.sender.run)
+                    nursery.start_soon(self._guard, self._read)
+        finally:
+            self.is_over = True
+            self.sender.fail(bulk_lost())
+
+    def cancel(self) -> None:
+        """End `run`; nothing new travels here from now on."""
+        self.is_over = True
+        self._scope.cancel()
+
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except MaillonError as error:
+            log.info("bulk-lost", error=str(error))
+        self.cancel()
+
+    async def _read(self) -> None:
+        while (header := await self._reader.header()) is not None:
+            if header.type is not FrameType.DATA:
+                raise unexpected(header)
+            with trio.move_on_after(self._settings.handshake_s) as waiting:
+                end = await self._find(header)
+            if waiting.cancelled_caught:
+                raise unexpected(header)
+            if end is None:
+                await self._reader.skip(header.payload_bytes)
+                continue
+            await end.incoming.take(self._reader, header.payload_bytes)
+            end.on_payload()
+
+    def _give_up(self, _cause: MaillonError) -> None:
+        self.cancel()
+
+
+def bulk_lost() -> Unavailable:
+    """The error of those who used the plain stream when it ended."""
+    return Unavailable("bulk-lost")
