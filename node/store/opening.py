@@ -15,11 +15,12 @@ import structlog
 from node.host.ports import Disk, File, Host
 from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
-from node.store.handles import VOLUMES_DIRECTORY, Handles, volume_numbers
+from node.store.handles import VOLUMES_DIRECTORY, volume_numbers, volume_path
 from node.store.index import ShareIndex, Spot
 from node.store.recover import Entry, Scan, read_exactly
+from node.store.salt import find_salt
 from node.store.shares import unpack_share, unpack_tombstones
-from node.store.volume import HEADER_BYTES, SALT_BYTES, EntryKind, pack_header, salt_of
+from node.store.volume import EntryKind
 from node.store.volumes import DiskVolumes
 from protocol.coding.label import ShareProof, verify_leaves
 from protocol.errors import Damaged, Forged, Malformed, OverLimit
@@ -40,7 +41,8 @@ def open_volumes(host: Host, config: DiskConfig, limits: StoreConfig, pool: Buff
         OSError, Unavailable: from the host, when the disk is not there.
     """
     disk = host.open_disk(config.path)
-    salt = _find_salt(host, disk, config.path)
+    volumes = [volume_path(number) for number in volume_numbers(disk)]
+    salt = find_salt(disk, host.entropy, _SALT_PATH, volumes, name=config.path)
     path = PurePath("index") / f"shares-{derive_key(_NAME_CONTEXT, salt)[:6].hex()}.sqlite"
     try:
         return _open_with_index(host, disk, config, limits, salt, path, pool)
@@ -65,48 +67,6 @@ def _open_with_index(
         opened.close()
         raise
     return volumes
-
-
-def _find_salt(host: Host, disk: Disk, name: str) -> bytes:
-    """The disk's salt: from its own file, else from any volume's header, else a new one for an empty disk."""
-    if disk.exists(_SALT_PATH):
-        try:
-            return salt_of(disk.read(_SALT_PATH, size_bytes_max=HEADER_BYTES))
-        except (Malformed, OverLimit) as error:
-            if isinstance(error, Malformed) and error.identifier == "volume-version":
-                raise
-            log.warning("disk-file-damaged", disk=name)
-    numbers = volume_numbers(disk)
-    salt = _salt_from_volumes(disk, numbers)
-    if salt is None:
-        if any(_size_of(disk, number) > 0 for number in numbers):
-            raise Damaged("disk-unreadable", disk=name)
-        salt = host.entropy.random_bytes(SALT_BYTES)
-    disk.replace(_SALT_PATH, pack_header(0, salt), private=True)
-    return salt
-
-
-def _salt_from_volumes(disk: Disk, numbers: list[int]) -> bytes | None:
-    handles = Handles(disk)
-    try:
-        for number in numbers:
-            with handles.lease(number) as file:
-                try:
-                    return salt_of(read_exactly(file, 0, HEADER_BYTES))
-                except Malformed:
-                    continue
-    finally:
-        handles.close()
-    return None
-
-
-def _size_of(disk: Disk, number: int) -> int:
-    handles = Handles(disk)
-    try:
-        with handles.lease(number) as file:
-            return file.size()
-    finally:
-        handles.close()
 
 
 class _Recovery:

@@ -1,0 +1,261 @@
+"""A holder's copies of journals: durable, only ever going on, and honest about what they lost."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.host.real import real_host
+from node.store.journal_copy import JournalName, part_path
+from node.store.journals import JournalStore
+from protocol.errors import Damaged, Forged, Missing, Refused, Unavailable
+from protocol.namespace.journal import Tip, check_chain, encode_opening, start_of
+from tests.support.crashing import Crash, Machine
+from tests.support.namespaces import Tenant, tenant
+
+TENANT = tenant(1)
+OPENING = encode_opening(TENANT.opening)
+NAMESPACE, EPOCH = TENANT.opening.namespace, TENANT.opening.epoch
+NAME = JournalName(NAMESPACE, EPOCH)
+CHAIN = TENANT.chain(12)
+
+
+def tip_of(length: int, of: Tenant = TENANT) -> Tip:
+    return check_chain(of.opening, start_of(of.opening), of.chain(length))
+
+
+@asynccontextmanager
+async def running(machine: Machine) -> AsyncIterator[JournalStore]:
+    store = JournalStore(machine.host())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(store.run)
+        yield store
+        nursery.cancel_scope.cancel()
+
+
+async def read_all(store: JournalStore, size_bytes_max: int = 4_000) -> list[bytes]:
+    entries: list[bytes] = []
+    while part := await store.read(NAMESPACE, EPOCH, len(entries), size_bytes_max):
+        entries += part
+    return entries
+
+
+def file_of(machine: Machine, part: int = 0) -> bytearray:
+    content = machine.files["."][part_path(NAME, part)]
+    content.durable = content.current
+    return content.current
+
+
+async def test_entries_come_back_in_order_and_as_many_as_asked() -> None:
+    async with running(Machine(1)) as store:
+        await store.open_epoch(OPENING)
+        assert await store.tail(NAMESPACE, EPOCH) == start_of(TENANT.opening)
+        assert await store.append(NAMESPACE, EPOCH, 0, CHAIN[:5]) == tip_of(5)
+        assert await store.append(NAMESPACE, EPOCH, 5, CHAIN[5:]) == tip_of(12)
+        assert await read_all(store) == CHAIN
+        assert await store.read(NAMESPACE, EPOCH, 3, 1) == (CHAIN[3],)
+        assert await store.read(NAMESPACE, EPOCH, 12, 1_000) == ()
+        assert await store.opening(NAMESPACE, EPOCH) == OPENING
+        assert store.epochs() == (NAME,)
+
+
+async def test_repeating_is_harmless_and_gaps_are_refused() -> None:
+    async with running(Machine(1)) as store:
+        await store.open_epoch(OPENING)
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN[:4])
+        assert await store.append(NAMESPACE, EPOCH, 0, CHAIN[:4]) == tip_of(4)
+        assert await store.append(NAMESPACE, EPOCH, 2, CHAIN[2:6]) == tip_of(6)
+        with pytest.raises(Unavailable, match="journal-gap"):
+            await store.append(NAMESPACE, EPOCH, 8, CHAIN[8:])
+        assert await read_all(store) == CHAIN[:6]
+
+
+async def test_another_history_is_refused() -> None:
+    other = TENANT.chain(3, tag="other")
+    async with running(Machine(1)) as store:
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN[:2])
+        with pytest.raises(Forged, match="journal-fork"):
+            await store.append(NAMESPACE, EPOCH, 0, other)
+        with pytest.raises(Forged):
+            await store.append(NAMESPACE, EPOCH, 2, [CHAIN[3]])
+        assert await read_all(store) == CHAIN[:2]
+
+
+async def test_an_epoch_has_one_opening() -> None:
+    other = tenant(1, holders=TENANT.opening.holders[:5])
+    async with running(Machine(1)) as store:
+        with pytest.raises(Missing, match="journal-epoch"):
+            await store.append(NAMESPACE, EPOCH, 0, CHAIN)
+        await store.open_epoch(OPENING)
+        with pytest.raises(Refused, match="journal-opening-other"):
+            await store.open_epoch(encode_opening(other.opening))
+        with pytest.raises(Forged):
+            await store.open_epoch(OPENING[:-1] + bytes([OPENING[-1] ^ 1]))
+        assert await store.opening(NAMESPACE, EPOCH) == OPENING
+
+
+async def test_many_journals_side_by_side_survive_a_restart(tmp_path: Path) -> None:
+    tenants = [tenant(number) for number in range(5)]
+    for _ in range(2):
+        store = JournalStore(real_host(tmp_path))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(store.run)
+            for one in tenants:
+                await store.open_epoch(encode_opening(one.opening))
+                await store.append(one.opening.namespace, 1, 0, one.chain(3))
+            assert [name.namespace for name in store.epochs()] == sorted(one.opening.namespace for one in tenants)
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_removed_epoch_is_gone_whole() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN)
+        await store.remove_epoch(NAMESPACE, EPOCH)
+        with pytest.raises(Missing, match="journal-epoch"):
+            await store.tail(NAMESPACE, EPOCH)
+    assert part_path(NAME, 0) not in machine.files["."]
+    async with running(machine) as store:
+        assert store.epochs() == ()
+
+
+async def test_a_copy_ends_before_damage_until_the_entry_is_sent_again() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await store.open_epoch(OPENING)
+        for position, entry in enumerate(CHAIN):
+            await store.append(NAMESPACE, EPOCH, position, [entry])
+    data = file_of(machine)
+    data[data.index(CHAIN[4]) + 30] ^= 8
+    async with running(machine) as store:
+        assert await store.tail(NAMESPACE, EPOCH) == tip_of(4)
+        assert await read_all(store) == CHAIN[:4]
+        await store.append(NAMESPACE, EPOCH, 4, [CHAIN[4]])
+    async with running(machine) as store:
+        assert await store.tail(NAMESPACE, EPOCH) == tip_of(12)
+        assert await read_all(store) == CHAIN
+
+
+async def test_damage_found_while_reading_is_healed_the_same_way() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN)
+        data = machine.files["."][part_path(NAME, 0)].current
+        data[data.index(CHAIN[4]) + 30] ^= 8
+        with pytest.raises(Damaged, match="journal-damaged"):
+            await store.read(NAMESPACE, EPOCH, 4, 1)
+        assert await store.tail(NAMESPACE, EPOCH) == tip_of(4)
+        await store.append(NAMESPACE, EPOCH, 4, CHAIN[4:])
+        assert await read_all(store) == CHAIN
+
+
+async def test_a_lost_opening_can_be_given_again() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN)
+    data = file_of(machine)
+    data[data.index(OPENING) + 30] ^= 8
+    async with running(machine) as store:
+        with pytest.raises(Missing, match="journal-epoch"):
+            await store.tail(NAMESPACE, EPOCH)
+        with pytest.raises(Missing, match="journal-epoch"):
+            await store.append(NAMESPACE, EPOCH, 12, [])
+        await store.open_epoch(OPENING)
+        assert await read_all(store) == CHAIN
+
+
+@pytest.mark.parametrize("lost_bytes", [1, 300, 2_000])
+async def test_a_truncated_copy_goes_on_from_what_is_left(lost_bytes: int) -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN)
+    del file_of(machine)[-lost_bytes:]
+    async with running(machine) as store:
+        length, _ = await store.tail(NAMESPACE, EPOCH)
+        assert length < 12
+        await store.append(NAMESPACE, EPOCH, length, CHAIN[length:])
+        assert await read_all(store) == CHAIN
+
+
+async def test_after_a_failed_sync_entries_go_to_another_part() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN[:3])
+        machine.sync_errors = [errno.EIO]
+        assert await store.append(NAMESPACE, EPOCH, 3, CHAIN[3:6]) == tip_of(6)
+        machine.sync_errors = [errno.EIO, errno.EIO]
+        with pytest.raises(Unavailable, match="store-failing"):
+            await store.append(NAMESPACE, EPOCH, 6, CHAIN[6:])
+        assert await store.tail(NAMESPACE, EPOCH) == tip_of(6)
+        await store.append(NAMESPACE, EPOCH, 6, CHAIN[6:])
+        assert await read_all(store) == CHAIN
+    async with running(machine) as store:
+        assert await read_all(store) == CHAIN
+
+
+async def test_a_full_disk_refuses_and_keeps_what_it_has() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        machine.write_errors = [errno.ENOSPC]
+        with pytest.raises(Unavailable, match="store-full"):
+            await store.open_epoch(OPENING)
+        assert store.epochs() == ()
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN[:3])
+        machine.write_errors = [errno.ENOSPC]
+        with pytest.raises(Unavailable, match="store-full"):
+            await store.append(NAMESPACE, EPOCH, 3, CHAIN[3:])
+        assert await read_all(store) == CHAIN[:3]
+        await store.append(NAMESPACE, EPOCH, 3, CHAIN[3:])
+        assert await read_all(store) == CHAIN
+
+
+async def one_life(machine: Machine, acknowledged: int) -> int:
+    """Append to the journal until the crash; how many entries are acknowledged by then."""
+    done = acknowledged
+    try:
+        async with running(machine) as store:
+            await store.open_epoch(OPENING)
+            length, _ = await store.tail(NAMESPACE, EPOCH)
+            assert length >= acknowledged
+            assert await read_all(store) == CHAIN[:length]
+            done = length
+            while done < len(CHAIN):
+                count = machine.random.randrange(1, 4)
+                done = (await store.append(NAMESPACE, EPOCH, done, CHAIN[done : done + count])).length
+    except (BaseExceptionGroup, Crash) as error:
+        others = error.split(Crash)[1] if isinstance(error, BaseExceptionGroup) else None
+        if others is not None:
+            raise others from None
+    return done
+
+
+async def many_lives(seed: int) -> None:
+    machine = Machine(seed)
+    acknowledged = 0
+    for _ in range(8):
+        machine.crash_at = machine.operations + machine.random.randrange(3, 14)
+        acknowledged = await one_life(machine, acknowledged)
+        machine.crash()
+    assert await one_life(machine, acknowledged) == len(CHAIN)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_acknowledged_entries_survive_any_crash(seed: int) -> None:
+    trio.run(partial(many_lives, seed))
