@@ -35,6 +35,7 @@ T = TypeVar("T")
 Handler = Callable[[Exchange], Awaitable[None]]
 
 _STRANGER_EXCHANGES_MAX = 4
+_CLOCK_GRAIN_S = 0.001
 
 log = structlog.get_logger(__name__)
 
@@ -254,7 +255,8 @@ class Connection:
             if quiet_s >= settings.ping_every_s:
                 self.send_soon(frame_of(FrameType.PING, 0, bytes(PING_BYTES)))
             until_s = settings.ping_every_s if quiet_s >= settings.ping_every_s else settings.ping_every_s - quiet_s
-            await trio.sleep(min(until_s, max(settings.silent_after_s - quiet_s, 0)))
+            # Rounding may leave a wait too short to move the clock, which on virtual time would never end.
+            await trio.sleep(max(_CLOCK_GRAIN_S, min(until_s, settings.silent_after_s - quiet_s)))
 
     # -- what exchanges need (`node.net.exchange.Link`)
 
