@@ -13,21 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
-from protocol import limits
-from protocol.errors import MaillonError, OverLimit, Refused
+from protocol.errors import MaillonError, Refused
 from protocol.ids import Digest, FederationId, NamespaceId, NodeId, OrganisationId, PublicKey, RecordId
 from protocol.members.assembly import Assembly, ProposalFacts
-from protocol.members.cards import Introduction, NamespaceCard, NodeCard, OrganisationCard
 from protocol.members.certificate import Certificate, ballots_of, check_certificate, make_certificate
 from protocol.members.charter import Charter
 from protocol.members.evidence import Equivocation, make_evidence
-from protocol.members.facts import Facts, NamespaceFacts, NodeFacts, OrganisationFacts, Said, derive_facts
+from protocol.members.facts import Facts, NamespaceFacts, NodeFacts, OrganisationFacts, derive_facts
 from protocol.members.governance import Ballot, Chain, Decision, Motion, Proposal, Stage, decision_digest, next_link
+from protocol.members.keeping import Keeping
 from protocol.members.records import Record, RecordKind, record_id
-from protocol.members.rules import Known, objection, quota_of, read_record
-from protocol.members.shelf import Kept, Outcome, Shelf
+from protocol.members.rules import read_record
+from protocol.members.shelf import Kept, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,7 @@ class View:
 
     def __init__(self, federation: FederationId) -> None:
         self.federation = federation
-        self._shelf = Shelf()
-        self._known = Known()
+        self._keeping = Keeping()
         self._assembly = Assembly()
         self._made: list[Record] = []
         self._facts: Facts | None = None
@@ -62,7 +59,7 @@ class View:
                 `record-early` (it follows a decision or a deadlock that is not known), `record-quota` (its author's
                 quota is full), `ballot-key-replaced`, `decision-impossible`. Offer these again later.
         """
-        if self._shelf.by_id(record_id(record)) is not None:
+        if self._keeping.shelf.by_id(record_id(record)) is not None:
             return Outcome.KNOWN
         return self._file(read_record(record, self.federation))
 
@@ -72,7 +69,7 @@ class View:
         waiting: list[tuple[int, Kept]] = []
         for place in sorted(range(len(records)), key=lambda index: records[index].kind):
             try:
-                if self._shelf.by_id(record_id(records[place])) is None:
+                if self._keeping.shelf.by_id(record_id(records[place])) is None:
                     waiting.append((place, read_record(records[place], self.federation)))
             except MaillonError as error:
                 results[place] = error
@@ -121,25 +118,25 @@ class View:
         return self._assembly.current
 
     def __len__(self) -> int:
-        return len(self._shelf)
+        return len(self._keeping.shelf)
 
     def ids(self) -> list[RecordId]:
         """The ids of all records kept, sorted."""
-        return self._shelf.ids()
+        return self._keeping.shelf.ids()
 
     def records(self) -> list[Record]:
-        """All records kept, sorted by id."""
-        return [item.record for item in sorted(self._shelf, key=lambda item: item.id)]
+        """All records kept, sorted by id; forks last, so that who takes them in this order decides as we did."""
+        return [item.record for item in sorted(self._keeping.shelf, key=lambda item: (_is_fork(item), item.id))]
 
     def get(self, identity: RecordId) -> Record | None:
-        item = self._shelf.by_id(identity)
+        item = self._keeping.shelf.by_id(identity)
         return None if item is None else item.record
 
     def next_counter(self, author: PublicKey, kind: RecordKind, subject: bytes) -> int:
         """The counter for the author's next record about this subject."""
         held = [
             item.record.counter
-            for item in self._shelf.of_kind(kind)
+            for item in self._keeping.shelf.of_kind(kind)
             if item.record.subject == subject and item.record.author == author
         ]
         return max(held, default=0) + 1
@@ -170,47 +167,44 @@ class View:
         """What the members are asked to vote on now; nothing before the charter came."""
         if not self._assembly.founded:
             return ()
-        proposals = [item.body for item in self._shelf.of_kind(RecordKind.PROPOSAL)]
-        put = [body for body in proposals if isinstance(body, Proposal)]
-        return self._assembly.proposals(put, self._ballots())
+        return self._assembly.proposals(self._keeping.proposals(), self._keeping.ballots())
 
     def motion(self, decision: Decision) -> Motion:
         """The decision at the place where it can be proposed or voted on now."""
-        return Motion(self.chain.after, self._assembly.open_round(self._ballots()), decision)
+        return Motion(self.chain.after, self._assembly.open_round(self._keeping.ballots()), decision)
 
     def evidence(self) -> tuple[Accusation, ...]:
         """Who contradicted itself, by author."""
-        found = sorted(self._shelf.of_kind(RecordKind.EVIDENCE), key=lambda item: item.slot)
+        found = sorted(self._keeping.shelf.of_kind(RecordKind.EVIDENCE), key=lambda item: item.slot)
         return tuple(
-            Accusation(item.record.author, self._known.speaks_for(item.record.author), item.body, item.record)
+            Accusation(item.record.author, self._keeping.known.speaks_for(item.record.author), item.body, item.record)
             for item in found
             if isinstance(item.body, Equivocation)
         )
 
     def forks(self) -> tuple[Record, ...]:
         """Certificates that contradict the decision in force at their position."""
-        found = sorted(self._shelf.of_kind(RecordKind.CERTIFICATE), key=lambda item: item.slot)
-        return tuple(item.record for item in found if item.slot[2])
+        found = sorted(self._keeping.shelf.of_kind(RecordKind.CERTIFICATE), key=lambda item: item.slot)
+        return tuple(item.record for item in found if _is_fork(item))
 
     def invitations_used(self) -> frozenset[Digest]:
         """The ids of all invitations that any introduction or organisation's card names."""
-        introduced = {Digest(item.record.subject) for item in self._shelf.of_kind(RecordKind.INTRODUCTION)}
-        cards = [item.body for item in self._shelf.of_kind(RecordKind.ORGANISATION)]
-        named = {card.invitation for card in cards if isinstance(card, OrganisationCard) and card.invitation}
-        return frozenset(introduced | named)
+        return self._keeping.invitations_used()
 
     @property
     def facts(self) -> Facts:
         """What follows from the records; empty before the charter came. Made once after each change."""
         if self._facts is None:
-            self._facts = derive_facts(self._assembly.current, self._said()) if self._assembly.founded else Facts()
+            self._facts = (
+                derive_facts(self._assembly.current, self._keeping.said()) if self._assembly.founded else Facts()
+            )
         return self._facts
 
     # Judging and keeping
 
     def _file(self, item: Kept) -> Outcome:
-        kind, body = item.record.kind, item.body
-        if self._shelf.by_id(item.id) is not None:
+        body = item.body
+        if self._keeping.shelf.by_id(item.id) is not None:
             return Outcome.KNOWN
         if isinstance(body, Charter):
             return self._found(item, body)
@@ -220,9 +214,6 @@ class View:
             return self._certify(item, body)
         if isinstance(body, Ballot | Proposal):
             return self._debate(item, body)
-        problem = objection(item, self._known)
-        if problem is not None:
-            raise Refused(problem, kind=kind, author=item.record.author)
         return self._keep(item)
 
     def _found(self, item: Kept, charter: Charter) -> Outcome:
@@ -249,7 +240,7 @@ class View:
         return Outcome.EQUIVOCATION
 
     def _accuse_voters(self, link: Chain, certificate: Certificate) -> None:
-        in_force = self._shelf.at((RecordKind.CERTIFICATE, link.after, b""))
+        in_force = self._keeping.shelf.at((RecordKind.CERTIFICATE, link.after, b""))
         if in_force is None or not isinstance(in_force.body, Certificate):
             return
         theirs = {ballot.author: ballot for ballot in ballots_of(link, in_force.body)}
@@ -261,7 +252,7 @@ class View:
         if said.motion.after != self.chain.after:
             self._assembly.at(said.motion.after)
             return Outcome.OLDER
-        self._assembly.check_motion(said, self._ballots())
+        self._assembly.check_motion(said, self._keeping.ballots())
         outcome = self._keep(item)
         if isinstance(said, Ballot):
             self._decide(said.motion.round)
@@ -269,13 +260,13 @@ class View:
 
     def _decide(self, number: int) -> None:
         """Make the certificate if this round has reached its quorum."""
-        count = self._assembly.count(self._ballots(), number)
+        count = self._assembly.count(self._keeping.ballots(), number)
         if count.stage is not Stage.ADOPTED or count.adopted is None:
             return
         adopted = decision_digest(self.chain.after, count.adopted)
         records = [
             item.record
-            for item in sorted(self._shelf.of_kind(RecordKind.BALLOT), key=lambda item: item.slot)
+            for item in sorted(self._keeping.shelf.of_kind(RecordKind.BALLOT), key=lambda item: item.slot)
             if isinstance(item.body, Ballot)
             and item.body.approve
             and item.body.motion.round == number
@@ -286,92 +277,30 @@ class View:
         self._file(read_record(certificate, self.federation))
 
     def _keep(self, item: Kept) -> Outcome:
-        quota = quota_of(item, self._known)
-        if not self._shelf.fits(item.slot, quota):
-            raise Refused("record-quota", kind=item.record.kind, author=item.record.author)
-        held = self._shelf.at(item.slot)
-        # What the members decide must find room, whoever filled it.
-        if held is None and len(self._shelf) >= limits.RECORDS_MAX and item.record.kind > RecordKind.PROPOSAL:
-            raise OverLimit("view-full", limit=limits.RECORDS_MAX)
-        wins = held is None or item.supersedes(held)
-        proof = make_evidence(held.record, item.record) if held is not None and held.version == item.version else None
-        if wins:
-            pushed_out = self._shelf.put(item, quota)
-            self._known.learn(item)
+        outcome, proof = self._keeping.keep(item)
+        if outcome is not Outcome.OLDER:
             self._facts = None
-            if pushed_out is not None or _others_depended_on(held, item):
-                self._settle()
-        if proof is not None:
-            self._accuse(proof)
-            return Outcome.EQUIVOCATION
-        return Outcome.NEW if wins else Outcome.OLDER
+        if self._keeping.unsettled:
+            self._settle()
+        self._accuse(proof)
+        return outcome
 
     def _accuse(self, proof: Record | None) -> None:
         if proof is None:
             return
-        item = read_record(proof, self.federation)
-        if objection(item, self._known) is None and self._keep(item) is Outcome.NEW:
-            self._made.append(proof)
+        try:
+            if self._keep(read_record(proof, self.federation)) is Outcome.NEW:
+                self._made.append(proof)
+        except Refused:
+            # The author's own card was pushed out meanwhile: whoever knows the author will make the proof again.
+            return
 
     def _settle(self) -> None:
-        """Judge everything kept again, because something that others depend on changed."""
-        everything = list(self._shelf)
-        self._shelf = Shelf()
-        self._known = Known(self._assembly.admitted_ever())
-        for lineage in self._assembly.lineages_ever():
-            self._known.learn_keys(lineage)
+        assembly = self._assembly
+        self._keeping.settle(assembly.admitted_ever(), assembly.lineages_ever(), assembly.current.after)
         self._facts = None
-        for _, items in groupby(everything, key=lambda item: item.record.kind):
-            kind = 0
-            for item in items:
-                kind = item.record.kind
-                if self._still_stands(item):
-                    self._shelf.put(item, quota_of(item, self._known))
-            # Only what its bucket did not push out again may let others in.
-            for item in self._shelf.of_kind(kind):
-                self._known.learn(item)
-
-    def _still_stands(self, item: Kept) -> bool:
-        if isinstance(item.body, Ballot | Proposal):
-            return item.body.motion.after == self.chain.after
-        return objection(item, self._known) is None
-
-    # What the facts are made from
-
-    def _ballots(self) -> list[Ballot]:
-        bodies = [item.body for item in self._shelf.of_kind(RecordKind.BALLOT)]
-        return [body for body in bodies if isinstance(body, Ballot)]
-
-    def _said(self) -> Said:
-        organisations: dict[OrganisationId, OrganisationCard] = {}
-        nodes: dict[NodeId, NodeCard] = {}
-        introductions: dict[Digest, tuple[tuple[NodeId, Introduction], ...]] = {}
-        namespaces: dict[NamespaceId, NamespaceCard] = {}
-        for item in self._shelf:
-            body, subject = item.body, item.record.subject
-            if isinstance(body, OrganisationCard):
-                organisations[OrganisationId(subject)] = body
-            elif isinstance(body, NodeCard):
-                nodes[NodeId(subject)] = body
-            elif isinstance(body, Introduction):
-                others = introductions.get(Digest(subject), ())
-                introductions[Digest(subject)] = (*others, (NodeId(item.record.author), body))
-            elif isinstance(body, NamespaceCard):
-                namespaces[NamespaceId(subject)] = body
-        return Said(organisations, nodes, introductions, namespaces)
 
 
-def _others_depended_on(held: Kept | None, item: Kept) -> bool:
-    """Whether keeping `item` in place of `held` may take away, or give to another, what other records stand on."""
-    old, new = None if held is None else held.body, item.body
-    if isinstance(new, OrganisationCard):
-        # It shows earlier keys: whose quota their records use may change.
-        shown = old.lineage if isinstance(old, OrganisationCard) else None
-        return len(new.lineage.keys) > 1 and new.lineage != shown
-    if isinstance(old, Introduction) and isinstance(new, Introduction):
-        return old.organisation != new.organisation
-    if isinstance(old, NodeCard) and isinstance(new, NodeCard):
-        return old.organisation != new.organisation
-    if isinstance(old, NamespaceCard) and isinstance(new, NamespaceCard):
-        return old.certificate.writer != new.certificate.writer
-    return False
+def _is_fork(item: Kept) -> bool:
+    """The certificate in force has the empty slot of its position; another has its own decision's."""
+    return item.record.kind == RecordKind.CERTIFICATE and bool(item.slot[2])

@@ -244,6 +244,18 @@ class TestDoubleVotes:
         assert honest.forks()
         assert A.id in {accusation.organisation for accusation in honest.evidence()}
 
+    def test_stay_in_force_for_whoever_learns_of_them_from_this_node(self) -> None:
+        for suffix in range(6):
+            founder = Org(f"alpha {suffix}")
+            honest, records = found(founder)
+            other = View(honest.federation)
+            other.admit_all(records)
+            decide(honest, [founder], admission(B))
+            decide(other, [founder], admission(C))
+            honest.admit_all(other.records())
+            assert _copy(honest).chain == honest.chain
+            assert _copy(honest).ids() == honest.ids()
+
 
 class TestForgedCertificates:
     def _tampered(self, change: dict[str, object]) -> tuple[View, Record]:
