@@ -122,9 +122,9 @@ def _others_depended_on(held: Kept | None, item: Kept) -> bool:
         shown = old.lineage if isinstance(old, OrganisationCard) else None
         return len(new.lineage.keys) > 1 and new.lineage != shown
     if isinstance(old, Introduction) and isinstance(new, Introduction):
-        return old.organisation != new.organisation
+        return old != new
     if isinstance(old, NodeCard) and isinstance(new, NodeCard):
-        return old.organisation != new.organisation
+        return old.certification.lineage != new.certification.lineage
     if isinstance(old, NamespaceCard) and isinstance(new, NamespaceCard):
         return old.certificate.writer != new.certificate.writer
     return False

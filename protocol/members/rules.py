@@ -42,6 +42,8 @@ class Known:
     current_keys: dict[PublicKey, OrganisationId] = field(default_factory=dict)
     earlier_keys: dict[PublicKey, OrganisationId] = field(default_factory=dict)
     organisation_of: dict[NodeId, OrganisationId] = field(default_factory=dict)
+    node_seniority: dict[NodeId, int] = field(default_factory=dict)
+    key_seniority: dict[PublicKey, int] = field(default_factory=dict)
     writers: dict[PublicKey, set[Slot]] = field(default_factory=dict)
 
     def organisation(self, organisation: OrganisationId) -> bool:
@@ -51,6 +53,11 @@ class Known:
         """Whose key or node it is. A lineage proves possession of its current key only, so that goes first."""
         whose = self.current_keys.get(author) or self.organisation_of.get(NodeId(author))
         return whose or self.earlier_keys.get(author)
+
+    def seniority(self, author: bytes) -> int:
+        """How many keys its organisation had shown when it made this key, or certified this node."""
+        node = self.node_seniority.get(NodeId(author))
+        return self.key_seniority.get(PublicKey(author), 0) if node is None else node
 
     def learn(self, item: Kept) -> None:
         """The item is kept now."""
@@ -62,12 +69,14 @@ class Known:
             self.learn_keys(body.lineage)
         elif isinstance(body, NodeCard):
             self.organisation_of[NodeId(item.record.author)] = body.organisation
+            self.node_seniority[NodeId(item.record.author)] = len(body.certification.lineage.keys)
         elif isinstance(body, NamespaceCard):
             self.writers.setdefault(item.record.author, set()).add(item.slot)
 
     def learn_keys(self, lineage: Lineage) -> None:
         """Of two organisations that both show a key as an earlier one, the smaller id is believed."""
-        for key in lineage.keys:
+        for place, key in enumerate(lineage.keys, start=1):
+            self.key_seniority[key] = max(place, self.key_seniority.get(key, 0))
             whose = self.earlier_keys.get(key, lineage.organisation)
             self.earlier_keys[key] = min(whose, lineage.organisation)
 
@@ -115,21 +124,24 @@ def quota_of(item: Kept, known: Known) -> Quota | None:
     if isinstance(body, Introduction):
         sponsor = body.sponsor.organisation
         if body.organisation in known.admitted_ever:
-            return Quota((kind, sponsor, body.organisation), 1)
-        return Quota((kind, sponsor, b""), limits.PENDING_ORGANISATIONS_PER_SPONSOR_MAX)
+            return Quota((kind, sponsor, body.organisation), 1, len(body.sponsor.lineage.keys))
+        pending_max = limits.PENDING_ORGANISATIONS_PER_SPONSOR_MAX
+        return Quota((kind, sponsor, b""), pending_max, len(body.sponsor.lineage.keys))
     if isinstance(body, NodeCard):
         full = body.organisation in known.admitted_ever
         most = limits.NODES_PER_ORGANISATION_MAX if full else limits.NODES_PER_PENDING_ORGANISATION_MAX
-        return Quota((kind, body.organisation, b""), most)
+        return Quota((kind, body.organisation, b""), most, len(body.certification.lineage.keys))
     if isinstance(body, NamespaceCard):
         full = body.organisation in known.admitted_ever and body.consent is not None
         most = limits.NAMESPACES_PER_ORGANISATION_MAX if full else limits.NAMESPACES_PER_PENDING_ORGANISATION_MAX
-        return Quota((kind, body.organisation, b"" if body.consent else b"unconsented"), most)
+        seniority = known.seniority(body.certificate.node)
+        return Quota((kind, body.organisation, b"" if body.consent else b"unconsented"), most, seniority)
     if kind > RecordKind.EVIDENCE:
         whose = known.speaks_for(item.record.author) or OrganisationId(item.record.author)
         full = whose in known.admitted_ever
         few = limits.UNKNOWN_RECORDS_PER_PENDING_ORGANISATION_MAX
-        return Quota((0, whose, b""), limits.UNKNOWN_RECORDS_PER_ORGANISATION_MAX if full else few)
+        most = limits.UNKNOWN_RECORDS_PER_ORGANISATION_MAX if full else few
+        return Quota((0, whose, b""), most, known.seniority(item.record.author))
     return None
 
 

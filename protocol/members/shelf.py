@@ -1,7 +1,8 @@
 """What a view keeps, and why any two views that talk end up keeping the same.
 
 Each statement has a slot; of two statements for one slot the higher version stays, and of two with one version the
-smaller id. Slots share a bucket with a bound (a member's quota); over the bound, the bucket's largest slot goes.
+smaller id. Slots share a bucket with a bound (a member's quota); over the bound the slot goes that an earlier key of
+the member stands behind, and of equal ones the largest: whoever stole a key that was replaced crowds out nothing.
 All three choices depend only on the records themselves, never on who came first, so keeping is a join: order, loss
 and repetition cannot matter. A bucket belongs to one member, which can push out nothing but its own.
 """
@@ -45,10 +46,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Which bucket a slot falls in, and how many slots that may hold."""
+    """Which bucket a slot falls in, how many slots that may hold, and how many keys its member had shown by then."""
 
     bucket: Bucket
     slots_max: int
+    seniority: int = 0
 
 
 class Shelf:
@@ -58,7 +60,7 @@ class Shelf:
         self._kept: dict[Slot, Kept] = {}
         self._slots: dict[RecordId, Slot] = {}
         self._of_kind: dict[int, dict[Slot, Kept]] = {}
-        self._buckets: dict[Bucket, set[Slot]] = {}
+        self._buckets: dict[Bucket, dict[Slot, int]] = {}
         self._bucket_of: dict[Slot, Bucket] = {}
 
     def __len__(self) -> int:
@@ -83,11 +85,13 @@ class Shelf:
         return sorted(self._slots)
 
     def fits(self, slot: Slot, quota: Quota | None) -> bool:
-        """Whether the slot would stay: its bucket has room, or holds a larger slot that would go instead."""
-        if quota is None or slot in self._buckets.get(quota.bucket, ()):
+        """Whether the slot would stay: its bucket has room, or holds a slot that would go instead."""
+        if quota is None:
             return True
-        held = self._buckets.get(quota.bucket, set())
-        return len(held) < quota.slots_max or slot < max(held)
+        held = self._buckets.get(quota.bucket, {})
+        if slot in held or len(held) < quota.slots_max:
+            return True
+        return (-quota.seniority, slot) < _first_to_go(held)
 
     def put(self, item: Kept, quota: Quota | None) -> Kept | None:
         """Keep `item` in place of what its slot held; returns what its bucket pushed out for it, if anything."""
@@ -97,10 +101,10 @@ class Shelf:
         self._of_kind.setdefault(item.record.kind, {})[item.slot] = item
         if quota is None:
             return None
-        held = self._buckets.setdefault(quota.bucket, set())
-        held.add(item.slot)
+        held = self._buckets.setdefault(quota.bucket, {})
+        held[item.slot] = quota.seniority
         self._bucket_of[item.slot] = quota.bucket
-        return self.drop(max(held)) if len(held) > quota.slots_max else None
+        return self.drop(_first_to_go(held)[1]) if len(held) > quota.slots_max else None
 
     def drop(self, slot: Slot) -> Kept | None:
         item = self._kept.pop(slot, None)
@@ -109,7 +113,11 @@ class Shelf:
             del self._of_kind[item.record.kind][slot]
             bucket = self._bucket_of.pop(slot, None)
             if bucket is not None:
-                self._buckets[bucket].discard(slot)
+                del self._buckets[bucket][slot]
                 if not self._buckets[bucket]:
                     del self._buckets[bucket]
         return item
+
+
+def _first_to_go(held: dict[Slot, int]) -> tuple[int, Slot]:
+    return max((-seniority, slot) for slot, seniority in held.items())

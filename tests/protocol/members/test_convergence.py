@@ -85,6 +85,15 @@ def _hostile() -> tuple[Record, ...]:
             sign_record(node_key("beta"), federation, 500, 1, seed("x"), bytes([number])),
             B.card(federation, invitation=invitation_of("alpha to beta"), counter=2**40 + number),
         ]
+    # Delta's first key is stolen, and delta shows its second.
+    records += [D.node_card(federation, f"stolen {number}", capacity_bytes=number) for number in range(70)]
+    records += [D.renewed().node_card(federation, f"delta {number}") for number in range(8)]
+    records += [
+        sign_record(node_key(f"{owner} {number}"), federation, 501, 1, seed(str(extra)), b"")
+        for owner in ("stolen", "delta")
+        for number in range(6)
+        for extra in range(8)
+    ]
     return tuple(records)
 
 

@@ -9,7 +9,8 @@ import pytest
 from protocol import limits
 from protocol.errors import Forged, MaillonError, Malformed, Missing, OverLimit, Refused
 from protocol.ids import FederationId
-from protocol.members.cards import NodeState
+from protocol.keys.signing import SigningKey
+from protocol.members.cards import NodeState, make_namespace_card, read_namespace_card
 from protocol.members.charter import Admissions
 from protocol.members.governance import expel_node, expel_organisation
 from protocol.members.records import Record, RecordKind, encode_record, record_id, sign_record
@@ -401,3 +402,50 @@ def test_an_invitation_is_used_once_any_record_names_it() -> None:
     assert view.invitations_used() == frozenset()
     view.admit(records[0])
     assert view.invitations_used() == {invitation_of("alpha to beta")}
+
+
+class TestWhoeverFloods:
+    """Room is counted against who signed, so nobody can use up another's."""
+
+    def test_with_a_stolen_key_that_was_replaced_crowds_out_nothing(self) -> None:
+        view, _ = found(A)
+        federate(view, [A, B])
+        flood = [B.node_card(view.federation, f"stolen {number}") for number in range(80)]
+        flood += [
+            B.introduce(view.federation, f"stolen {number}", Org(f"puppet {number}"), invitation_of(str(number)))
+            for number in range(40)
+        ]
+        view.admit_all(flood)
+        owner = B.renewed()
+        own = [owner.card(view.federation, invitation=invitation_of("alpha to beta"), counter=2)]
+        own += [owner.node_card(view.federation, f"own {number}") for number in range(10)]
+        own += joining(view.federation, replace(owner, name="beta"), C)
+        view.admit_all([owner.node_card(view.federation, "beta", counter=2), *own])
+        assert {facts.name for facts in view.nodes() if facts.organisation == B.id} == {
+            "beta",
+            *(f"own {number}" for number in range(10)),
+        }
+        assert view.organisation(C.id) is not None
+        assert view.admit_all(flood[80:]).count(Outcome.NEW) == 0
+
+    def test_with_namespaces_that_name_anothers_gateway_takes_none_of_its_room(self) -> None:
+        view, _ = found(A)
+        federate(view, [A, B])
+        view.admit(namespace_card(view.federation, A, "alpha", "files"))
+        for number in range(20):
+            card = namespace_card(view.federation, A, "alpha", f"squatter {number}", consenting=False)
+            try:
+                view.admit(card)
+            except Refused as error:
+                assert error.identifier == "record-quota"
+        assert view.namespace(namespace_id("files")) is not None
+        assert len(view.namespaces()) == 1 + limits.NAMESPACES_PER_PENDING_ORGANISATION_MAX
+
+    def test_with_anothers_consent_forged_is_refused(self) -> None:
+        view, _ = found(A)
+        card = namespace_card(view.federation, A, "alpha", "files")
+        other = namespace_card(view.federation, A, "alpha", "mail", consenting=False)
+        mail = replace(read_namespace_card(other), consent=read_namespace_card(card).consent)
+        writer = SigningKey.from_seed(seed("writer mail"))
+        forged = make_namespace_card(writer, view.federation, mail)
+        assert isinstance(_refusal(view, forged), Forged)
