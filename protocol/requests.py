@@ -157,6 +157,14 @@ class ShareReply:
 
 
 @dataclass(frozen=True, slots=True)
+class GetLabel:
+    """Label and proof of any share of this block that you hold. Answer: ShareReply, without payload."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    block: BlockId
+
+
+@dataclass(frozen=True, slots=True)
 class HasShares:
     """Which shares of these blocks do you hold? Answer: HasSharesReply, one bit mask per block."""
 
