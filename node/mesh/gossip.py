@@ -98,10 +98,19 @@ class Gossip:
             MaillonError: what the view has against the first that it does not keep.
             Damaged: `records-unwritten`.
         """
-        for record in records:
-            if self._view.admit(record) in _CHANGED:
-                self._note_new([record], None)
-        await self._file.append([*records, *self._take_made()])
+        admitted: list[Record] = []
+        refusal: MaillonError | None = None
+        try:
+            for record in records:
+                if self._view.admit(record) in _CHANGED:
+                    admitted.append(record)
+        except MaillonError as error:
+            refusal = error  # what stood before it is said all the same
+        if admitted:
+            self._note_new(admitted, None)
+        await self._file.append([*admitted, *self._take_made()])
+        if refusal is not None:
+            raise refusal
 
     async def absorb(self, records: Sequence[Record], source: NodeId | None) -> Absorbed:
         """Take in what somebody sent. Good records are kept even when others beside them are not."""

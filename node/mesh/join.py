@@ -7,8 +7,7 @@ until all of it came; a join cut short can be tried again with the same invitati
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -41,21 +40,24 @@ async def join(
         Unavailable: `inviter-unreachable` with the addresses tried.
     """
     view = View(invitation.federation)
-    async with _at_the_door(host, key, invitation, config) as connection:
+    connection = await _reach(host, key, invitation, config)
 
-        async def ask(kind: Kind, message: object, reply: type[T], /) -> T:
-            answer = await connection.ask(kind, message, reply, deadline_s=config.ask_timeout_s)
-            return answer.message
+    async def ask(kind: Kind, message: object, reply: type[T], /) -> T:
+        answer = await connection.ask(kind, message, reply, deadline_s=config.ask_timeout_s)
+        return answer.message
 
-        async def take(came: Sequence[Record]) -> Sequence[Record]:
-            return _take(view, came)
+    async def take(came: Sequence[Record]) -> Sequence[Record]:
+        return _take(view, came)
 
+    async def enter() -> None:
         question = Join(encode_invitation(invitation), tuple(encode_record(record) for record in records))
         first = await ask(Kind.JOIN, question, PushRecords)
         waiting = _take(view, [decode_record(raw) for raw in first.records])
         wanted, _offered = await find_difference(host, view, ask)
         await fetch(ask, wanted, take)
         _take(view, [*waiting, *records])
+
+    await _while_open(connection, enter)
     if view.node(NodeId(key.public)) is None:
         raise Unavailable("join-incomplete", federation=invitation.federation)
     return tuple(view.records())
@@ -80,17 +82,19 @@ def _take(view: View, records: Sequence[Record]) -> Sequence[Record]:
     return early
 
 
-@asynccontextmanager
-async def _at_the_door(
-    host: Host, key: SigningKey, invitation: Invitation, config: MeshConfig
-) -> AsyncIterator[Connection]:
-    connection = await _reach(host, key, invitation, config)
+async def _while_open(connection: Connection, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work while the connection runs, and close it; what the work raises is raised as it is."""
+    failure: MaillonError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run)
         try:
-            yield connection
+            await work()
+        except MaillonError as error:
+            failure = error
         finally:
             connection.close()
+    if failure is not None:
+        raise failure
 
 
 async def _reach(host: Host, key: SigningKey, invitation: Invitation, config: MeshConfig) -> Connection:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,9 +12,14 @@ import trio
 from node.host.ports import Host
 from node.mesh.config import MeshConfig
 from node.mesh.mesh import Mesh
+from node.net.connection import Connection, connect, dispatch
+from node.net.identity import Credentials
+from node.net.settings import NetSettings
 from protocol.ids import FederationId, NodeId
+from protocol.members.governance import Ballot, Decision, make_ballot
 from protocol.members.invitations import Invitation
 from protocol.members.swim import Status
+from protocol.wire.envelopes import Role
 from sim.host.network import Conditions
 from sim.host.scheduling import run_deterministically
 from sim.host.world import START_S, World
@@ -81,6 +87,33 @@ class Village:
         self._nursery.start_soon(self.world.run_node, party.name, lambda host: live(host, started))
         await started.wait()
         return self.meshes[number]
+
+    async def decide(self, decision: Decision) -> None:
+        """The founder, whose ballot is the quorum of a young federation, decides."""
+        founder, mesh = self.founded.founder, self.meshes[1]
+        keys = founder.organisation
+        ballot = Ballot(keys.lineage(), mesh.view.motion(decision), approve=True)
+        await mesh.publish(make_ballot(keys.key(), self.federation, ballot))
+
+    @asynccontextmanager
+    async def at_the_door(
+        self, visitor: Party, role: Role, *, of: int = 1, federation: FederationId | None = None
+    ) -> AsyncIterator[Connection]:
+        """A connection that `visitor` opens itself, without a mesh around it."""
+        host = self.world.host(visitor.name)
+        connection = await connect(
+            await host.network.dial(address_of(of)),
+            Credentials(role, federation or self.federation, visitor.key),
+            expected=None,
+            gate=lambda _role, _node: None,
+            handler=dispatch({}),
+            entropy=host.entropy,
+            settings=NetSettings(),
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.run)
+            yield connection
+            connection.close()
 
     def kill(self, number: int) -> None:
         self.world.kill(f"n{number}")
