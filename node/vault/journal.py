@@ -117,7 +117,7 @@ class JournalWriter:
         self._news = Ticker()
         self._progress = Ticker()
         self._waiting_bytes = 0
-        self._acknowledged = -1
+        self._acknowledged = 0
         self._ready = trio.Event()
         self._stopped: MaillonError | None = None
 
@@ -216,7 +216,7 @@ class JournalWriter:
         return JournalStatus(
             self._opening.epoch,
             self._copy.tip.length,
-            max(0, self._acknowledged),
+            self._acknowledged,
             self._opening.w,
             self._ready.is_set() and self._stopped is None,
             self._stopped.identifier if self._stopped else None,
@@ -238,27 +238,32 @@ class JournalWriter:
         await self._starter.adopt_all()
         for holder in self._holders.values():
             nursery.start_soon(holder.run, self._news, self._progress)
-        # Also when there are no entries yet: once w holders have the epoch, one without it is known to have lost it.
-        await self._wait_acknowledged(self._copy.tip.length)
+        # An epoch begins when all its holders have it: from then on, one that has not must have lost it.
+        count = self._opening.w if self._copy.tip.length else len(self._opening.holders)
+        await self._wait_reached(self._copy.tip.length, count)
+        self._count_acknowledged()
         await self._catalog.open()
         await self._replay()
         self._ready.set()
         log.info("journal.ready", namespace=short_text_of(self._opening.namespace), length=self._acknowledged)
 
-    async def _wait_acknowledged(self, length: int) -> None:
+    async def _wait_reached(self, length: int, count: int) -> None:
         while True:
             seen = self._progress.count
-            if self._count_acknowledged() >= length:
+            if self._reached_by(count) >= length:
                 return
             await self._progress.wait_past(seen)
 
-    def _count_acknowledged(self) -> int:
-        """How many entries w holders have; below 0 while fewer than w have the epoch. It never goes back."""
+    def _reached_by(self, count: int) -> int:
+        """How many entries so many holders have; below 0 while fewer of them have the epoch."""
         lengths = [holder.length for holder in self._holders.values()]
         if self._me in self._opening.holders:
             lengths.append(self._copy.tip.length)
-        reached = sorted(lengths, reverse=True)[self._opening.w - 1]
-        self._acknowledged = max(self._acknowledged, min(reached, self._copy.tip.length))
+        return min(sorted(lengths, reverse=True)[count - 1], self._copy.tip.length)
+
+    def _count_acknowledged(self) -> int:
+        """How many entries w holders have. It never goes back."""
+        self._acknowledged = max(self._acknowledged, self._reached_by(self._opening.w))
         return self._acknowledged
 
     async def _replay(self) -> None:

@@ -30,33 +30,18 @@ READ_BYTES: Final = 2 * limits.MIB
 Buffer = bytes | bytearray | memoryview
 
 
-class LocalEnd(Protocol):
-    """How far a local epoch goes."""
-
-    @property
-    def length(self) -> int: ...
-
-    @property
-    def head(self) -> Digest: ...
-
-
-class LocalPart(Protocol):
-    """A run of encoded entries."""
-
-    @property
-    def entries(self) -> tuple[bytes, ...]: ...
-
-
 class LocalJournal(Protocol):
     """What the writer needs of the node's journal store (`node.store.journals`)."""
 
     async def open_epoch(self, opening: bytes) -> None: ...
 
-    async def append(self, namespace: NamespaceId, epoch: int, first: int, entries: Sequence[Buffer]) -> LocalEnd: ...
+    async def append(self, namespace: NamespaceId, epoch: int, first: int, entries: Sequence[Buffer]) -> Tip: ...
 
-    async def tail(self, namespace: NamespaceId, epoch: int) -> LocalEnd: ...
+    async def tail(self, namespace: NamespaceId, epoch: int) -> Tip: ...
 
-    async def read(self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int) -> LocalPart: ...
+    async def read(
+        self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int
+    ) -> tuple[bytes, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +78,7 @@ class OwnCopy:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        end = await self._local.tail(self._opening.namespace, self._opening.epoch)
-        self.tip = Tip(end.length, end.head)
+        self.tip = await self._local.tail(self._opening.namespace, self._opening.epoch)
         self._forget()
 
     async def append(self, encoded: Sequence[bytes], after: Tip) -> None:
@@ -105,7 +89,7 @@ class OwnCopy:
         """
         opening, first = self._opening, self.tip.length
         end = await self._local.append(opening.namespace, opening.epoch, first, encoded)
-        if (end.length, end.head) != after:
+        if end != after:
             raise Damaged("journal-local", namespace=opening.namespace, length=end.length, expected=after.length)
         if len(encoded) == 1:
             self._remember(_Recent(first, encoded[0], after.head))
@@ -119,8 +103,8 @@ class OwnCopy:
             skip = first - self._recent[0].position
             found: Sequence[bytes] = [recent.encoded for recent in list(self._recent)[skip : skip + count_max]]
         else:
-            part = await self._local.read(self._opening.namespace, self._opening.epoch, first, size_bytes_max)
-            found = part.entries[: max(0, min(count_max, self.tip.length - first))]
+            read = await self._local.read(self._opening.namespace, self._opening.epoch, first, size_bytes_max)
+            found = read[: max(0, min(count_max, self.tip.length - first))]
         return _within(found, size_bytes_max)
 
     async def entry(self, position: int) -> Entry:

@@ -24,12 +24,6 @@ from protocol.requests import (
 from protocol.wire import schema
 
 
-@dataclass(slots=True)
-class MemoryPart:
-    opening: bytes
-    entries: tuple[bytes, ...]
-
-
 class MemoryJournal:
     """One epoch as a holder or the writer keeps it (the methods of `LocalJournal`)."""
 
@@ -65,14 +59,15 @@ class MemoryJournal:
         self._opened()
         return self.tip
 
-    async def read(self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int) -> MemoryPart:
+    async def read(self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int) -> tuple[bytes, ...]:
         await trio.lowlevel.checkpoint()
+        self._opened()
         shown: list[bytes] = []
         for entry in self.entries[first:]:
             if shown and sum(map(len, shown)) + len(entry) > size_bytes_max:
                 break
             shown.append(entry)
-        return MemoryPart(schema.encode(self._opened()), tuple(shown))
+        return tuple(shown)
 
     def set_back(self, length: int) -> None:
         """As a disk restored from an older copy."""
@@ -162,13 +157,12 @@ class FakeMesh:
         assert isinstance(message, JournalRead)
         if holder.mood == "unreadable":
             raise Unavailable("connection-lost")
-        part = await journal.read(message.namespace, message.epoch, message.first, message.size_bytes_max)
-        shown = list(part.entries)
+        shown = list(await journal.read(message.namespace, message.epoch, message.first, message.size_bytes_max))
         if holder.mood == "garbles" and shown:
             shown[0] = shown[0][:-1] + bytes([shown[0][-1] ^ 1])
         if holder.mood == "shows-nothing":
             shown = []
-        return JournalReadReply(part.opening, tuple(map(len, shown))), shown
+        return JournalReadReply(schema.encode(journal.opening), tuple(map(len, shown))), shown
 
     def _told(self, holder: FakeHolder, tip: Tip) -> Tip:
         if holder.mood == "wrong-head":

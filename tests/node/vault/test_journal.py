@@ -175,10 +175,10 @@ class TestAppend:
 
     async def test_slow_and_absent_holders_are_caught_up_in_the_background(self, clock: MockClock) -> None:
         stage = scene()
-        stage.set_mood("away", 4)
-        stage.mesh.holders[node(5)].delay_s = 2
         async with stage.running() as (writer, _):
             await writer.append([BUCKET])
+            stage.set_mood("away", 4)
+            stage.mesh.holders[node(5)].delay_s = 2
             before = trio.current_time()
             for number in range(100):
                 await writer.append([object_put("photos", f"k{number}", number)])
@@ -369,15 +369,25 @@ class TestStart:
             await writer.append([object_put("photos", "other", 2)])
             assert [stored.key for stored in await catalog.list("photos")] == ["other", "precious"]
 
-    async def test_nothing_is_written_before_w_holders_have_the_epoch(self, clock: MockClock) -> None:
+    async def test_nothing_is_written_before_every_holder_has_the_epoch(self, clock: MockClock) -> None:
         stage = scene()
-        stage.set_mood("opens-not", 3, 4, 5)
+        stage.set_mood("opens-not", 3)
         async with stage.running() as (writer, _):
             with pytest.raises(Unavailable, match="journal-not-ready"):
                 await writer.append([BUCKET])
             assert stage.own.tip.length == 0
             stage.set_mood("honest", 3)
             assert await writer.append([BUCKET]) == Stamp(1, 0)
+
+    async def test_it_starts_with_any_two_holders_away(self, clock: MockClock) -> None:
+        stage = scene()
+        async with stage.running() as (writer, _):
+            await writer.append([BUCKET])
+        for away in ((1, 2), (3, 4), (5, 1)):
+            stage.set_mood("away", *away)
+            async with stage.running() as (writer, _):
+                await writer.append([BUCKET])
+            stage.set_mood("honest", *away)
 
     async def test_holders_that_lost_the_epoch_count_for_nothing(self, clock: MockClock) -> None:
         stage = scene()
