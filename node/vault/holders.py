@@ -1,0 +1,136 @@
+"""The holders as the vault sees them: put a share there, get a share from there, whoever "there" is.
+
+This node is a holder like the others, only nearer: its own store answers without the network. Whatever comes from
+elsewhere is checked against the block's id before anybody sees it, so a holder can refuse or be silent but not
+deceive; one that sends wrong bytes is named in the log. Shares may travel outside TLS (they are sealed already):
+then bytes that do not match are asked for once more inside it, because the network may be the liar.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from node.host.ports import Threads
+from node.mesh.mesh import Mesh
+from node.store.store import Store
+from protocol.coding.header import Header
+from protocol.coding.label import Label, ShareProof, verify_share
+from protocol.errors import Forged, MaillonError, Unavailable
+from protocol.ids import BlockId, NodeId
+from protocol.requests import Done, GetShare, Kind, PutShare, ShareReply
+from protocol.wire import schema
+from protocol.wire.envelopes import Carriage
+
+log = structlog.get_logger(__name__)
+
+
+class Holders:
+    """Shares to and from any node, this one included."""
+
+    def __init__(self, *, mesh: Mesh, store: Store, threads: Threads, bulk: Carriage, deadline_s: float) -> None:
+        self._mesh = mesh
+        self._store = store
+        self._threads = threads
+        self._bulk = bulk
+        self._deadline_s = deadline_s
+
+    @property
+    def me(self) -> NodeId:
+        """This node."""
+        return self._mesh.me
+
+    def unreachable(self) -> frozenset[NodeId]:
+        """Members that do not answer now, as far as this node knows."""
+        live = self._mesh.live()
+        return frozenset(facts.node for facts in self._mesh.view.nodes() if facts.node not in live)
+
+    def require_reachable(self, node: NodeId) -> None:
+        """Raise Unavailable(`node-unreachable`) for a member that is known not to answer."""
+        if node not in self._mesh.live():
+            raise Unavailable("node-unreachable", node=node)
+
+    def name(self, node: NodeId) -> str:
+        """What people call the node."""
+        facts = self._mesh.view.node(node)
+        return facts.name if facts is not None else node.hex()[:10]
+
+    async def put(self, node: NodeId, label: Label, proof: ShareProof, share: memoryview) -> None:
+        """Return once the share is durable at `node`. Raises whatever stood in the way."""
+        if node == self.me:
+            await self._store.put_share(label, proof, [share])
+            return
+        message = PutShare(label=schema.encode(label), proof=schema.encode(proof))
+        try:
+            await self._put_over(self._bulk, node, message, share)
+        except Forged:
+            if self._bulk is Carriage.SECURE:
+                raise
+            log.warning("holders.plain-corrupted", node=self.name(node), direction="put")
+            await self._put_over(Carriage.SECURE, node, message, share)
+
+    async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview) -> Header:
+        """Fetch share `index` into the buffer (of the share's size), checked; the block's header.
+
+        Raises:
+            Forged: the holder sent what does not belong to the block.
+        """
+        if node == self.me:
+            return await self._get_own(block, index, into)
+        try:
+            return await self._get_over(self._bulk, node, block, index, into)
+        except Forged as error:
+            if self._bulk is Carriage.SECURE:
+                self._accuse(node, block, error)
+                raise
+        log.warning("holders.plain-corrupted", node=self.name(node), direction="get")
+        try:
+            return await self._get_over(Carriage.SECURE, node, block, index, into)
+        except Forged as error:
+            self._accuse(node, block, error)
+            raise
+
+    async def _put_over(self, carriage: Carriage, node: NodeId, message: PutShare, share: memoryview) -> None:
+        await self._mesh.ask(
+            node, Kind.PUT_SHARE, message, Done, deadline_s=self._deadline_s, payload=[share], over=carriage
+        )
+
+    async def _get_own(self, block: BlockId, index: int, into: memoryview) -> Header:
+        stored = await self._store.get_share(block, index)
+        header = schema.decode(Label, stored.facts.label).header
+        _require(header, block, len(into), stored.data.nbytes)
+        into[:] = stored.data
+        stored.release()
+        return header
+
+    async def _get_over(
+        self, carriage: Carriage, node: NodeId, block: BlockId, index: int, into: memoryview
+    ) -> Header:
+        question = GetShare(block=block, index=index, first_leaf=0, leaf_count=0)
+        answer = await self._mesh.ask(
+            node, Kind.GET_SHARE, question, ShareReply, deadline_s=self._deadline_s, into=into, over=carriage
+        )
+        received = into[: answer.payload_bytes]
+        return await self._threads.run_blocking(_checked, answer.message, block, index, len(into), received)
+
+    def _accuse(self, node: NodeId, block: BlockId, error: MaillonError) -> None:
+        log.warning(
+            "holders.wrong-bytes", node=self.name(node), node_id=node.hex(), block=block.hex(), error=str(error)
+        )
+
+
+def _checked(reply: ShareReply, block: BlockId, index: int, expected_bytes: int, share: memoryview) -> Header:
+    """The header, once label, proof and bytes are shown to belong together and to the block. Blocking."""
+    header = schema.decode(Label, reply.label).header
+    proof = schema.decode(ShareProof, reply.proof)
+    _require(header, block, expected_bytes, share.nbytes)
+    if proof.index != index:
+        raise Forged("share-index", block=block, index=index)
+    verify_share(header, proof, share)
+    return header
+
+
+def _require(header: Header, block: BlockId, expected_bytes: int, received_bytes: int) -> None:
+    if header.block_id != block:
+        raise Forged("share-block", block=block)
+    if not header.share_bytes == expected_bytes == received_bytes:
+        raise Forged("share-size", block=block, size_bytes=received_bytes)

@@ -1,0 +1,188 @@
+"""Looking at what is stored: statistics, health and explanations, in the vault's words.
+
+Reads the catalog and the view and changes nothing. "How many members can we lose today" is answered here, as the
+smaller of what the data and what the journal bear, counted on the members that answer now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.mesh.mesh import Mesh
+from node.vault.catalog import StoredObject
+from node.vault.holders import Holders
+from node.vault.objects import (
+    BlockExplanation,
+    Explanation,
+    JournalHealth,
+    NamespaceStatus,
+    ObjectStat,
+    ShareExplanation,
+)
+from node.vault.tenancy import Open, Tenancy
+from protocol.coding.header import share_size
+from protocol.errors import MaillonError
+from protocol.ids import NodeId
+from protocol.keys.sealing import sealed_size
+from protocol.members.roster import Rules
+from protocol.namespace.changes import BlockRef, ObjectPut
+from protocol.namespace.journal import decode_opening
+from protocol.placement.classes import Code, lawful_caps
+from protocol.placement.explain import Reason, reasons
+
+
+class Inspector:
+    """Answers questions about the tenancies of one node."""
+
+    def __init__(self, mesh: Mesh, holders: Holders) -> None:
+        self._mesh = mesh
+        self._holders = holders
+
+    async def stat(self, tenancy: Tenancy, serving: Open, stored: StoredObject) -> ObjectStat:
+        """What is known of a stored object."""
+        return self.stat_with(tenancy, serving, stored, await serving.catalog.blocks(stored))
+
+    def stat_with(
+        self, tenancy: Tenancy, serving: Open, stored: StoredObject, blocks: Sequence[BlockRef]
+    ) -> ObjectStat:
+        """The same, when the blocks are at hand."""
+        inline_bytes = stored.inline.size_bytes if stored.inline is not None else 0
+        copies = len(serving.journal.status().holders)
+        return ObjectStat(
+            namespace=tenancy.secrets.name,
+            bucket=stored.bucket,
+            key=stored.key,
+            version=stored.version,
+            size_bytes=stored.size_bytes,
+            stored_bytes=stored_bytes(blocks, inline_bytes, copies),
+            digest=stored.digest,
+            modified_s=stored.modified_s,
+            data_class=stored.data_class,
+            blocks=stored.block_count,
+            metadata=stored.metadata,
+        )
+
+    def explain(
+        self, tenancy: Tenancy, serving: Open, stored: StoredObject, blocks: Sequence[BlockRef]
+    ) -> Explanation:
+        """Where each share is."""
+        rules = tenancy.rules()
+        live = self._mesh.live()
+        inline = stored.inline is not None
+        holders = decode_opening(tenancy.secrets.opening).holders if inline else ()
+        return Explanation(
+            stat=self.stat_with(tenancy, serving, stored, blocks),
+            blocks=tuple(self._explain_block(reference, rules, live) for reference in blocks),
+            journal_holders=tuple(self._holders.name(node) for node in holders),
+        )
+
+    async def status(self, tenancy: Tenancy) -> NamespaceStatus:
+        """How the namespace is."""
+        problem = tenancy.problem
+        if problem is not None:
+            return self._closed(tenancy, problem)
+        serving, rules = tenancy.require_open(), tenancy.rules()
+        journal = serving.journal.status()
+        totals = await serving.catalog.totals()
+        health = JournalHealth(
+            length=journal.length,
+            acknowledged=journal.acknowledged,
+            needed=journal.w,
+            holders=tuple(holder.node for holder in journal.holders),
+            answering=tuple(holder.node for holder in journal.holders if holder.answering),
+        )
+        return NamespaceStatus(
+            name=tenancy.secrets.name,
+            namespace=tenancy.secrets.namespace,
+            data_class=tenancy.secrets.data_class,
+            code=str(rules.code),
+            problem=journal.stopped or "",
+            objects=totals.objects,
+            size_bytes=totals.size_bytes,
+            incomplete_blocks=totals.incomplete_blocks,
+            survives=max(0, min(self._data_survives(rules, totals.incomplete_blocks), _journal_survives(health))),
+            journal=health,
+        )
+
+    def other_gateways(self) -> tuple[str, ...]:
+        """Names of other nodes of this organisation that are gateways of a namespace."""
+        view = self._mesh.view
+        me = view.node(self._mesh.me)
+        if me is None:
+            return ()
+        gateways = {
+            facts.gateway for facts in view.namespaces() if facts.gateway != self._mesh.me and facts.gateway_is_member
+        }
+        return tuple(sorted(self._holders.name(node) for node in gateways))
+
+    def _data_survives(self, rules: Rules, incomplete_blocks: int) -> int:
+        """Organisations that may vanish besides those that are gone: each takes as many shares as it may hold."""
+        spare = rules.code.margin if incomplete_blocks else rules.code.spare
+        organisations = {candidate.organisation for candidate in rules.candidates}
+        live = self._mesh.live()
+        gone = organisations - {candidate.organisation for candidate in rules.candidates if candidate.node in live}
+        even = -(-rules.code.n // max(1, len(organisations)))
+        per_organisation = min(lawful_caps(rules.data_class, rules.code).organisation, even)
+        return spare // max(1, per_organisation) - len(gone)
+
+    def _closed(self, tenancy: Tenancy, problem: MaillonError) -> NamespaceStatus:
+        return NamespaceStatus(
+            name=tenancy.secrets.name,
+            namespace=tenancy.secrets.namespace,
+            data_class=tenancy.secrets.data_class,
+            code="",
+            problem=problem.identifier,
+            objects=0,
+            size_bytes=0,
+            incomplete_blocks=0,
+            survives=0,
+            journal=None,
+        )
+
+    def _explain_block(self, reference: BlockRef, rules: Rules, live: set[NodeId]) -> BlockExplanation:
+        code = Code(reference.k, reference.n, 0)
+        told = reasons(reference.block, reference.placing, rules.data_class, code, rules.candidates)
+        return BlockExplanation(
+            block=reference.block,
+            k=reference.k,
+            n=reference.n,
+            size_bytes=reference.size_bytes,
+            shares=tuple(self._explain_share(reference, reason, live) for reason in told),
+        )
+
+    def _explain_share(self, reference: BlockRef, reason: Reason, live: set[NodeId]) -> ShareExplanation:
+        facts = self._mesh.view.node(reason.node)
+        return ShareExplanation(
+            reason=reason,
+            node_name=self._holders.name(reason.node),
+            organisation_name=facts.organisation_name if facts is not None else "",
+            answers=reason.node in live,
+            complete=not reference.missing >> reason.index & 1,
+        )
+
+
+def stat_of_change(name: str, change: ObjectPut, journal_copies: int) -> ObjectStat:
+    """The statistics of an object that was just put."""
+    return ObjectStat(
+        namespace=name,
+        bucket=change.bucket,
+        key=change.key,
+        version=change.version,
+        size_bytes=change.size_bytes,
+        stored_bytes=stored_bytes(change.blocks, change.inline.size_bytes if change.inline else 0, journal_copies),
+        digest=change.digest,
+        modified_s=change.modified_s,
+        data_class=change.data_class,
+        blocks=len(change.blocks),
+        metadata=change.metadata,
+    )
+
+
+def stored_bytes(blocks: Sequence[BlockRef], inline_bytes: int, journal_copies: int) -> int:
+    """All shares of the blocks, or all copies of an inline object, in bytes on disks."""
+    shares = sum(reference.n * share_size(reference.k, sealed_size(reference.size_bytes)) for reference in blocks)
+    return shares + inline_bytes * journal_copies
+
+
+def _journal_survives(health: JournalHealth) -> int:
+    return len(health.answering) - health.needed

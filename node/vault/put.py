@@ -1,0 +1,214 @@
+"""Putting an object: bytes in, an acknowledged journal entry out, with a bounded number of blocks in memory.
+
+The source is read block by block onto desks; each block is sealed under a fresh key, coded and hashed in a thread,
+placed by its id and spread, while the next ones are read. Only when every block is durable is the object's change
+appended to the journal: until that append is acknowledged the object does not exist, afterwards it is whole. Up to
+64 KiB go into the journal entry itself. Very long objects journal their parts as they go, so that no entry grows
+with the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import trio
+from blake3 import blake3
+
+from node.first_error import first_error
+from node.host.ports import Host
+from node.vault.journal import JournalWriter
+from node.vault.objects import ObjectPath, Source
+from node.vault.spread import Spreader
+from node.vault.workspaces import Desk, Desks
+from protocol.coding.block import EncodedBlock, encode_block
+from protocol.coding.erasure import Engine
+from protocol.coding.label import Stamp
+from protocol.errors import OverLimit, Unavailable
+from protocol.ids import Digest, NamespaceId
+from protocol.keys.sealing import seal_into, sealed_size
+from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX, OBJECT_BYTES_MAX
+from protocol.members.roster import Rules
+from protocol.namespace.changes import VERSION_BYTES, BlockRef, InlineRef, Metadata, ObjectPut, PartPut
+
+BLOCKS_PER_PART = 512
+KEY_BYTES = 32
+
+C = TypeVar("C", ObjectPut, PartPut)
+
+
+@dataclass(frozen=True, slots=True)
+class PutTools:
+    """What puts into one namespace work with. `rules` is asked anew for each object: members change."""
+
+    host: Host
+    engine: Engine
+    desks: Desks
+    namespace: NamespaceId
+    spreader: Spreader
+    journal: JournalWriter
+    rules: Callable[[], Rules]
+    blocks_in_flight: int
+    stall_s: float
+
+
+async def put_object(tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...]) -> ObjectPut:
+    """Store all bytes of `source` under `path`; return once the object is durable and named.
+
+    Raises:
+        Refused: `placement-impossible`.
+        Unavailable: `holders-too-few`, `journal-quorum`, `client-stalled`.
+        OverLimit: `object-size`.
+    """
+    return await _Put(tools, path, source, metadata).run()
+
+
+class _Put:
+    """One object on its way in."""
+
+    def __init__(self, tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...]) -> None:
+        self.tools = tools
+        self.path = path
+        self.source = source
+        self.metadata = metadata
+        self.rules = tools.rules()
+        self.hasher = blake3()
+        self.size_bytes = 0
+        self.small: bytes | None = None
+        self.version = tools.host.entropy.random_bytes(VERSION_BYTES)
+
+    async def run(self) -> ObjectPut:
+        """Store the first part; what kind of object it is shows then."""
+        part = await self._put_part()
+        if self.small is not None:
+            return await self._put_inline(self.small)
+        if part.ended:
+            return await self._append(self._change(part.blocks))
+        number = 0
+        while part.blocks:
+            await self._append(self._part(number, part.blocks))
+            number += 1
+            part = _Part((), ended=True) if part.ended else await self._put_part()
+        return await self._append(self._change((), upload=self.version))
+
+    async def _put_part(self) -> _Part:
+        """Read on and store up to `BLOCKS_PER_PART` blocks, several at a time."""
+        blocks: dict[int, BlockRef] = {}
+        window = trio.Semaphore(self.tools.blocks_in_flight)
+        ended = False
+        with first_error():
+            async with trio.open_nursery() as nursery:
+                for number in range(BLOCKS_PER_PART):
+                    await window.acquire()
+                    filled = await nursery.start(self._block, number, blocks, window)
+                    ended = filled < BLOCK_PLAIN_BYTES_MAX
+                    if ended:
+                        break
+        return _Part(tuple(blocks[number] for number in sorted(blocks)), ended=ended)
+
+    async def _block(
+        self, number: int, blocks: dict[int, BlockRef], window: trio.Semaphore, *, task_status: trio.TaskStatus[int]
+    ) -> None:
+        """One block from source to holders. It has started once its bytes are read, so blocks are read in order."""
+        async with self.tools.desks.desk() as desk:
+            is_first = self.size_bytes == 0
+            filled = await self._read(desk)
+            if is_first and filled <= INLINE_BYTES_MAX:
+                self.small = bytes(desk.plain[:filled])
+                filled_block = 0
+            else:
+                filled_block = filled
+            task_status.started(filled)
+            if filled_block:
+                blocks[number] = await self._store(desk, filled_block)
+        window.release()
+
+    async def _read(self, desk: Desk) -> int:
+        """Fill the desk's plain buffer from the source."""
+        with trio.move_on_after(self.tools.stall_s) as stall:
+            filled = await self.source.receive_into(desk.plain)
+        if stall.cancelled_caught:
+            raise Unavailable("client-stalled", after_s=int(self.tools.stall_s))
+        self.size_bytes += filled
+        if self.size_bytes > OBJECT_BYTES_MAX:
+            raise OverLimit("object-size", limit_bytes=OBJECT_BYTES_MAX)
+        if filled <= INLINE_BYTES_MAX:
+            self.hasher.update(desk.plain[:filled])
+        else:
+            await self.tools.host.threads.run_blocking(self.hasher.update, desk.plain[:filled])
+        return filled
+
+    async def _put_inline(self, plain: bytes) -> ObjectPut:
+        if not plain:
+            return await self._append(self._change(()))
+        key = self.tools.host.entropy.random_bytes(KEY_BYTES)
+        sealed = bytearray(sealed_size(len(plain)))
+        seal_into(key, plain, memoryview(sealed))
+        return await self._append(self._change((), inline=InlineRef(0, len(sealed), key)), [bytes(sealed)])
+
+    async def _store(self, desk: Desk, filled: int) -> BlockRef:
+        """Seal, code, place and spread what lies on the desk."""
+        tools, code = self.tools, self.rules.code
+        key = tools.host.entropy.random_bytes(KEY_BYTES)
+
+        def encode() -> EncodedBlock:
+            return encode_block(
+                tools.engine,
+                plain=desk.plain[:filled],
+                key=key,
+                k=code.k,
+                n=code.n,
+                data_class=self.rules.data_class.name,
+                namespace=tools.namespace,
+                workspace=desk.workspace(code.k, code.n),
+            )
+
+        encoded = await tools.host.threads.run_blocking(encode)
+        position = tools.journal.next_position
+        stamp = Stamp(position.epoch, position.position)
+        await tools.host.faults.reach("vault.before-spread")
+        spread = await tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s())
+        await tools.host.faults.reach("vault.after-spread")
+        block = encoded.header.block_id
+        return BlockRef(block, key, filled, code.k, code.n, spread.placing, spread.missing)
+
+    async def _append(self, change: C, inline: Sequence[bytes] = ()) -> C:
+        await self.tools.host.faults.reach("vault.before-journal")
+        await self.tools.journal.append([change], inline)
+        await self.tools.host.faults.reach("vault.after-journal")
+        return change
+
+    def _keep_until_s(self) -> int:
+        keep_s = self.rules.data_class.keep_s
+        return self.tools.host.wall.now_s() + keep_s if keep_s else 0
+
+    def _change(
+        self, blocks: tuple[BlockRef, ...], *, inline: InlineRef | None = None, upload: bytes | None = None
+    ) -> ObjectPut:
+        return ObjectPut(
+            bucket=self.path.bucket,
+            key=self.path.key,
+            version=self.version,
+            size_bytes=self.size_bytes,
+            digest=Digest(self.hasher.digest()),
+            modified_s=self.tools.host.wall.now_s(),
+            data_class=self.rules.data_class.name,
+            blocks=blocks,
+            inline=inline,
+            upload=upload,
+            metadata=self.metadata,
+            retain_until_s=self._keep_until_s(),
+        )
+
+    def _part(self, number: int, blocks: tuple[BlockRef, ...]) -> PartPut:
+        size_bytes = sum(block.size_bytes for block in blocks)
+        return PartPut(self.version, number, size_bytes, Digest(self.hasher.digest()), blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Stored blocks in order; `ended` when the source had no more."""
+
+    blocks: tuple[BlockRef, ...]
+    ended: bool

@@ -1,0 +1,189 @@
+"""One namespace at its gateway: its journal's writer, its catalog, and the way in and out for its objects.
+
+A tenancy is opened from the secrets on this node's disk. It is served for as long as the node runs: when the
+journal cannot be opened yet (too few of its holders answer after a power cut, say), it says why and tries again.
+Nothing is served before the journal's tails were adopted and replayed, so what is read is never older than what was
+acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from node.first_error import first_error
+from node.host.ports import Host
+from node.mesh.mesh import Mesh
+from node.store.journals import JournalStore
+from node.vault.catalog import Catalog
+from node.vault.complete import Completer, CompleterTools
+from node.vault.gather import Gatherer
+from node.vault.get import GetTools
+from node.vault.holders import Holders
+from node.vault.journal import JournalTimers, JournalWriter
+from node.vault.put import PutTools
+from node.vault.secrets import GatewaySecrets
+from node.vault.spread import Spreader, SpreadTimes
+from node.vault.workspaces import Desks
+from protocol.coding.erasure import Engine
+from protocol.errors import MaillonError, Unavailable
+from protocol.members.roster import Rules, rules_for
+from protocol.namespace.journal import decode_opening
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TenancyTools:
+    """What all tenancies of a node share."""
+
+    host: Host
+    mesh: Mesh
+    journals: JournalStore
+    engine: Engine
+    desks: Desks
+    holders: Holders
+    gatherer: Gatherer
+    spread_times: SpreadTimes
+    journal_timers: JournalTimers
+    blocks_in_flight: int
+    stall_s: float
+    complete_after_s: float
+    retry_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A tenancy that serves."""
+
+    journal: JournalWriter
+    catalog: Catalog
+    put: PutTools
+    get: GetTools
+
+
+class Tenancy:
+    """A namespace that this node is the gateway of."""
+
+    def __init__(self, tools: TenancyTools, secrets: GatewaySecrets) -> None:
+        self.secrets = secrets
+        self._tools = tools
+        self._open: Open | None = None
+        self._problem: MaillonError = Unavailable("namespace-opening", namespace=secrets.name)
+        self._changed = trio.Event()
+
+    @property
+    def problem(self) -> MaillonError | None:
+        """Why the namespace cannot be used now, or None."""
+        return None if self._open is not None else self._problem
+
+    def rules(self) -> Rules:
+        """The rules for new blocks, by the view of this moment."""
+        view = self._tools.mesh.view
+        return rules_for(view.nodes(), view.charter.classes, self.secrets.data_class)
+
+    def require_open(self) -> Open:
+        """The open tenancy. Raises the reason why it is not open."""
+        if self._open is None:
+            raise self._problem
+        return self._open
+
+    async def wait_open(self, deadline_s: float) -> Open:
+        """The open tenancy, as soon as it is. Raises the latest reason at the deadline."""
+        with trio.move_on_after(deadline_s):
+            while self._open is None:
+                await self._changed.wait()
+        return self.require_open()
+
+    async def run(self) -> None:
+        """Serve until cancelled, trying again whenever serving fails."""
+        while True:
+            try:
+                with first_error():
+                    await self._serve()
+            except MaillonError as error:
+                log.warning("namespace.closed", namespace=self.secrets.name, error=str(error))
+                self._problem = error
+            self._set_open(None)
+            await trio.sleep(self._tools.retry_s)
+
+    async def _serve(self) -> None:
+        """Open the catalog and the journal, then complete blocks for as long as the journal's writer runs."""
+        opening = decode_opening(self.secrets.opening)
+        catalog = Catalog(self._tools.host, opening)
+        try:
+            tools = self._tools
+            journal = JournalWriter(
+                tools.host,
+                me=tools.mesh.me,
+                opening=opening,
+                secrets=self.secrets,
+                local=tools.journals,
+                ask=tools.mesh.ask,
+                catalog=catalog,
+                timers=tools.journal_timers,
+                name_of=tools.holders.name,
+            )
+            async with trio.open_nursery() as nursery:
+                await nursery.start(journal.run)
+                await self._wait_ready(journal)
+                serving = self._wire(journal, catalog)
+                self._set_open(serving)
+                nursery.start_soon(self._complete, serving)
+        finally:
+            self._set_open(None)
+            with trio.CancelScope(shield=True):
+                await catalog.close()
+
+    async def _wait_ready(self, journal: JournalWriter) -> None:
+        """Wait for as long as it takes; meanwhile the reason can be asked for."""
+        while True:
+            try:
+                await journal.wait_ready()
+            except Unavailable as error:
+                log.info("namespace.waiting", namespace=self.secrets.name, error=str(error))
+                self._problem = error
+            else:
+                return
+
+    def _wire(self, journal: JournalWriter, catalog: Catalog) -> Open:
+        tools = self._tools
+        spreader = Spreader(tools.holders, self.secrets.writer_key, tools.spread_times)
+        put = PutTools(
+            host=tools.host,
+            engine=tools.engine,
+            desks=tools.desks,
+            namespace=self.secrets.namespace,
+            spreader=spreader,
+            journal=journal,
+            rules=self.rules,
+            blocks_in_flight=tools.blocks_in_flight,
+            stall_s=tools.stall_s,
+        )
+        get = GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s)
+        return Open(journal, catalog, put, get)
+
+    async def _complete(self, serving: Open) -> None:
+        tools = self._tools
+        completer = Completer(
+            CompleterTools(
+                host=tools.host,
+                engine=tools.engine,
+                desks=tools.desks,
+                gatherer=tools.gatherer,
+                spreader=serving.put.spreader,
+                journal=serving.journal,
+                catalog=serving.catalog,
+                complete_after_s=tools.complete_after_s,
+            )
+        )
+        rules: Callable[[], Rules] = self.rules
+        await completer.run(rules)
+
+    def _set_open(self, serving: Open | None) -> None:
+        self._open = serving
+        self._changed.set()
+        self._changed = trio.Event()

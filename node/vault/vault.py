@@ -1,0 +1,218 @@
+"""The vault: the objects of the namespaces that this node is the gateway of.
+
+This is the door that the admin socket knocks on, and S3 later. Each call is short: it finds the tenancy, and hands
+over to the module that does the work. Walk a PUT from here: `put` → `put.put_object` → (seal, code: protocol.coding)
+→ `spread` (place: protocol.placement; send: `holders` → mesh) → `journal`. A GET: `get` → `get.get_blocks` →
+`gather` → `holders` → mesh, or the own store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from node.host.ports import Host
+from node.mesh.mesh import Mesh
+from node.store.journals import JournalStore
+from node.store.store import Store
+from node.vault.create import create_namespace
+from node.vault.gather import Gatherer, GatherTimes
+from node.vault.get import get_blocks, open_inline
+from node.vault.holders import Holders
+from node.vault.inspect import Inspector, stat_of_change
+from node.vault.journal import JournalTimers
+from node.vault.objects import (
+    Bucket,
+    CreatedNamespace,
+    Explanation,
+    Listing,
+    NamespaceStatus,
+    ObjectPath,
+    ObjectStat,
+    Sink,
+    Source,
+)
+from node.vault.put import put_object
+from node.vault.secrets import load_secrets, saved_namespaces
+from node.vault.spread import SpreadTimes
+from node.vault.tenancy import Open, Tenancy, TenancyTools
+from node.vault.workspaces import Desks
+from protocol.coding.erasure import Engine
+from protocol.errors import Missing, Refused
+from protocol.ids import NamespaceId, identity_from_text
+from protocol.keys.signing import SigningKey
+from protocol.limits import KEY_BYTES_MAX
+from protocol.namespace.changes import BucketCreated, Metadata, ObjectDeleted
+from protocol.wire.envelopes import Carriage
+
+
+@dataclass(frozen=True, slots=True)
+class VaultConfig:
+    """Every duration and bound of the vault; docs/configuration.md describes them."""
+
+    straggler_wait_s: float = 1.0
+    complete_after_s: float = 60.0
+    put_deadline_s: float = 30.0
+    get_deadline_s: float = 30.0
+    hedge_after_s: float = 0.5
+    stall_s: float = 120.0
+    retry_s: float = 2.0
+    blocks_in_flight: int = 4
+    desks: int = 12
+    bulk: Carriage = Carriage.SECURE
+    journal: JournalTimers = field(default_factory=JournalTimers)
+
+
+class Vault:
+    """Objects in, objects out."""
+
+    def __init__(
+        self,
+        *,
+        host: Host,
+        mesh: Mesh,
+        store: Store,
+        journals: JournalStore,
+        engine: Engine,
+        node_key: SigningKey,
+        config: VaultConfig,
+    ) -> None:
+        holders = Holders(
+            mesh=mesh, store=store, threads=host.threads, bulk=config.bulk, deadline_s=config.put_deadline_s
+        )
+        self._tools = TenancyTools(
+            host=host,
+            mesh=mesh,
+            journals=journals,
+            engine=engine,
+            desks=Desks(config.desks),
+            holders=holders,
+            gatherer=Gatherer(holders, GatherTimes(config.hedge_after_s, config.get_deadline_s)),
+            spread_times=SpreadTimes(config.straggler_wait_s, config.put_deadline_s),
+            journal_timers=config.journal,
+            blocks_in_flight=config.blocks_in_flight,
+            stall_s=config.stall_s,
+            complete_after_s=config.complete_after_s,
+            retry_s=config.retry_s,
+        )
+        self._tenancies: dict[NamespaceId, Tenancy] = {}
+        self._inspector = Inspector(mesh, holders)
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve the namespaces whose secrets are on this node, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for name in await self._tools.host.threads.run_blocking(saved_namespaces, self._tools.host.disk):
+                namespace = NamespaceId(identity_from_text(name))
+                secrets = await self._tools.host.threads.run_blocking(load_secrets, self._tools.host.disk, namespace)
+                self._begin(nursery, Tenancy(self._tools, secrets))
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def create_namespace(self, name: str, *, data_class: str = "internal") -> CreatedNamespace:
+        """A new namespace, written through this node; its recovery sheet is shown this once.
+
+        Raises:
+            Refused: `namespace-exists`, `class-unknown`, `federation-too-small`.
+            Unavailable: `journal-holders-too-few`, `journal-quorum`.
+        """
+        if any(tenancy.secrets.name == name for tenancy in self._tenancies.values()):
+            raise Refused("namespace-exists", namespace=name)
+        if self._nursery is None:
+            raise RuntimeError("the vault is not running")
+        secrets, sheet = await create_namespace(self._tools, name, data_class)
+        tenancy = Tenancy(self._tools, secrets)
+        self._begin(self._nursery, tenancy)
+        await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
+        return CreatedNamespace(name, secrets.namespace, sheet)
+
+    def _begin(self, nursery: trio.Nursery, tenancy: Tenancy) -> None:
+        self._tenancies[tenancy.secrets.namespace] = tenancy
+        nursery.start_soon(tenancy.run)
+
+    async def namespaces(self) -> tuple[NamespaceStatus, ...]:
+        """How each namespace of this gateway is, by name."""
+        ordered = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
+        return tuple([await self._inspector.status(tenancy) for tenancy in ordered])
+
+    async def put(self, path: ObjectPath, source: Source, *, metadata: tuple[Metadata, ...] = ()) -> ObjectStat:
+        """Store the source's bytes under the path, durably; see `node.vault.put`."""
+        _require_key(path)
+        tenancy, serving = self._at(path.namespace)
+        if path.bucket not in {bucket.bucket for bucket in await serving.catalog.buckets()}:
+            created = BucketCreated(path.bucket, self._tools.host.wall.now_s())
+            await serving.journal.append([created])
+        change = await put_object(serving.put, path, source, metadata)
+        return stat_of_change(tenancy.secrets.name, change, len(serving.journal.status().holders))
+
+    async def get(self, path: ObjectPath, sink: Sink) -> ObjectStat:
+        """Write the object's bytes to the sink; see `node.vault.get`."""
+        tenancy, serving = self._at(path.namespace)
+        stored = await serving.catalog.stat(path.bucket, path.key)
+        blocks = await serving.catalog.blocks(stored)
+        stat = self._inspector.stat_with(tenancy, serving, stored, blocks)
+        await sink.begin(stat)
+        if stored.inline is not None:
+            sealed = await serving.journal.read_inline(stored.inline)
+            await sink.write([open_inline(stored.inline.key, sealed)])
+        else:
+            await get_blocks(serving.get, blocks, sink)
+        return stat
+
+    async def stat(self, path: ObjectPath) -> ObjectStat:
+        """What is known of the object. Raises Missing(`object-missing` | `bucket-missing`)."""
+        tenancy, serving = self._at(path.namespace)
+        return await self._inspector.stat(tenancy, serving, await serving.catalog.stat(path.bucket, path.key))
+
+    async def buckets(self, namespace: str | None) -> tuple[Bucket, ...]:
+        """The namespace's buckets, by name."""
+        _tenancy, serving = self._at(namespace)
+        return tuple(Bucket(bucket.bucket, bucket.created_s) for bucket in await serving.catalog.buckets())
+
+    async def list(
+        self, bucket: str, prefix: str, *, start_after: str, limit: int, namespace: str | None = None
+    ) -> Listing:
+        """Up to `limit` objects whose keys begin with `prefix` and come after `start_after`, in key order."""
+        tenancy, serving = self._at(namespace)
+        found = await serving.catalog.list(bucket, prefix=prefix, start_after=start_after, limit=limit + 1)
+        entries = tuple([await self._inspector.stat(tenancy, serving, stored) for stored in found[:limit]])
+        return Listing(entries, truncated=len(found) > limit)
+
+    async def remove(self, path: ObjectPath) -> None:
+        """Forget the object, durably. Raises Missing(`object-missing`)."""
+        _tenancy, serving = self._at(path.namespace)
+        stored = await serving.catalog.stat(path.bucket, path.key)
+        await serving.journal.append([ObjectDeleted(path.bucket, path.key, stored.version)])
+
+    async def explain(self, path: ObjectPath) -> Explanation:
+        """Where each share of the object is, and why it is allowed there."""
+        tenancy, serving = self._at(path.namespace)
+        stored = await serving.catalog.stat(path.bucket, path.key)
+        blocks = await serving.catalog.blocks(stored)
+        return self._inspector.explain(tenancy, serving, stored, blocks)
+
+    def _at(self, name: str | None) -> tuple[Tenancy, Open]:
+        """The named tenancy, or the only one; open."""
+        tenancies = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
+        if name is None and len(tenancies) > 1:
+            raise Refused("namespace-ambiguous", known=tuple(tenancy.secrets.name for tenancy in tenancies))
+        found = [tenancy for tenancy in tenancies if name in (None, tenancy.secrets.name)]
+        if not found:
+            raise self._not_here(name)
+        return found[0], found[0].require_open()
+
+    def _not_here(self, name: str | None) -> Refused | Missing:
+        """Say which gateway to go to, when other members of this organisation have namespaces."""
+        gateways = self._inspector.other_gateways()
+        if gateways:
+            return Refused("not-the-gateway", namespace=name or "", gateways=gateways)
+        return Missing("namespace-missing", namespace=name or "")
+
+
+def _require_key(path: ObjectPath) -> None:
+    """Refuse what the catalog could not name, before any byte is stored."""
+    key = path.key.encode("utf-8", errors="replace")
+    if not 1 <= len(key) <= KEY_BYTES_MAX:
+        raise Refused("object-key", size_bytes=len(key), limit_bytes=KEY_BYTES_MAX)

@@ -1,0 +1,62 @@
+"""Holders that keep shares in memory, and are slow, dead, full or lying when told to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import trio
+
+from protocol.coding.header import Header
+from protocol.coding.label import Label, ShareProof, verify_share
+from protocol.errors import Forged, Missing, Unavailable
+from protocol.ids import BlockId, NodeId
+
+
+@dataclass
+class FakeHolders:
+    """What `node.vault.holders.Holders` offers, over a dict."""
+
+    me: NodeId
+    down: set[NodeId] = field(default_factory=set)
+    dead: set[NodeId] = field(default_factory=set)
+    full: set[NodeId] = field(default_factory=set)
+    liars: set[NodeId] = field(default_factory=set)
+    delay_s: dict[NodeId, float] = field(default_factory=dict)
+    kept: dict[tuple[NodeId, BlockId, int], tuple[Label, bytes]] = field(default_factory=dict)
+    asked: list[tuple[NodeId, int]] = field(default_factory=list)
+
+    def unreachable(self) -> frozenset[NodeId]:
+        return frozenset(self.down)
+
+    def require_reachable(self, node: NodeId) -> None:
+        if node in self.down:
+            raise Unavailable("node-unreachable", node=node)
+
+    def name(self, node: NodeId) -> str:
+        return node.hex()[:8]
+
+    async def put(self, node: NodeId, label: Label, proof: ShareProof, share: memoryview) -> None:
+        await self._reach(node)
+        if node in self.full:
+            raise Unavailable("store-full", size_bytes=len(share))
+        verify_share(label.header, proof, share)
+        assert label.placing[proof.index] == node
+        self.kept[node, label.header.block_id, proof.index] = (label, bytes(share))
+
+    async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview) -> Header:
+        self.asked.append((node, index))
+        await self._reach(node)
+        if (node, block, index) not in self.kept:
+            raise Missing("share-missing", block=block, index=index)
+        label, share = self.kept[node, block, index]
+        if node in self.liars:
+            raise Forged("share-leaf", index=index, leaf=0)
+        into[:] = share
+        return label.header
+
+    async def _reach(self, node: NodeId) -> None:
+        if node in self.down:
+            raise Unavailable("node-unreachable", node=node)
+        if node in self.dead:
+            await trio.sleep_forever()
+        await trio.sleep(self.delay_s.get(node, 0.001))
