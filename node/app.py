@@ -27,10 +27,13 @@ from node.logs import configure
 from node.membership import node_card
 from node.mesh.mesh import Mesh
 from node.mesh.records_file import open_records
+from node.mesh.serve_journals import JournalServer
+from node.mesh.serve_shares import ShareServer
 from node.settings import mesh_config, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.vault import Vault
+from protocol.ids import NodeId
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +67,9 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
     store, journals = Store(host, store_config(config)), JournalStore(host)
     await nursery.start(store.run)
     await nursery.start(journals.run)
+    me = NodeId(node_key.public)
+    shares_served = ShareServer(host, store, view, me).handlers()
+    journals_served = JournalServer(host, journals, view, me).handlers()
     mesh = Mesh(
         host,
         node_key,
@@ -71,7 +77,7 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
         records,
         mesh_config(config),
         card=node_card(membership, config, ()),
-        handlers={},
+        handlers={**shares_served, **journals_served},
     )
     await nursery.start(mesh.run)
     vault = Vault(

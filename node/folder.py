@@ -36,12 +36,16 @@ _SMALL_FILE_BYTES_MAX = 64 * limits.KIB
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """Who the organisation says it is. Its other facts come from its admission, never from itself."""
+    """Who the organisation says it is. Its other facts come from its admission, never from itself.
+
+    `taken_over`: another node of the organisation introduces it, so this one must not say the same differently.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
     name: Annotated[str, Length(1, limits.NAME_BYTES_MAX)]
     contact: Annotated[str, Length(0, 256)]
     lineage: Lineage
+    taken_over: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,11 @@ def found(newcomer: Newcomer, charter: Charter) -> Entry:
 
 
 def join(newcomer: Newcomer, federation: FederationId, *, invitation: Digest | None) -> Entry:
-    """The cards with which organisation and node enter; `invitation` is the id of the one they hold."""
+    """The cards with which organisation and node enter; `invitation` is the id of the one they hold.
+
+    A further node of an organisation brings its own card only: a second organisation's card would contradict the
+    first.
+    """
     organisation = newcomer.organisation
     node = NodeId(newcomer.node_key.public)
     certification = certify_node(newcomer.organisation_key, organisation.lineage, federation, node)
@@ -57,7 +61,7 @@ def join(newcomer: Newcomer, federation: FederationId, *, invitation: Digest | N
     first = make_node_card(
         newcomer.node_key, federation, node_card(membership, newcomer.config, addresses), counter=1
     )
-    return Entry(membership, (organisation_card, first))
+    return Entry(membership, (first,) if organisation.taken_over else (organisation_card, first))
 
 
 def node_card(

@@ -7,6 +7,7 @@ of the same organisation is made with `--organisation-from`, the folder of a nod
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 from dataclasses import dataclass
@@ -103,13 +104,15 @@ def _organisation(given: Given, host: Host) -> tuple[Organisation, bytes, str]:
     if given.organisation_from is not None:
         source = NodeFolder(real_host(given.organisation_from).disk, str(given.organisation_from))
         source.check_format()
-        return source.organisation(), source.organisation_key().seed, ""
+        organisation = dataclasses.replace(source.organisation(), taken_over=True)
+        return organisation, source.organisation_key().seed, ""
     if not given.organisation:
         raise Refused("organisation-unnamed")
     seed = host.entropy.random_bytes(SEED_BYTES)
     keys = OrganisationKeys(seed)
     words: str = generate_mnemonics(1, [(1, 1)], seed)[0][0]
-    return Organisation(given.organisation, given.contact, keys.lineage()), keys.key().seed, words
+    organisation = Organisation(given.organisation, given.contact, keys.lineage(), taken_over=False)
+    return organisation, keys.key().seed, words
 
 
 def _name(given: Given) -> str:
