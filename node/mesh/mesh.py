@@ -219,11 +219,12 @@ class Mesh:
 
     async def _serve(self, exchange: Exchange) -> None:
         node = exchange.peer.node
-        if exchange.peer.role is Role.JOINER:
+        if exchange.peer.role is Role.JOINER or node is None:
             self._check_joiner(exchange)
-        elif node is not None:
-            self._peers.touch(node)
-        await self._handle(exchange)
+            await self._handle(exchange)
+            return
+        with self._peers.in_use(node):
+            await self._handle(exchange)
 
     def _check_joiner(self, exchange: Exchange) -> None:
         """A stranger may only ask to join, and, once it has, learn what a member knows."""

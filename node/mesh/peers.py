@@ -8,8 +8,8 @@ a bounded time, and never counted as a way to a node.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -45,6 +45,7 @@ class _Route:
     backoff_s: float = 0.0
     not_before_s: float = 0.0
     used_s: float = 0.0
+    busy: int = 0
     dialled: Connection | None = None
     bulk_not_before_s: float = 0.0
 
@@ -109,7 +110,10 @@ class Peers:
         until_s = trio.current_time() + deadline_s
         connection = await self._connection_before(node, until_s)
         left_s = max(0.0, until_s - trio.current_time())
-        return await connection.ask(kind, message, reply, deadline_s=left_s, payload=payload, into=into, over=over)
+        with self.in_use(node):
+            return await connection.ask(
+                kind, message, reply, deadline_s=left_s, payload=payload, into=into, over=over
+            )
 
     def open(
         self, node: NodeId, kind: int, message: object, *, deadline_s: float, payload_bytes: int | None = None
@@ -122,8 +126,9 @@ class Peers:
         self, node: NodeId, kind: int, message: object, deadline_s: float, payload_bytes: int | None
     ) -> AsyncIterator[Asking]:
         connection = await self._connection_before(node, trio.current_time() + deadline_s)
-        async with connection.open(kind, message, payload_bytes=payload_bytes) as asking:
-            yield asking
+        with self.in_use(node):
+            async with connection.open(kind, message, payload_bytes=payload_bytes) as asking:
+                yield asking
 
     async def _connection_before(self, node: NodeId, until_s: float) -> Connection:
         with trio.move_on_at(until_s):
@@ -205,16 +210,21 @@ class Peers:
         """From time to time: close connections that nobody used for a while, open plain streams that broke."""
         now_s = trio.current_time()
         for node, route in self._routes.items():
-            if route.used_s < now_s - self._config.idle_close_s:
+            if not route.busy and route.used_s < now_s - self._config.idle_close_s:
                 for connection in route.connections:
                     connection.close()
             elif route.dialled is not None and now_s >= route.bulk_not_before_s:
                 self._open_bulk_soon(node, route, route.dialled)
 
-    def touch(self, node: NodeId) -> None:
-        """The node asked something of us: its connection is in use."""
-        route = self._routes.get(node)
-        if route is not None:
+    @contextmanager
+    def in_use(self, node: NodeId) -> Iterator[None]:
+        """Inside, one of us asks something of the other: their connection is not idle."""
+        route = self._routes.setdefault(node, _Route())
+        route.busy += 1
+        try:
+            yield
+        finally:
+            route.busy -= 1
             route.used_s = trio.current_time()
 
     # --- inside --------------------------------------------------------------------------------------------------
