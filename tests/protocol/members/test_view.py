@@ -9,9 +9,6 @@ import pytest
 from protocol import limits
 from protocol.errors import Forged, MaillonError, Malformed, Missing, OverLimit, Refused
 from protocol.ids import FederationId
-from protocol.keys.signing import SigningKey
-from protocol.members.cards import NodeState, make_namespace_card, read_namespace_card
-from protocol.members.charter import Admissions
 from protocol.members.governance import expel_node, expel_organisation
 from protocol.members.records import Record, RecordKind, encode_record, record_id, sign_record
 from protocol.members.shelf import Outcome
@@ -26,8 +23,6 @@ from tests.support.federations import (
     found,
     invitation_of,
     joining,
-    namespace_card,
-    namespace_id,
     node_id,
     node_key,
     seed,
@@ -257,137 +252,6 @@ class TestExpulsion:
         assert view.node(node_id("beta")) is None
 
 
-class TestTenPuppets:
-    def test_share_their_sponsors_standing(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        puppets = [Org(f"puppet {number}") for number in range(10)]
-        for puppet in puppets:
-            view.admit_all(joining(view.federation, B, puppet, capacity_bytes=2**60))
-        nodes = [facts for facts in view.nodes() if facts.sponsor == B.id]
-        assert len(nodes) == 11
-        own = next(facts for facts in nodes if facts.organisation == B.id)
-        assert own.capacity_bytes == TIB, "a guest's boast must not crowd out its sponsor"
-        assert sum(facts.capacity_bytes for facts in nodes if facts is not own) <= own.capacity_bytes
-
-    def test_cannot_sponsor_others(self) -> None:
-        view, _ = found(A)
-        view.admit_all(joining(view.federation, A, B))
-        record = B.introduce(view.federation, "beta", C, invitation_of("c"))
-        assert _refusal(view, record).identifier == "record-stranger"
-
-    def test_cannot_vote(self) -> None:
-        view, _ = found(A, alone_up_to=0)
-        view.admit_all(joining(view.federation, A, B))
-        motion = view.motion(admission(B))
-        assert _refusal(view, B.ballot(view.federation, motion)).identifier == "record-stranger"
-
-    def test_are_bounded_and_push_out_only_each_other(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        view.admit_all(joining(view.federation, A, C))
-        for number in range(2 * limits.PENDING_ORGANISATIONS_PER_SPONSOR_MAX):
-            view.admit_all(joining(view.federation, B, Org(f"puppet {number}")))
-        guests = [facts for facts in view.organisations() if facts.sponsor == B.id and not facts.admitted]
-        assert len(guests) == limits.PENDING_ORGANISATIONS_PER_SPONSOR_MAX
-        assert view.organisation(C.id) is not None
-
-    def test_have_few_nodes_each(self) -> None:
-        view, _ = found(A)
-        view.admit_all(joining(view.federation, A, B))
-        view.admit_all([B.node_card(view.federation, f"b{number}") for number in range(20)])
-        nodes = [facts for facts in view.nodes() if facts.organisation == B.id]
-        assert len(nodes) == limits.NODES_PER_PENDING_ORGANISATION_MAX
-
-    def test_come_to_nothing_in_a_closed_federation(self) -> None:
-        view, _ = found(A, admissions=Admissions.CLOSED)
-        view.admit_all(joining(view.federation, A, B))
-        assert view.organisation(B.id) is None
-
-
-class TestKeySuccession:
-    def test_a_later_key_overrules_a_thief_with_the_first(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        thief = B.card(view.federation, counter=10**9)
-        view.admit(thief)
-        owner = B.renewed().card(view.federation, invitation=invitation_of("alpha to beta"))
-        assert view.admit(owner) is Outcome.NEW
-        assert view.admit(B.card(view.federation, counter=10**9 + 1)) is Outcome.OLDER
-
-    def test_nodes_certified_by_the_old_key_are_out_until_certified_again(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        view.admit(B.renewed().card(view.federation, invitation=invitation_of("alpha to beta")))
-        assert view.node(node_id("beta")) is None
-        view.admit(B.renewed().node_card(view.federation, "beta", counter=2))
-        assert view.node(node_id("beta")) is not None
-
-    def test_another_next_key_than_the_committed_one_is_no_lineage_of_it(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        stranger = Org("thief")
-        lineage = replace(B.lineage, keys=(B.key.public, stranger.key.public))
-        assert lineage.organisation != B.id
-
-    def test_the_new_key_votes_and_after_readmission_the_old_does_not(self) -> None:
-        view, _ = found(A, alone_up_to=1)
-        federate(view, [A, B])
-        motion = view.motion(admission(B.renewed()))
-        view.admit(B.renewed().ballot(view.federation, motion))
-        view.admit(A.ballot(view.federation, motion))
-        assert view.chain.after != motion.after
-        late = B.ballot(view.federation, view.motion(admission(C)))
-        assert _refusal(view, late).identifier == "ballot-key-replaced"
-
-
-class TestNamespaces:
-    def test_are_known_by_their_certified_writer(self) -> None:
-        view, _ = found(A)
-        view.admit(namespace_card(view.federation, A, "alpha", "files"))
-        facts = view.namespace(namespace_id("files"))
-        assert facts is not None
-        assert (facts.organisation, facts.gateway, facts.gateway_is_member) == (A.id, node_id("alpha"), True)
-
-    def test_are_ordered_by_epoch(self) -> None:
-        view, _ = found(A)
-        view.admit(namespace_card(view.federation, A, "alpha", "files", epoch=3))
-        old = namespace_card(view.federation, A, "alpha", "files", epoch=2)
-        assert view.admit(old) is Outcome.OLDER
-
-    def test_a_later_generation_overrules_a_stolen_gateway(self) -> None:
-        view, _ = found(A)
-        view.admit(namespace_card(view.federation, A, "alpha", "files", epoch=10**12))
-        own = namespace_card(view.federation, A, "alpha", "files", epoch=4, generation=2, writer="new")
-        assert view.admit(own) is Outcome.NEW
-
-    def test_of_an_uncertified_writer_are_forged(self) -> None:
-        view, _ = found(A)
-        card = namespace_card(view.federation, A, "alpha", "files")
-        stolen = sign_record(node_key("alpha"), view.federation, card.kind, 1, card.subject, card.body)
-        assert _refusal(view, stolen).identifier == "card-subject"
-
-    def test_before_the_certificates_first_epoch_are_forged(self) -> None:
-        view, _ = found(A)
-        card = namespace_card(view.federation, A, "alpha", "files", epoch=2, from_epoch=3)
-        assert _refusal(view, card).identifier == "card-epoch"
-
-    def test_of_a_gateway_of_another_organisation_are_refused(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        card = namespace_card(view.federation, B, "alpha", "files")
-        assert _refusal(view, card).identifier == "record-stranger"
-
-    def test_may_not_be_written_once_the_gateway_is_gone(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        view.admit(namespace_card(view.federation, B, "beta", "files"))
-        view.admit(B.node_card(view.federation, "beta", counter=2, state=NodeState.LEFT))
-        facts = view.namespace(namespace_id("files"))
-        assert facts is not None
-        assert not facts.gateway_is_member
-
-
 def test_capacity_is_never_credited_beyond_the_admission() -> None:
     view, _ = found(A, ceiling_bytes=TIB)
     view.admit(A.node_card(view.federation, "second", capacity_bytes=3 * TIB))
@@ -402,50 +266,3 @@ def test_an_invitation_is_used_once_any_record_names_it() -> None:
     assert view.invitations_used() == frozenset()
     view.admit(records[0])
     assert view.invitations_used() == {invitation_of("alpha to beta")}
-
-
-class TestWhoeverFloods:
-    """Room is counted against who signed, so nobody can use up another's."""
-
-    def test_with_a_stolen_key_that_was_replaced_crowds_out_nothing(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        flood = [B.node_card(view.federation, f"stolen {number}") for number in range(80)]
-        flood += [
-            B.introduce(view.federation, f"stolen {number}", Org(f"puppet {number}"), invitation_of(str(number)))
-            for number in range(40)
-        ]
-        view.admit_all(flood)
-        owner = B.renewed()
-        own = [owner.card(view.federation, invitation=invitation_of("alpha to beta"), counter=2)]
-        own += [owner.node_card(view.federation, f"own {number}") for number in range(10)]
-        own += joining(view.federation, replace(owner, name="beta"), C)
-        view.admit_all([owner.node_card(view.federation, "beta", counter=2), *own])
-        assert {facts.name for facts in view.nodes() if facts.organisation == B.id} == {
-            "beta",
-            *(f"own {number}" for number in range(10)),
-        }
-        assert view.organisation(C.id) is not None
-        assert view.admit_all(flood[80:]).count(Outcome.NEW) == 0
-
-    def test_with_namespaces_that_name_anothers_gateway_takes_none_of_its_room(self) -> None:
-        view, _ = found(A)
-        federate(view, [A, B])
-        view.admit(namespace_card(view.federation, A, "alpha", "files"))
-        for number in range(20):
-            card = namespace_card(view.federation, A, "alpha", f"squatter {number}", consenting=False)
-            try:
-                view.admit(card)
-            except Refused as error:
-                assert error.identifier == "record-quota"
-        assert view.namespace(namespace_id("files")) is not None
-        assert len(view.namespaces()) == 1 + limits.NAMESPACES_PER_PENDING_ORGANISATION_MAX
-
-    def test_with_anothers_consent_forged_is_refused(self) -> None:
-        view, _ = found(A)
-        card = namespace_card(view.federation, A, "alpha", "files")
-        other = namespace_card(view.federation, A, "alpha", "mail", consenting=False)
-        mail = replace(read_namespace_card(other), consent=read_namespace_card(card).consent)
-        writer = SigningKey.from_seed(seed("writer mail"))
-        forged = make_namespace_card(writer, view.federation, mail)
-        assert isinstance(_refusal(view, forged), Forged)
