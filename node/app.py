@@ -8,6 +8,7 @@ part fails, all stop, and the failure is the process's.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -29,11 +30,14 @@ from node.mesh.mesh import Mesh
 from node.mesh.records_file import open_records
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_shares import ShareServer
+from node.net.connection import Handler
 from node.settings import mesh_config, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.vault import Vault
 from protocol.ids import NodeId
+from protocol.members.view import View
+from protocol.requests import Kind
 
 log = structlog.get_logger(__name__)
 
@@ -67,9 +71,6 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
     store, journals = Store(host, store_config(config)), JournalStore(host)
     await nursery.start(store.run)
     await nursery.start(journals.run)
-    me = NodeId(node_key.public)
-    shares_served = ShareServer(host, store, view, me).handlers()
-    journals_served = JournalServer(host, journals, view, me).handlers()
     mesh = Mesh(
         host,
         node_key,
@@ -77,7 +78,7 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
         records,
         mesh_config(config),
         card=node_card(membership, config, ()),
-        handlers={**shares_served, **journals_served},
+        handlers=_served(host, store, journals, view, NodeId(node_key.public)),
     )
     await nursery.start(mesh.run)
     vault = Vault(
@@ -102,6 +103,12 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
         engine=engine.name,
         started_s=trio.current_time(),
     )
+
+
+def _served(host: Host, store: Store, journals: JournalStore, view: View, me: NodeId) -> Mapping[Kind, Handler]:
+    """What other members may ask of this node's disks."""
+    shares, entries = ShareServer(host, store, view, me), JournalServer(host, journals, view, me)
+    return {**shares.handlers(), **entries.handlers()}
 
 
 async def _stop_on_signal(

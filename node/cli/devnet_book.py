@@ -126,11 +126,7 @@ def spawn(node_dir: Path) -> int:
 
 def check_alive(node: DevNode) -> None:
     """Raises Unavailable(`devnet-node-died`) with the end of its log when the process is gone."""
-    try:
-        ended, _status = os.waitpid(node.pid, os.WNOHANG)
-    except ChildProcessError:
-        ended = 0 if is_running(Path(node.dir)) else node.pid
-    if ended:
+    if not _lives(node):
         raise Unavailable("devnet-node-died", node=node.name, log=log_tail(Path(node.dir)))
 
 
@@ -145,29 +141,30 @@ def log_tail(node_dir: Path) -> str:
 
 async def stop(node: DevNode, how: signal.Signals) -> None:
     """Signal the node's process and wait until it is gone; what does not go in time is killed."""
-    node_dir = Path(node.dir)
-    if not is_running(node_dir):
+    if not _lives(node):
         return
     os.kill(node.pid, how)
     with trio.move_on_after(STOP_S) as waiting:
-        await _gone(node, node_dir)
+        await _gone(node)
     if waiting.cancelled_caught:
         os.kill(node.pid, signal.SIGKILL)
-        await _gone(node, node_dir)
+        await _gone(node)
 
 
-async def _gone(node: DevNode, node_dir: Path) -> None:
-    while is_running(node_dir):  # noqa: ASYNC110 (another program's lock offers nothing to wait on)
+async def _gone(node: DevNode) -> None:
+    while _lives(node):  # noqa: ASYNC110 (another program's lock offers nothing to wait on)
         await trio.sleep(POLL_S)
-    _reap(node.pid)
 
 
-def _reap(pid: int) -> None:
-    """Take the exit status if the process is this program's own child."""
+def _lives(node: DevNode) -> bool:
+    """Whether the node's process is there. Our own child is, until we were told of its end, locked or not yet."""
+    if node.pid == 0:
+        return False
     try:
-        os.waitpid(pid, os.WNOHANG)
+        ended, _status = os.waitpid(node.pid, os.WNOHANG)
     except ChildProcessError:
-        return
+        return is_running(Path(node.dir))
+    return not ended
 
 
 def wipe(node_dir: Path) -> None:
