@@ -1,0 +1,52 @@
+"""A small federation as one of its holders sees it, and that holder's server at the other end of a connection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from node.net.connection import Connection, Handler, dispatch
+from protocol.ids import NamespaceId, NodeId
+from protocol.keys.signing import SigningKey
+from protocol.members.records import Record
+from protocol.members.view import View
+from protocol.requests import Kind, PutShare
+from protocol.wire import schema
+from tests.support.connections import connected
+from tests.support.federations import Org, federate, found, namespace_card, namespace_id, node_id, seed
+from tests.support.shares import TestBlock, make_block
+
+ORGS = [Org("alpha"), Org("beta"), Org("gamma")]
+PLACING = tuple(node_id(org.name) for org in ORGS)
+ME = node_id("beta")
+MY_INDEX = 1
+NAMESPACE = NamespaceId(namespace_id("town"))
+WRITER = SigningKey.from_seed(seed("writer town"))
+
+
+def view_of(*, knows_namespace: bool = True) -> View:
+    """Three admitted organisations with a node each; alpha's is the gateway of the namespace `town`."""
+    view, _ = found(ORGS[0])
+    federate(view, ORGS)
+    if knows_namespace:
+        view.admit(town_card(view))
+    return view
+
+
+def town_card(view: View) -> Record:
+    return namespace_card(view.federation, ORGS[0], "alpha", "town", holders=tuple(org.name for org in ORGS))
+
+
+def block_of(number: int, *, size_bytes: int = 200_000, placing: tuple[NodeId, ...] = PLACING) -> TestBlock:
+    return make_block(number, size_bytes=size_bytes, k=1, n=3, namespace=NAMESPACE, writer=WRITER, placing=placing)
+
+
+def question_of(block: TestBlock, index: int = MY_INDEX) -> PutShare:
+    return PutShare(schema.encode(block.label), schema.encode(block.proofs[index]))
+
+
+@asynccontextmanager
+async def asking(handlers: Mapping[Kind, Handler]) -> AsyncIterator[Connection]:
+    """A member's connection to the server."""
+    async with connected(dispatch({int(kind): handler for kind, handler in handlers.items()})) as (member, _):
+        yield member
