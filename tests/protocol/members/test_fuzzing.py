@@ -71,7 +71,7 @@ def _changed(value: Any, data: st.DataObject) -> Any:
     return (*value[:place], *middle, *value[place + 1 :])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(data=st.data())
 def test_a_body_with_anything_in_it(data: st.DataObject) -> None:
     record = data.draw(st.sampled_from(_said()))
