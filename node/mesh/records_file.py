@@ -27,7 +27,7 @@ RECORDS_PATH = PurePath("records")
 MAGIC = b"MAILLONR\x01"
 # A file may hold this many times what the view keeps before it is written anew.
 WASTE_FACTOR = 4
-WASTE_BYTES_MIN = 256 * limits.KIB
+WASTE_BYTES_MIN = 64 * limits.KIB
 
 _ENTRY = struct.Struct(">I16s")
 _CHECKSUM_CONTEXT = "maillon 2026 records file checksum 1"
@@ -43,6 +43,7 @@ class RecordsFile:
         self._view = view
         self._file = file
         self._size_bytes = size_bytes
+        self._limit_bytes = max(WASTE_BYTES_MIN, WASTE_FACTOR * size_bytes)
         self._whole = True
         self._lock = trio.Lock()
 
@@ -56,32 +57,32 @@ class RecordsFile:
             return
         async with self._lock:
             await self._host.faults.reach("mesh.before-records")
+            # Read here, not in the thread: only this one may look at the view.
+            anew = not self._whole or self._size_bytes > self._limit_bytes
+            kept = self._view.records() if anew else []
             try:
-                await self._host.threads.run_blocking(self._append, [_entry(record) for record in records])
+                await self._host.threads.run_blocking(self._append, list(records), kept)
             except OSError as error:
-                self._whole = False
                 raise Damaged("records-unwritten", reason=error.strerror or "") from error
 
-    def _append(self, entries: list[bytes]) -> None:
-        if not self._whole:
-            self._rewrite()
+    def _append(self, records: list[Record], kept: list[Record]) -> None:
+        if kept:
+            self.rewrite(kept)
+        entries = b"".join(_entry(record) for record in records)
         self._whole = False
-        self._file.write(self._size_bytes, [b"".join(entries)])
+        self._file.write(self._size_bytes, [entries])
         self._file.sync()
-        self._size_bytes += sum(len(entry) for entry in entries)
+        self._size_bytes += len(entries)
         self._whole = True
 
-    def compact(self) -> None:
-        """Write only what the view keeps. Blocking."""
-        self._rewrite()
-
-    def _rewrite(self) -> None:
+    def rewrite(self, kept: Sequence[Record]) -> None:
+        """Put these records in place of all that the file holds. Blocking."""
         self._file.close()
-        content = MAGIC + b"".join(_entry(record) for record in self._view.records())
+        content = MAGIC + b"".join(_entry(record) for record in kept)
         self._host.disk.replace(RECORDS_PATH, content)
         self._file = self._host.disk.open(RECORDS_PATH)
         self._size_bytes = len(content)
-        self._whole = True
+        self._limit_bytes = max(WASTE_BYTES_MIN, WASTE_FACTOR * len(content))
 
 
 async def open_records(host: Host, federation: FederationId) -> tuple[RecordsFile, View]:
@@ -110,7 +111,7 @@ def _open(host: Host, federation: FederationId) -> tuple[RecordsFile, View]:
     if lost_bytes or len(content) > max(WASTE_BYTES_MIN, WASTE_FACTOR * needed):
         if content and lost_bytes > 0:
             _log.warning("records-damaged", lost_bytes=lost_bytes)
-        records_file.compact()
+        records_file.rewrite(view.records())
     return records_file, view
 
 
