@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -215,9 +216,12 @@ def _conclude(story: Story, seconds: float) -> int:
 def _is_running(member: Member) -> bool:
     try:
         os.kill(member.pid, 0)
+        # A killed process whose parent is gone stays in the table as a zombie until somebody reaps it.
+        return Path(f"/proc/{member.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    return True
+    except OSError:
+        return True
 
 
 def _holds_files(member: Member) -> bool:

@@ -48,8 +48,8 @@ class Federation:
         return sum(
             file.stat().st_blocks * 512
             for member in self.members
-            for file in (member.folder / "volumes").rglob("*")
-            if file.is_file()
+            for file in member.folder.rglob("*")
+            if file.is_file() and file.suffix != ".log"
         )
 
 
