@@ -172,7 +172,7 @@ def _burn(story: Story, federation: Federation) -> list[Member]:
     story.tell(_("Kill {names} with SIGKILL and wipe their disks.").format(names=names))
     for member in lost:
         maillon("devnet", "kill", member.name, "--wipe", "--dir", str(federation.folder / "devnet"))
-    gone = all(not _is_running(member) and not _holds_files(member) for member in lost)
+    gone = all(not _is_running(member) and not _holds_data(member) for member in lost)
     story.found(_("Two processes are gone, and nothing is left on their disks."))
     story.prove(_("Two members were lost, disks and all"), names, held=gone)
     return lost
@@ -224,8 +224,10 @@ def _is_running(member: Member) -> bool:
         return True
 
 
-def _holds_files(member: Member) -> bool:
-    return any(path.is_file() for path in member.folder.rglob("*"))
+def _holds_data(member: Member) -> bool:
+    """Whether anything is left where the node kept shares, journals and indexes."""
+    kept = (member.folder / name for name in ("volumes", "journals", "index"))
+    return any(path.is_file() for folder in kept for path in folder.rglob("*"))
 
 
 if __name__ == "__main__":
