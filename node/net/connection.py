@@ -309,6 +309,13 @@ class Connection:
 
     async def _read(self, nursery: trio.Nursery) -> None:
         while True:
+            with self._reader.resumed():
+                await self._reader.skip_rest()
+                await self._read_frames(nursery)
+                return
+
+    async def _read_frames(self, nursery: trio.Nursery) -> None:
+        while True:
             header = await self._reader.header()
             if header is None:
                 raise lost()

@@ -195,8 +195,11 @@ class Asking(_End):
 
     async def whole(self, kind: type[T], cutter: Cutter) -> Answer[T]:
         """Send the rest of the payload, and take the answer with its payload into `into`."""
-        with contextlib.suppress(Stopped):  # The answer came first: the other end needs no more.
-            await self._send_rest(cutter)
+        if cutter.left_bytes:
+            # Jobs take turns: the rest may only be queued once what went with the question is out.
+            await self.begun()
+            with contextlib.suppress(Stopped):  # The answer came first: the other end needs no more.
+                await self._send_rest(cutter)
         message = await self.reply(kind)
         if self._error is not None:
             raise self._error

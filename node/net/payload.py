@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import trio
 
@@ -87,14 +87,6 @@ class Outgoing:
             self._changed.set()
 
 
-@dataclass(slots=True)
-class _Fill:
-    """The reader is receiving into a receiver's buffer; `released` is set for a receiver that left meanwhile."""
-
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    released: trio.Event | None = None
-
-
 class Incoming:
     """Payload that arrives. `grant` sends a WINDOW frame."""
 
@@ -113,7 +105,8 @@ class Incoming:
         self._whole = True
         self._filled_bytes = 0
         self._settled = trio.Event()
-        self._fill: _Fill | None = None
+        self._filling: FrameReader | None = None
+        self._released = trio.Event()
 
     @property
     def complete(self) -> bool:
@@ -176,15 +169,15 @@ class Incoming:
         self._budget.give(self._kept_bytes)
         self._kept.clear()
         self._kept_bytes = 0
-        if self._fill is not None:
-            self._fill.scope.cancel()
+        if self._filling is not None:
+            self._filling.interrupt()
 
     async def released(self) -> None:
         """Wait until the reader has let go of the last receiver's buffer; immediate but for a step or two."""
-        if self._fill is not None:
-            self._fill.released = trio.Event()
+        if self._filling is not None:
+            self._released = trio.Event()
             with trio.CancelScope(shield=True):
-                await self._fill.released.wait()
+                await self._released.wait()
 
     # -- the reader's side
 
@@ -248,17 +241,18 @@ class Incoming:
     async def _receive(self, reader: FrameReader, size_bytes: int) -> int:
         """Receive up to `size_bytes` into the waiting buffer; fewer when it is full, or its owner left."""
         left_bytes = size_bytes
-        fill = self._fill = _Fill()
+        self._filling = reader
         try:
-            with fill.scope:
-                while left_bytes and self._buffer is not None:
-                    received = await reader.some_into(self._buffer[:left_bytes])
-                    left_bytes -= received
-                    self._advance(received)
+            while left_bytes and self._buffer is not None:
+                received = await reader.some_into(self._buffer[:left_bytes])
+                left_bytes -= received
+                self._advance(received)
         finally:
-            self._fill = None
-            if fill.released is not None:
-                fill.released.set()
+            self._filling = None
+            self._released.set()
+        if self._closed:
+            # The owner left and interrupted the reader, which had its bytes already: it is here that it stops.
+            await trio.lowlevel.checkpoint()
         return size_bytes - left_bytes
 
     def _advance(self, received: int) -> None:

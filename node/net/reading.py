@@ -7,6 +7,8 @@ header is then received straight into the buffer of whoever waits for it, so no 
 
 from __future__ import annotations
 
+import trio
+
 from node.host.ports import Stream
 from protocol.errors import Malformed, Unavailable
 from protocol.limits import KIB
@@ -17,7 +19,12 @@ _SKIP_BYTES = 64 * KIB
 
 
 class FrameReader:
-    """One direction of one stream; one task reads. A cancelled call loses no byte of the stream."""
+    """One direction of one stream; one task reads. A cancelled call loses no byte of the stream.
+
+    A receiver that gives up while its buffer is being filled interrupts the reading task, which then takes the rest
+    of that frame to nowhere: see `resumed`. One scope for all frames, because one for each would cost more than
+    the frame.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -25,6 +32,21 @@ class FrameReader:
         self._start = 0
         self._end = 0
         self._scratch: memoryview | None = None
+        self._left_bytes = 0
+        self._scope = trio.CancelScope()
+
+    def resumed(self) -> trio.CancelScope:
+        """The scope to read in. Left without an exception by an interruption: call again, and `skip_rest` first."""
+        self._scope = trio.CancelScope()
+        return self._scope
+
+    def interrupt(self) -> None:
+        """Take the reading task out of the frame that it is in."""
+        self._scope.cancel()
+
+    async def skip_rest(self) -> None:
+        """Forget what is left of the frame that was interrupted."""
+        await self.skip(self._left_bytes)
 
     async def header(self) -> Header | None:
         """The next header; None when the stream ended between two frames.
@@ -38,12 +60,15 @@ class FrameReader:
                     raise Malformed("frame-truncated")
                 return None
         start, self._start = self._start, self._start + HEADER_BYTES
-        return parse_header(self._ahead[start : self._start])
+        header = parse_header(self._ahead[start : self._start])
+        self._left_bytes = header.payload_bytes
+        return header
 
     async def payload(self, size_bytes: int) -> bytes:
         """A small payload whole. The header's bound was checked before anything is allocated here."""
         if self._end - self._start >= size_bytes:
             start, self._start = self._start, self._start + size_bytes
+            self._left_bytes -= size_bytes
             return bytes(self._ahead[start : self._start])
         whole = bytearray(size_bytes)
         view = memoryview(whole)
@@ -57,10 +82,12 @@ class FrameReader:
         if ready:
             buffer[:ready] = self._ahead[self._start : self._start + ready]
             self._start += ready
+            self._left_bytes -= ready
             return ready
         received = await self._stream.receive_into(buffer)
         if received == 0:
             raise Malformed("frame-truncated")
+        self._left_bytes -= received
         return received
 
     async def skip(self, size_bytes: int) -> None:

@@ -61,6 +61,13 @@ class Side:
         self.cancel()
 
     async def _read(self) -> None:
+        while True:
+            with self._reader.resumed():
+                await self._reader.skip_rest()
+                await self._read_frames()
+                return
+
+    async def _read_frames(self) -> None:
         while (header := await self._reader.header()) is not None:
             if header.type is not FrameType.DATA:
                 raise unexpected(header)

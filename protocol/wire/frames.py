@@ -54,6 +54,9 @@ class FrameType(enum.IntEnum):
     GOODBYE = 12
 
 
+_TYPES: dict[int, FrameType] = {int(member): member for member in FrameType}
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What a type allows: payload bounds in bytes, and whether it may, must or must not name an exchange."""
@@ -106,11 +109,11 @@ def parse_header(raw: bytes | bytearray | memoryview) -> Header:
         raise Malformed("frame-magic", found=magic)
     if version != FRAMES_VERSION:
         raise Malformed("frame-version", version=version)
-    if number not in _SHAPES:
+    frame_type = _TYPES.get(number)
+    if frame_type is None:
         raise Malformed("frame-type", type=number)
     if flags != 0:
         raise Malformed("frame-flags", flags=flags)
-    frame_type = FrameType(number)
     _check(frame_type, exchange, payload_bytes)
     return Header(frame_type, exchange, payload_bytes)
 
