@@ -21,6 +21,7 @@ from protocol.errors import Damaged
 from protocol.ids import BlockId, NamespaceId
 
 _SCHEMA_VERSION: Final = 1
+_LOOKED_UP_MAX: Final = 1_024
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB)",
     "CREATE TABLE IF NOT EXISTS shares (block BLOB, idx INTEGER, namespace BLOB, volume INTEGER, place INTEGER,"
@@ -99,6 +100,7 @@ class ShareIndex:
         self._lag_max = lag_max
         self._turn = threading.RLock()
         self._fresh: dict[ShareKey, Spot | None] = {}
+        self._looked_up: dict[ShareKey, Spot | None] = {}
         self._dirty_volumes: set[int] = set()
         self._dirty_namespaces: set[NamespaceId] = set()
         for statement in _SCHEMA:
@@ -127,8 +129,12 @@ class ShareIndex:
         with self._turn:
             if key in self._fresh:
                 return self._fresh[key]
-            rows = self._index.execute(_FIND, (key.block, key.index))
-            return _spot(rows[0]) if rows else None
+            if key not in self._looked_up:
+                rows = self._index.execute(_FIND, (key.block, key.index))
+                if len(self._looked_up) >= _LOOKED_UP_MAX:
+                    self._looked_up.clear()
+                self._looked_up[key] = _spot(rows[0]) if rows else None
+            return self._looked_up[key]
 
     def spots(self, block: BlockId) -> list[tuple[int, Spot]]:
         """Every share of the block, by index."""
@@ -179,14 +185,10 @@ class ShareIndex:
         self._namespaces[spot.namespace] = (shares + sign, size_bytes + sign * spot.payload_bytes)
         self._dirty_namespaces.add(spot.namespace)
         state = self.volume(spot.volume)
-        self.set_volume(
-            spot.volume,
-            replace(
-                state,
-                live_bytes=state.live_bytes + sign * spot.size_bytes,
-                live_shares=state.live_shares + sign,
-            ),
-        )
+        live_bytes = state.live_bytes + sign * spot.size_bytes
+        live_shares = state.live_shares + sign
+        counted = VolumeState(state.size_bytes, state.punched_bytes, live_bytes, live_shares, state.is_sealed)
+        self.set_volume(spot.volume, counted)
 
     def volume(self, number: int) -> VolumeState:
         with self._turn:
@@ -247,6 +249,7 @@ class ShareIndex:
             for _, spot in self.in_volume(number):
                 self._count(spot, -1)
             self._index.execute("DELETE FROM shares WHERE volume = ?", (number,))
+            self._looked_up.clear()
             self._index.execute("DELETE FROM volumes WHERE number = ?", (number,))
             self._volumes.pop(number, None)
             self._dirty_volumes.discard(number)
@@ -279,6 +282,7 @@ class ShareIndex:
                 [(name, *self._namespaces[name]) for name in sorted(self._dirty_namespaces)],
             )
             self._index.commit()
+            self._looked_up.clear()
             self._fresh.clear()
             self._dirty_volumes.clear()
             self._dirty_namespaces.clear()

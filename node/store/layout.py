@@ -52,6 +52,13 @@ class DropWork:
         return _TOMBSTONE_COST_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class RebuildWork:
+    """Make the disk's index anew from its volumes; in the writer's queue, because nobody may write meanwhile."""
+
+    size_bytes: int = 0
+
+
 Work = PutWork | DropWork
 
 

@@ -33,8 +33,10 @@ _SALT_PATH: Final = VOLUMES_DIRECTORY / "disk"
 _NAME_CONTEXT: Final = "maillon/1 disk name"
 
 
-def open_volumes(host: Host, config: DiskConfig, limits: StoreConfig, pool: BufferPool) -> DiskVolumes:
-    """The disk's volumes, ready to read and append. Blocks.
+def open_volumes(
+    host: Host, config: DiskConfig, limits: StoreConfig, pool: BufferPool, *, rebuild: bool = False
+) -> DiskVolumes:
+    """The disk's volumes, ready to read and append; with `rebuild` the index there is, is not believed. Blocks.
 
     Raises:
         Damaged: `disk-unreadable` when there are volumes but no trace of the salt they were written with.
@@ -45,11 +47,13 @@ def open_volumes(host: Host, config: DiskConfig, limits: StoreConfig, pool: Buff
     salt = find_salt(disk, host.entropy, _SALT_PATH, volumes, name=config.path)
     path = PurePath("index") / f"shares-{derive_key(_NAME_CONTEXT, salt)[:6].hex()}.sqlite"
     try:
-        return _open_with_index(host, disk, config, limits, salt, path, pool)
+        if not rebuild:
+            return _open_with_index(host, disk, config, limits, salt, path, pool)
     except Damaged as error:
         if error.identifier != "index-damaged":
             raise
-        log.warning("index-rebuilt", disk=config.path, reason=str(error))
+        log.warning("index-damaged", disk=config.path, reason=str(error))
+    log.warning("index-rebuilt", disk=config.path)
     for suffix in ("", "-wal", "-shm"):
         host.disk.remove(path.with_name(path.name + suffix))
     return _open_with_index(host, disk, config, limits, salt, path, pool)

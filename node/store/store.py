@@ -7,7 +7,8 @@ what it lost is repaired from other nodes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import structlog
 import trio
@@ -16,16 +17,18 @@ from node.host.ports import Buffer, Host
 from node.store.buffers import BufferPool
 from node.store.compact import Compactor
 from node.store.config import StoreConfig
-from node.store.layout import DropWork, PutWork
+from node.store.layout import DropWork, PutWork, RebuildWork
 from node.store.reading import Wanted
 from node.store.shares import DiskState, ShareFacts, ShareKey, StoredShare, Usage, pack_share
 from node.store.storedisk import StoreDisk, merge_namespaces
 from node.store.volumes import Outcome
 from protocol.coding.label import Label, ShareProof
-from protocol.errors import Damaged, Missing, Refused, Unavailable
+from protocol.errors import Damaged, MaillonError, Missing, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
 
 log = structlog.get_logger(__name__)
+
+R = TypeVar("R")
 
 
 class Store:
@@ -110,7 +113,19 @@ class Store:
             Missing: `share-missing`, `share-leaves`. Damaged: `share-damaged`.
         """
         key, wanted = ShareKey(block, index), Wanted(first_leaf, leaf_count)
-        return await self._host.threads.run_blocking(self._read, key, wanted)
+        return await self._look(self._read, key, wanted)
+
+    async def _look(self, work: Callable[..., R], *arguments: object) -> R:
+        """Do `work` in a thread; should an index turn out to be damaged, make it anew and do it again."""
+        try:
+            return await self._host.threads.run_blocking(work, *arguments)
+        except Damaged as error:
+            if error.identifier != "index-damaged":
+                raise
+            log.warning("index-damaged", reason=str(error))
+        for disk in self._disks:
+            await disk.writer.submit(RebuildWork())
+        return await self._host.threads.run_blocking(work, *arguments)
 
     def _read(self, key: ShareKey, wanted: Wanted) -> StoredShare:
         worst: Missing | Damaged = Missing("share-missing", block=key.block, index=key.index)
@@ -121,25 +136,26 @@ class Store:
                 if error.identifier != "share-missing":
                     raise
             except Damaged as error:
+                _raise_index_damage(error)
                 worst = error
         raise worst
 
     async def get_label(self, block: BlockId) -> ShareFacts:
         """Label and proof of any share of the block that is held. Raises Missing(`share-missing`)."""
-        return await self._host.threads.run_blocking(self._facts, block)
+        return await self._look(self._facts, block)
 
     def _facts(self, block: BlockId) -> ShareFacts:
         for disk in self._disks:
             for index, _ in disk.volumes.index.spots(block):
                 try:
                     return disk.reader.facts(ShareKey(block, index))
-                except (Missing, Damaged):
-                    continue
+                except (Missing, Damaged) as error:
+                    _raise_index_damage(error)
         raise Missing("share-missing", block=block, index=0)
 
     async def held(self, blocks: Sequence[BlockId]) -> tuple[int, ...]:
         """For each block, a bit mask of the shares that are held and not known to be damaged."""
-        return await self._host.threads.run_blocking(self._held, tuple(blocks))
+        return await self._look(self._held, tuple(blocks))
 
     def _held(self, blocks: tuple[BlockId, ...]) -> tuple[int, ...]:
         masks = []
@@ -160,7 +176,7 @@ class Store:
         """
         key = ShareKey(block, index)
         now_s = self._host.wall.now_s()
-        holding = await self._host.threads.run_blocking(self._deletable, key, now_s)
+        holding = await self._look(self._deletable, key, now_s)
         for disk in holding:
             outcome = await disk.writer.submit(DropWork(key))
             if outcome is not Outcome.DONE:
@@ -171,7 +187,8 @@ class Store:
         for disk in holding:
             try:
                 until_s = disk.reader.facts(key).decoded_label().keep_until_s
-            except (Missing, Damaged):
+            except (Missing, Damaged) as error:
+                _raise_index_damage(error)
                 continue
             if until_s > now_s:
                 raise Refused("share-kept", block=key.block, index=key.index, until_s=until_s)
@@ -179,7 +196,7 @@ class Store:
 
     async def list_shares(self, after: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
         """The next shares in the order of their key, from the first when `after` is None."""
-        return await self._host.threads.run_blocking(self._list, after, limit)
+        return await self._look(self._list, after, limit)
 
     def _list(self, after: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
         found = {key for disk in self._disks for key in disk.volumes.index.after(after, limit)}
@@ -204,3 +221,9 @@ class Store:
             namespaces=merge_namespaces(disk.volumes.index for disk in self._disks),
             disks=disks,
         )
+
+
+def _raise_index_damage(error: MaillonError) -> None:
+    """Damage to one share is that share's; damage to the index is dealt with above."""
+    if error.identifier == "index-damaged":
+        raise error

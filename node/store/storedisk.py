@@ -10,13 +10,13 @@ from node.host.ports import Host
 from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
 from node.store.index import ShareIndex
-from node.store.layout import Work
+from node.store.layout import RebuildWork, Work
 from node.store.opening import open_volumes
 from node.store.reading import ShareReader
 from node.store.shares import NamespaceUsage
 from node.store.volumes import DiskVolumes, Outcome
 from node.store.writer import DiskWriter
-from protocol.errors import MaillonError
+from protocol.errors import Damaged, MaillonError
 from protocol.ids import NamespaceId
 
 log = structlog.get_logger(__name__)
@@ -36,6 +36,7 @@ class StoreDisk:
         self._config = config
         self._limits = limits
         self._pool = pool
+        self._retired: list[DiskVolumes] = []
 
     def open(self) -> None:
         """Open it, or log why it cannot be opened."""
@@ -48,8 +49,29 @@ class StoreDisk:
         self.is_open = True
         log.info("disk-open", disk=self.path, shares=self.volumes.index.share_count())
 
-    def append(self, works: Sequence[Work]) -> list[Outcome]:
-        return self.volumes.append(works)
+    def append(self, works: Sequence[Work | RebuildWork]) -> list[Outcome]:
+        """What the writer does with a batch."""
+        wanted = [work for work in works if not isinstance(work, RebuildWork)]
+        if len(wanted) < len(works):
+            self._rebuild()
+        try:
+            outcomes = iter(self.volumes.append(wanted))
+        except Damaged as error:
+            if error.identifier != "index-damaged":
+                raise
+            # What of the batch is durable already is found by the rebuilding, and not written again.
+            self._rebuild()
+            outcomes = iter(self.volumes.append(wanted))
+        return [Outcome.DONE if isinstance(work, RebuildWork) else next(outcomes) for work in works]
+
+    def _rebuild(self) -> None:
+        """Readers go on with the old index until the new one is there."""
+        before = self.volumes
+        self._retired.append(before)
+        self.volumes = open_volumes(self._host, self._config, self._limits, self._pool, rebuild=True)
+        self.volumes.state = before.state
+        self.volumes.use(max(before.active, self.volumes.active))
+        self.reader = ShareReader(self.volumes, self._pool)
 
     def room_bytes(self) -> int:
         try:
@@ -58,6 +80,9 @@ class StoreDisk:
             return 0
 
     def close(self) -> None:
+        for volumes in self._retired:
+            volumes.index.close()
+            volumes.handles.close()
         try:
             self.volumes.close()
         except (OSError, MaillonError) as error:

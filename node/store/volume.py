@@ -23,6 +23,7 @@ from __future__ import annotations
 import enum
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from blake3 import blake3
@@ -106,8 +107,7 @@ class Format:
     def __init__(self, number: int, salt: bytes, *, step_bytes: int = SHARE_STEP_BYTES) -> None:
         self.number = number
         self.step_bytes = step_bytes
-        self.mark = derive_key(_MARK_CONTEXT, salt)[:8]
-        self._key = derive_key(_CHECK_CONTEXT, salt)
+        self.mark, self._key = _mark_and_key(salt)
 
     @property
     def first_place(self) -> int:
@@ -148,6 +148,11 @@ class Format:
         hasher = blake3(_PLACE.pack(self.number, place) + fixed, key=self._key)
         hasher.update(meta)
         return hasher.digest()
+
+
+@lru_cache(maxsize=64)
+def _mark_and_key(salt: bytes) -> tuple[bytes, bytes]:
+    return derive_key(_MARK_CONTEXT, salt)[:8], derive_key(_CHECK_CONTEXT, salt)
 
 
 _KINDS: Final = {int(kind): kind for kind in EntryKind}

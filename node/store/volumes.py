@@ -27,6 +27,7 @@ from node.store.layout import DropWork, Layout, PutWork, Work, lay_out
 from node.store.recover import Scan
 from node.store.shares import DiskState, DiskUsage, ShareKey, Tombstone
 from node.store.volume import Format, pack_header
+from protocol.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -96,9 +97,16 @@ class DiskVolumes:
         outcomes: list[Outcome] = []
         while len(outcomes) < len(works):
             outcomes += self._append_some(works[len(outcomes) :])
-        if self.index.lags:
-            self.index.flush()
+        self._flush_when_due()
         return outcomes
+
+    def _flush_when_due(self) -> None:
+        try:
+            if self.index.lags:
+                self.index.flush()
+        except Unavailable as error:
+            # The index's own disk is full. It may lag: what it lacks is read from the volumes at the next start.
+            log.warning("index-lags", disk=self.config.path, reason=str(error))
 
     def _append_some(self, works: Sequence[Work]) -> list[Outcome]:
         """As `append`, up to where a share would be put and deleted in one batch, which has no order for that."""
@@ -257,6 +265,8 @@ class DiskVolumes:
 
     def close(self) -> None:
         """Bring the index up to date, so that the next start has nothing to read."""
-        self.index.flush()
-        self.index.close()
-        self.handles.close()
+        try:
+            self.index.flush()
+        finally:
+            self.index.close()
+            self.handles.close()

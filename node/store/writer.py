@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from node.host.ports import Threads
-from node.store.layout import Work
+from node.store.layout import RebuildWork, Work
 from node.store.volumes import Outcome
 from protocol.errors import MaillonError, Unavailable
 
@@ -28,7 +28,7 @@ _ENTRIES_MAX = 256
 class _Ticket:
     """Somebody waiting for his work."""
 
-    work: Work
+    work: Work | RebuildWork
     done: trio.Event = field(default_factory=trio.Event)
     outcome: Outcome = Outcome.FAILING
     error: MaillonError | None = None
@@ -38,7 +38,11 @@ class DiskWriter:
     """`append` is called in a thread, one batch at a time, and says what became of each work."""
 
     def __init__(
-        self, threads: Threads, append: Callable[[Sequence[Work]], list[Outcome]], *, batch_bytes_max: int
+        self,
+        threads: Threads,
+        append: Callable[[Sequence[Work | RebuildWork]], list[Outcome]],
+        *,
+        batch_bytes_max: int,
     ) -> None:
         self._threads = threads
         self._append = append
@@ -51,7 +55,7 @@ class DiskWriter:
     def queued_bytes(self) -> int:
         return sum(ticket.work.size_bytes for ticket in self._queue)
 
-    async def submit(self, work: Work) -> Outcome:
+    async def submit(self, work: Work | RebuildWork) -> Outcome:
         """What became of `work`, once that is durable.
 
         Raises:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from node.host.index import SqliteIndex
 from node.host.ports import Buffer, File, Host
-from protocol.errors import OverLimit
+from protocol.errors import Damaged, OverLimit, Unavailable
 
 R = TypeVar("R")
 
@@ -61,6 +61,8 @@ class Machine:
         self.sync_errors: list[int] = []
         self.write_errors: list[int] = []
         self.holes = True
+        self.index_is_full = False
+        self.opened: list[MemoryIndex] = []
         self.free_bytes = 2**40
         self.now_s = 1_000
         self.points: list[str] = []
@@ -107,7 +109,14 @@ class Machine:
         copies = self.indexes.setdefault(path, [])
         if copies:
             connection.deserialize(copies[-1])
-        return MemoryIndex(self, connection, copies, path.name)
+        index = MemoryIndex(self, connection, copies, path.name)
+        self.opened.append(index)
+        return index
+
+    def break_indexes(self) -> None:
+        """From now on every index that is open says that it is damaged."""
+        for index in self.opened:
+            index.is_broken = True
 
 
 class MemoryIndex(SqliteIndex):
@@ -118,8 +127,24 @@ class MemoryIndex(SqliteIndex):
         self._machine = machine
         self._memory = connection
         self._copies = copies
+        self.is_broken = False
+
+    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        self._check()
+        return super().execute(statement, parameters)
+
+    def execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+        self._check()
+        super().execute_many(statement, rows)
+
+    def _check(self) -> None:
+        if self.is_broken:
+            raise Damaged("index-damaged", index=self._name, reason="injected")
 
     def commit(self) -> None:
+        self._check()
+        if self._machine.index_is_full:
+            raise Unavailable("index-full", index=self._name)
         self._machine.operate()
         super().commit()
         self._copies.append(self._memory.serialize())

@@ -254,6 +254,40 @@ async def test_an_index_that_points_to_a_wrong_place_is_corrected() -> None:
         assert (await store.held([block_of(1).block])) == (1,)
 
 
+@pytest.mark.parametrize("first", ["read", "held", "put", "delete", "list"])
+async def test_an_index_that_breaks_while_the_store_runs_is_made_anew(first: str) -> None:
+    machine = Machine(1)
+    await filled(machine)
+    async with running(machine) as store:
+        machine.break_indexes()
+        if first == "read":
+            assert await readable(store, *range(5)) == [0, 1, 2, 3, 4]
+        elif first == "held":
+            assert await store.held([block_of(3).block]) == (1,)
+        elif first == "put":
+            await put(store, 7)
+        elif first == "delete":
+            await store.delete_share(block_of(0).block, 0)
+            await put(store, 0)
+        else:
+            assert len(await store.list_shares(None, 10)) == 5
+        await put(store, 8)
+        assert await readable(store, *range(5), 8) == [0, 1, 2, 3, 4, 8]
+    async with running(machine) as store:
+        assert await readable(store, *range(5), 8) == [0, 1, 2, 3, 4, 8]
+
+
+async def test_an_index_without_room_only_lags() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        machine.index_is_full = True
+        await put(store, 0, 1, 2)
+        assert await readable(store, 0, 1, 2) == [0, 1, 2]
+        machine.index_is_full = False
+    async with running(machine) as store:
+        assert await readable(store, 0, 1, 2) == [0, 1, 2]
+
+
 async def test_an_index_of_another_disk_is_not_believed() -> None:
     machine, other = Machine(1), Machine(2)
     await filled(machine)
