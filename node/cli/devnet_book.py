@@ -146,14 +146,26 @@ async def stop(node: DevNode, how: signal.Signals) -> None:
     os.kill(node.pid, how)
     with trio.move_on_after(STOP_S) as waiting:
         await _gone(node)
-    if waiting.cancelled_caught:
+    if waiting.cancelled_caught and _lives(node):
         os.kill(node.pid, signal.SIGKILL)
         await _gone(node)
 
 
 async def _gone(node: DevNode) -> None:
-    while _lives(node):  # noqa: ASYNC110 (another program's lock offers nothing to wait on)
+    """Wait until the lock is free, and then, as the process still has a little to do, for its end."""
+    while _lives(node) or not has_ended(node.pid):  # noqa: ASYNC110 (nothing of another program's to wait on)
         await trio.sleep(POLL_S)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone, or only waits for somebody to take its exit status."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except ProcessLookupError:
+        return True
+    except FileNotFoundError:
+        return Path("/proc/self").exists()
 
 
 def _lives(node: DevNode) -> bool:

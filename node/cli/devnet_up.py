@@ -91,9 +91,9 @@ async def _up(session: Session, folder: Path, wanted: Wanted) -> Devnet:
     _say(session, _("Founded {name}; starting {count} nodes.").format(name=founded.name, count=len(devnet.nodes)))
     devnet = _start(folder, devnet, [first.name])
     await wait_answering(devnet.nodes[:1], timeout_s=wanted.timeout)
-    async with trio.open_nursery() as nursery:
-        for token, node in zip(await invite(first, len(others)), others, strict=True):
-            nursery.start_soon(join_federation, Path(node.dir), token)
+    heads = len({node.organisation for node in devnet.nodes}) - 1
+    await _join(first, others[:heads])
+    await _join(first, others[heads:])
     devnet = _start(folder, devnet, [node.name for node in others])
     await wait_healthy(devnet.nodes, timeout_s=wanted.timeout)
     _say(session, _("All nodes see each other; admitting the organisations."))
@@ -103,6 +103,13 @@ async def _up(session: Session, folder: Path, wanted: Wanted) -> Devnet:
         devnet = dataclasses.replace(devnet, namespace=DevNamespace(NAMESPACE, first.name, recovery))
     save_book(folder, devnet)
     return devnet
+
+
+async def _join(inviter: DevNode, newcomers: list[DevNode]) -> None:
+    """All at once: the first nodes of their organisations, or, once these are known, the further ones."""
+    async with trio.open_nursery() as nursery:
+        for token, node in zip(await invite(inviter, len(newcomers)), newcomers, strict=True):
+            nursery.start_soon(join_federation, Path(node.dir), token)
 
 
 def _make_nodes(folder: Path, wanted: Wanted) -> tuple[DevNode, ...]:

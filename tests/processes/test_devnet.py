@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from node.cli.devnet_book import has_ended
 from node.cli.exits import CODES
 from tests.support.devnet import Devnet, devnet, maillon, succeed
 
@@ -25,14 +25,6 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
         yield running
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_up_prints_one_document_that_is_the_contract(six: Devnet) -> None:
     described = six.described
     assert set(described) == {"nodes", "namespace", "s3"}
@@ -41,7 +33,7 @@ def test_up_prints_one_document_that_is_the_contract(six: Devnet) -> None:
     assert len(described["nodes"]) == 6
     for node in described["nodes"]:
         assert set(node) == {"name", "id", "organisation", "zone", "pid", "dir", "address"}
-        assert is_alive(node["pid"])
+        assert not has_ended(node["pid"])
         assert Path(node["dir"]).is_dir()
     assert len({node["organisation"] for node in described["nodes"]}) == 6
     assert len({node["zone"] for node in described["nodes"]}) == 6
@@ -137,7 +129,7 @@ def test_up_in_the_same_folder_is_refused_and_harms_nothing(six: Devnet) -> None
     ran = maillon("devnet", "up", "--dir", six.folder, "--json")
     assert ran.code == CODES["refused"]
     assert ran.problem == "devnet-exists"
-    assert all(is_alive(node["pid"]) for node in six.described["nodes"])
+    assert all(not has_ended(node["pid"]) for node in six.described["nodes"])
 
 
 def test_two_wiped_nodes_lose_nothing_and_come_back(six: Devnet, tmp_path: Path) -> None:
@@ -161,7 +153,7 @@ def test_down_stops_every_process_and_wipe_removes_the_folders(tmp_path: Path) -
     with devnet(tmp_path / "two", "--nodes", "2") as running:
         pids = [node["pid"] for node in running.described["nodes"]]
         succeed("devnet", "down", "--dir", running.folder)
-        assert not any(is_alive(pid) for pid in pids)
+        assert all(has_ended(pid) for pid in pids)
         assert json.loads((running.folder / "devnet.json").read_text())["nodes"]
         succeed("devnet", "down", "--dir", running.folder, "--wipe")
         assert list(running.folder.iterdir()) == []
