@@ -83,6 +83,8 @@ class Gossip:
         self._due_came = trio.Event()
         self._tries: OrderedDict[bytes, tuple[int, Trie]] = OrderedDict()
         self._edition = 0
+        # A peer with ever new salts keeps one thread busy with tries, not all of them.
+        self._building = trio.Lock()
         self.settled = trio.Event()
 
     async def run(self) -> None:
@@ -166,8 +168,9 @@ class Gossip:
         question = reconcile.decode_question(exchange.decode(Reconcile).message)
         edition, trie = self._tries.pop(question.salt, (-1, None))
         if trie is None or (edition != self._edition and any(not query.path for query in question.queries)):
-            edition = self._edition
-            trie = await self._host.threads.run_blocking(Trie, question.salt, self._view.ids())
+            async with self._building:
+                edition = self._edition
+                trie = await self._host.threads.run_blocking(Trie, question.salt, self._view.ids())
         self._tries[question.salt] = (edition, trie)
         while len(self._tries) > TRIES_KEPT:
             self._tries.popitem(last=False)

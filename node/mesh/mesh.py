@@ -32,7 +32,7 @@ from node.net.identity import Credentials
 from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId
 from protocol.keys.signing import SigningKey
-from protocol.members.cards import NodeCard
+from protocol.members.cards import NodeCard, NodeState
 from protocol.members.facts import NodeFacts
 from protocol.members.records import Record
 from protocol.members.swim import Change, Status, Swim
@@ -178,7 +178,15 @@ class Mesh:
         return self.version
 
     async def leave(self) -> None:
-        """Tell all who answer that this node goes away, so that nobody waits for it; it may come back later."""
+        """Say for all to know that this node is leaving: it serves what it holds, and is given nothing new."""
+        await self.declare(NodeState.LEAVING)
+
+    async def declare(self, state: NodeState) -> None:
+        """Say on this node's card that it is active, leaving, or left; it stays so after a restart."""
+        await self._own_card.declare(state)
+
+    async def goodbye(self) -> None:
+        """Tell all who answer that this node stops now, so that nobody waits for it; it comes back when it starts."""
         await self._prober.farewell()
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -257,7 +265,7 @@ class Mesh:
         for node, facts in self._members.items():
             if node in before and before[node].addresses != facts.addresses:
                 self._peers.forgive(node)
-        self.swim.set_members(self._members)
+        self.swim.set_members(node for node, facts in self._members.items() if facts.state is not NodeState.LEFT)
         self._peers.enforce()
         if self._members.keys() - before.keys():
             self._prober.hurry()

@@ -30,7 +30,7 @@ from protocol.wire.envelopes import Carriage, Role
 T = TypeVar("T")
 
 HANDSHAKES_MAX = 128
-JOINERS_MAX = 8
+JOINERS_MAX = 64
 
 _log = structlog.get_logger(__name__)
 
@@ -326,7 +326,7 @@ class Peers:
             if route is not None and connection in route.connections:
                 route.connections.remove(connection)
                 route.dialled = None if route.dialled is connection else route.dialled
-                if not route.connections:
+                if not route.connections and connection.cause is not None:
                     self._lost(node)
 
     async def _hold_joiner(self, connection: Connection) -> None:

@@ -70,7 +70,7 @@ class Prober:
         return answered
 
     async def farewell(self) -> None:
-        """Tell everybody who answers that this node leaves."""
+        """Tell everybody who answers that this node stops."""
         told = self._swim.live()
         self._swim.leave()
         async with trio.open_nursery() as nursery:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
+from protocol.limits import CALL_BYTES_MAX, RECORD_BYTES_MAX, UNKNOWN_RECORDS_PER_ORGANISATION_MAX
+from protocol.members.records import encode_record, sign_record
 from protocol.members.swim import Status
 from sim.host.network import Conditions
 from tests.support.village import Village, in_a_village
@@ -71,11 +73,11 @@ def test_a_killed_process_is_noticed_sooner_than_a_silent_machine() -> None:
     in_a_village(main)
 
 
-def test_a_node_that_leaves_is_left_at_once_and_nobody_suspects_it() -> None:
+def test_a_node_that_says_goodbye_is_left_at_once_and_nobody_suspects_it() -> None:
     async def main(village: Village) -> None:
         await village.grow(4)
         await village.until(village.agree)
-        await village.meshes[2].leave()
+        await village.meshes[2].goodbye()
         village.kill(2)
         assert await village.until(lambda: village.all_see(2, Status.LEFT)) < 3
         await trio.sleep(60)
@@ -123,3 +125,27 @@ def test_a_link_cut_between_two_leaves_both_alive_for_all() -> None:
         assert village.agree()
 
     in_a_village(main)
+
+
+def test_more_records_than_one_message_holds_reach_newcomers_and_old_members() -> None:
+    async def main(village: Village) -> None:
+        await village.grow(2)
+        await village.until(village.agree)
+        await say_much(village, 1)
+        large = sum(len(encode_record(record)) for record in village.meshes[1].view.records())
+        assert large > CALL_BYTES_MAX
+        await village.join(3)
+        await village.start(3)
+        await village.until(village.agree)
+
+    in_a_village(main)
+
+
+async def say_much(village: Village, author: int) -> None:
+    """As many records of a kind of the future as one author may have, each of them large."""
+    key, kind = village.parties[author].key, 40_000
+    for number in range(UNKNOWN_RECORDS_PER_ORGANISATION_MAX):
+        subject = number.to_bytes(32, "big")
+        await village.meshes[author].publish(
+            sign_record(key, village.federation, kind, 1, subject, bytes(RECORD_BYTES_MAX - 512))
+        )

@@ -11,6 +11,7 @@ from node.mesh.config import MeshConfig
 from node.mesh.records_file import RECORDS_PATH
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.ids import BlockId
+from protocol.members.cards import NodeState
 from protocol.members.governance import expel_node, expel_organisation
 from protocol.members.records import RecordKind
 from protocol.members.swim import Status
@@ -237,5 +238,58 @@ def test_connections_nobody_uses_are_closed_and_dialled_again_when_needed() -> N
         assert any(not peer.connected for mesh in village.meshes.values() for peer in mesh.peers())
         assert village.agree()
         assert await ask(village, 1, 3) == (7,)
+
+    in_a_village(main)
+
+
+def test_closing_an_idle_connection_is_no_sign_of_death() -> None:
+    async def main(village: Village) -> None:
+        for number in range(1, 4):
+            village.configs[number] = replace(MeshConfig(listen=address_of(number)), idle_close_s=0.01)
+        await village.grow(3)
+        await village.until(village.agree)
+        seen: list[Status] = []
+        for _ in range(60):
+            await trio.sleep(1)
+            seen += [mesh.swim.status(peer.node) for mesh in village.meshes.values() for peer in mesh.peers()]
+        assert set(seen) == {Status.ALIVE}
+
+    in_a_village(main)
+
+
+def states(village: Village, of: int) -> set[NodeState | None]:
+    facts = [mesh.view.node(village.node(of)) for mesh in village.meshes.values()]
+    return {None if each is None else each.state for each in facts}
+
+
+def test_a_node_that_leaves_goes_on_serving_and_stays_leaving_over_a_restart() -> None:
+    async def main(village: Village) -> None:
+        await village.grow(3)
+        await village.until(village.agree)
+        await village.meshes[3].leave()
+        await village.until(lambda: states(village, 3) == {NodeState.LEAVING})
+        assert village.agree()
+        assert await ask(village, 1, 3) == (7,)
+        village.kill(3)
+        await village.start(3)
+        await trio.sleep(30)
+        assert states(village, 3) == {NodeState.LEAVING}
+        await village.meshes[3].declare(NodeState.ACTIVE)
+        await village.until(lambda: states(village, 3) == {NodeState.ACTIVE})
+
+    in_a_village(main)
+
+
+def test_a_node_that_left_is_not_probed_any_more() -> None:
+    async def main(village: Village) -> None:
+        await village.grow(3)
+        await village.until(village.agree)
+        out = village.node(3)
+        await village.meshes[3].declare(NodeState.LEFT)
+        await village.until(lambda: states(village, 3) == {NodeState.LEFT})
+        village.kill(3)
+        await trio.sleep(30)
+        assert all(out not in mesh.live() for mesh in village.meshes.values())
+        assert all(mesh.swim.status(out) is Status.UNKNOWN for mesh in village.meshes.values())
 
     in_a_village(main)
