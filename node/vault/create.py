@@ -94,7 +94,7 @@ async def _announce(tools: TenancyTools, secrets: GatewaySecrets, opening: Openi
         journal_holders=opening.holders,
         journal_quorum=opening.w,
     )
-    record = make_namespace_card(secrets.writer_key, view.federation, card)
+    record = make_namespace_card(secrets.writer_key, view.federation, card, gateway_key=tools.node_key)
     await tools.mesh.publish(record)
     async with trio.open_nursery() as nursery:
         for node in sorted(tools.mesh.live() - {tools.mesh.me}):

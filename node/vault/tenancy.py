@@ -30,6 +30,7 @@ from node.vault.spread import Spreader, SpreadTimes
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import Engine
 from protocol.errors import MaillonError, Unavailable
+from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules, rules_for
 from protocol.namespace.journal import decode_opening
 
@@ -41,6 +42,7 @@ class TenancyTools:
     """What all tenancies of a node share."""
 
     host: Host
+    node_key: SigningKey
     mesh: Mesh
     journals: JournalStore
     engine: Engine

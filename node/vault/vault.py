@@ -8,6 +8,7 @@ over to the module that does the work. Walk a PUT from here: `put` → `put.put_
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import trio
@@ -46,6 +47,9 @@ from protocol.limits import KEY_BYTES_MAX
 from protocol.namespace.changes import BucketCreated, Metadata, ObjectDeleted
 from protocol.wire.envelopes import Carriage
 
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, the part that is about letters.
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
 
 @dataclass(frozen=True, slots=True)
 class VaultConfig:
@@ -83,6 +87,7 @@ class Vault:
         )
         self._tools = TenancyTools(
             host=host,
+            node_key=node_key,
             mesh=mesh,
             journals=journals,
             engine=engine,
@@ -139,7 +144,7 @@ class Vault:
 
     async def put(self, path: ObjectPath, source: Source, *, metadata: tuple[Metadata, ...] = ()) -> ObjectStat:
         """Store the source's bytes under the path, durably; see `node.vault.put`."""
-        _require_key(path)
+        _require_names(path)
         tenancy, serving = self._at(path.namespace)
         if path.bucket not in {bucket.bucket for bucket in await serving.catalog.buckets()}:
             created = BucketCreated(path.bucket, self._tools.host.wall.now_s())
@@ -211,8 +216,10 @@ class Vault:
         return Missing("namespace-missing", namespace=name or "")
 
 
-def _require_key(path: ObjectPath) -> None:
-    """Refuse what the catalog could not name, before any byte is stored."""
-    key = path.key.encode("utf-8", errors="replace")
-    if not 1 <= len(key) <= KEY_BYTES_MAX:
-        raise Refused("object-key", size_bytes=len(key), limit_bytes=KEY_BYTES_MAX)
+def _require_names(path: ObjectPath) -> None:
+    """Refuse names that S3 would refuse later, before any byte is stored."""
+    if _BUCKET_NAME.fullmatch(path.bucket) is None:
+        raise Refused("bucket-name", bucket=path.bucket[:64])
+    size_bytes = len(path.key.encode("utf-8", errors="replace"))
+    if not 1 <= size_bytes <= KEY_BYTES_MAX:
+        raise Refused("object-key", size_bytes=size_bytes, limit_bytes=KEY_BYTES_MAX)
