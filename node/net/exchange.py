@@ -215,6 +215,7 @@ class Asking(_End):
         complete = self._ended_there or (self._reply is not None and self.incoming.complete)
         if not complete and self._job is not None and self._job.begun:
             self._link.send_soon(frame_of(FrameType.CANCEL, self.id))
+        self._into = self._job = None
 
     # -- what the connection's reader calls
 

@@ -165,6 +165,7 @@ class Incoming:
         """Nobody will receive any more; `released` must be awaited before the buffer is used again."""
         self._closed = True
         self._buffer = None
+        self._grant = _no_grant  # and with it the exchange's reference to itself, so that its memory is free at once
         self._opened.set()
         self._budget.give(self._kept_bytes)
         self._kept.clear()
@@ -316,3 +317,7 @@ class Incoming:
         if short >= _GRANT_STEP_BYTES or (last and short > 0):
             self._outstanding_bytes += short
             self._grant(short)
+
+
+def _no_grant(_credit_bytes: int) -> None:
+    """Nobody receives any more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -212,6 +214,32 @@ async def test_a_receiver_with_room_is_granted_it_in_large_steps() -> None:
             await asking.finish()
             await asking.reply(Done)
     assert 1 <= len(windows) <= 2 * size_bytes // EXCHANGE_WINDOW_BYTES + 1
+
+
+async def test_buffers_are_let_go_at_once_not_by_the_garbage_collector() -> None:
+    free: list[str] = []
+
+    async def handler(exchange: Exchange) -> None:
+        kept = bytearray(exchange.payload_bytes or 0)
+        await exchange.receive_into(memoryview(kept))
+        await exchange.answer(Done(), [kept])
+        kept.append(0)  # refused while anybody still looks at it
+        free.append("the handler's")
+
+    async def ask(connection: Connection, payload: bytearray, room: bytearray) -> None:
+        await connection.ask(1, Say(""), Done, deadline_s=5, payload=[payload], into=memoryview(room))
+
+    payload, room = bytearray(MIB), bytearray(MIB)
+    async with connected(handler) as (alice, _):
+        gc.disable()
+        try:
+            await ask(alice, payload, room)
+            await wait_all_tasks_blocked()
+            payload.append(0)
+            room.append(0)
+            assert free == ["the handler's"]
+        finally:
+            gc.enable()
 
 
 async def test_a_share_in_one_window_needs_no_window_frame() -> None:
