@@ -10,15 +10,17 @@ it the head may have reached the disk without its payload, so there they are ver
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from node.host.direct import PAGE_BYTES
 from node.host.ports import File
-from node.store.volume import HEAD_BYTES, Format, Head
+from node.store.volume import HEAD_BYTES, Format, Head, rounded
 from protocol.limits import KIB, MIB
 
-_FIRST_READ_BYTES: Final = 4 * KIB
+_WINDOW_BYTES: Final = 256 * KIB
 _SEARCH_BYTES: Final = 1 * MIB
 
 
@@ -41,6 +43,30 @@ class Gap:
     size_bytes: int
 
 
+class _Window:
+    """The bytes around the last look: small entries share one read, and large ones are not read for their heads."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._buffer = memoryview(mmap.mmap(-1, _WINDOW_BYTES))
+        self._start = 0
+        self._filled_bytes = 0
+
+    def at(self, place: int, size_bytes: int) -> memoryview:
+        """`size_bytes` from `place`, valid until the next call; less at the end of the file."""
+        skip = place - self._start
+        if not 0 <= skip <= self._filled_bytes - size_bytes:
+            page = place - place % PAGE_BYTES
+            wanted_bytes = rounded(place - page + size_bytes, PAGE_BYTES)
+            if wanted_bytes > _WINDOW_BYTES:
+                return memoryview(_read(self._file, place, size_bytes))
+            if 0 <= page - self._start <= 2 * _WINDOW_BYTES:
+                wanted_bytes = _WINDOW_BYTES
+            self._filled_bytes = self._file.read_into(page, self._buffer[:wanted_bytes])
+            self._start, skip = page, place - page
+        return self._buffer[skip : min(skip + size_bytes, self._filled_bytes)]
+
+
 @dataclass(slots=True)
 class Scan:
     """Iterate `entries()` to its end, then read the rest."""
@@ -52,6 +78,10 @@ class Scan:
     size_bytes: int = 0
     end_bytes: int = 0
     gaps: list[Gap] = field(default_factory=list)
+    _window: _Window = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._window = _Window(self.file)
 
     def entries(self, payload_is_good: Callable[[Entry], bool]) -> Iterator[Entry]:
         """Every entry that is whole. `payload_is_good` is asked about those above the watermark known by then."""
@@ -89,13 +119,11 @@ class Scan:
         return max(self.end_bytes, min(self.durable_bytes, self.size_bytes))
 
     def _entry_at(self, place: int) -> Entry | None:
-        raw = _read(self.file, place, _FIRST_READ_BYTES)
-        head = self.format.parse(raw)
+        head = self.format.parse(self._window.at(place, HEAD_BYTES))
         if head is None or place + self.format.entry_bytes(head) > self.size_bytes:
             return None
-        if HEAD_BYTES + head.meta_bytes > len(raw):
-            raw = _read(self.file, place, HEAD_BYTES + head.meta_bytes)
-        meta = raw[HEAD_BYTES : HEAD_BYTES + head.meta_bytes]
+        raw = self._window.at(place, HEAD_BYTES + head.meta_bytes)
+        meta = bytes(raw[HEAD_BYTES:])
         if len(meta) < head.meta_bytes or not self.format.is_good(place, raw, meta):
             return None
         payload_place = place + self.format.front_bytes(head.meta_bytes)
