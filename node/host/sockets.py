@@ -16,7 +16,7 @@ from node.host.ports import Buffer
 from protocol.errors import Unavailable
 
 _YIELD_AFTER_BYTES = 1 << 20
-_CALL_WEIGHT_BYTES = 1 << 14
+_CALL_WEIGHT_BYTES = 1 << 12
 _PARTS_PER_CALL = 256
 
 
@@ -44,7 +44,7 @@ class OpenSocket:
             return None
         except OSError as error:
             raise self._broken(error) from error
-        self._work_bytes += count + _CALL_WEIGHT_BYTES
+        self.count_work(count)
         return count
 
     def send_now(self, parts: list[memoryview]) -> int | None:
@@ -55,7 +55,7 @@ class OpenSocket:
             return None
         except OSError as error:
             raise self._broken(error) from error
-        self._work_bytes += count + _CALL_WEIGHT_BYTES
+        self.count_work(count)
         return count
 
     async def receive_into(self, buffer: memoryview) -> int:
@@ -69,22 +69,32 @@ class OpenSocket:
     async def send(self, parts: list[memoryview]) -> None:
         """Send all of the parts. Whoever calls holds the sending turn."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._torn:
-            raise Unavailable("stream-broken", reason="a send was cut short")
+        self.check_sendable()
         rest = [part for part in parts if len(part)]
-        self._torn = True
+        self.tear()
         while rest:
             count = self.send_now(rest)
             if count is None:
-                await self._wait_writable()
+                await self.wait_writable()
             else:
                 rest = _after(rest, count)
-        self._torn = False
+        self.mend()
         await self.yield_if_due()
 
+    def check_sendable(self) -> None:
+        if self._torn:
+            raise Unavailable("stream-broken", reason="a send was cut short")
+
     def tear(self) -> None:
-        """Refuse every later send: the peer has, or may have, half a message."""
+        """Refuse every later send, until `mend` says that this one was finished: the peer may have half of it."""
         self._torn = True
+
+    def mend(self) -> None:
+        self._torn = False
+
+    def count_work(self, count_bytes: int) -> None:
+        """Say that something was moved without waiting."""
+        self._work_bytes += count_bytes + _CALL_WEIGHT_BYTES
 
     def close(self) -> None:
         """Wake whoever waits and close; closing twice does nothing."""
@@ -100,7 +110,7 @@ class OpenSocket:
             raise self._broken(error) from error
         self._work_bytes = 0
 
-    async def _wait_writable(self) -> None:
+    async def wait_writable(self) -> None:
         try:
             await trio.lowlevel.wait_writable(self._socket)
         except (trio.ClosedResourceError, ValueError, OSError) as error:
