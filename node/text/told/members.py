@@ -67,4 +67,15 @@ TOLD: Mapping[str, str] = {
     "stranger": N_("A node that is no member may only ask to join."),
     "swim-update": _BAD_RECORD,
     "view-full": N_("The federation has more than {limit} records, the most that this program keeps."),
+    "join-card": N_("A newcomer must bring its {card}. Join with the organisation's first node before its others."),
+    "join-incomplete": N_(
+        "Not all records of the federation {federation} came. Join again with the same invitation."
+    ),
+    "join-invitation": N_("The card of {organisation} names another invitation than the one shown."),
+    "joining-closed": N_("The charter admits nobody new."),
+    "organisation-expelled": N_("{organisation} was expelled from the federation."),
+    "sponsor-full": N_(
+        "The inviting organisation already vouches for {limit} that are not admitted. Admit some of them first."
+    ),
+    "sponsor-not-admitted": N_("{organisation} is not admitted itself yet, so it cannot invite others."),
 }

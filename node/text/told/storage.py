@@ -56,9 +56,7 @@ TOLD: Mapping[str, str] = {
     "journal-chain": N_(
         "The journal of {namespace} is broken at entry {position} of epoch {epoch}; it was not believed."
     ),
-    "journal-fork": N_(
-        "The journal of {namespace} has two entries at position {position} of epoch {epoch}. One is false."
-    ),
+    "journal-fork": N_("The journal of {namespace} has two entries at position {position}. One is false."),
     "journal-gap": N_("An entry at {first} was offered where the copy ends at {length}."),
     "journal-holders-too-few": N_(
         "The journal needs {needed} members to hold it and {found} answer. Start more nodes, or invite members."
@@ -112,4 +110,52 @@ TOLD: Mapping[str, str] = {
     "store-full": N_("The disks of that node are full, or its capacity is used up."),
     "volume-header": N_("A volume's first bytes are not a volume's. It was set aside."),
     "volume-version": N_("A volume has the format {version}, unknown to this program. Use the one that wrote it."),
+    "bucket-name": N_("`{bucket}` cannot be a bucket name: use 3 to 63 small letters, digits, dots and hyphens."),
+    "entry-changes": N_("An append of {count} changes is more than the {limit} that one entry holds."),
+    "entry-missing": N_(
+        "No holder that answers has entry {position} of the journal of {namespace}. Start more nodes, then try again."
+    ),
+    "entry-unreadable": N_("Entry {position} of the journal of {namespace} does not open with this node's keys."),
+    "gateway-not-member": N_("The gateway of {namespace} is no member any more, so nothing new is kept for it."),
+    "journal-answer": N_("{node} answered about the journal with something impossible; it was not believed."),
+    "journal-append": N_("The sizes of the entries offered do not add up to {size_bytes}."),
+    "journal-append-size": N_("{size_bytes} of entries were offered at once; at most {limit_bytes} may be."),
+    "journal-closed": N_("The journal of {namespace} is being closed. Try again in a moment."),
+    "journal-damaged": N_(
+        "The copy of the journal of {namespace} is damaged at entry {position} of epoch {epoch}; others must serve."
+    ),
+    "journal-epoch": N_("Epoch {epoch} of the journal of {namespace} is not held here."),
+    "journal-head": N_("{node} shows a journal that is not this one after {length} entries; it was not believed."),
+    "journal-holders-away": N_(
+        "The journal of {namespace} needs {needed} holders and {answering} answer. Away: {away}. Start those "
+        "nodes, then try again."
+    ),
+    "journal-local": N_(
+        "This node's own copy of the journal of {namespace} ends at {length}, not {expected}: its disk may be"
+        " failing."
+    ),
+    "journal-not-holder": N_("This node was not chosen to hold epoch {epoch} of the journal of {namespace}."),
+    "journal-not-ready": N_(
+        "The journal of {namespace} waits for {needed} of its holders. Away: {away}. Start those nodes, then "
+        "try again."
+    ),
+    "journal-opening-other": N_(
+        "Another opening of epoch {epoch} of {namespace} is held already; this one was refused."
+    ),
+    "journal-unacknowledged": N_(
+        "The change to {namespace} reached fewer than {needed} holders of its journal in time, so it is not "
+        "certain. Away: {away}. Look whether it is there before repeating it."
+    ),
+    "journal-writer": N_("Somebody who is not its writer offered epoch {epoch} of the journal of {namespace}."),
+    "label-writer": N_("A share was offered in the name of {namespace} by somebody who is not its writer."),
+    "namespace-unknown": N_(
+        "The namespace {namespace} is not known here yet. Its card comes by gossip: try again in a moment."
+    ),
+    "payload-slow": N_("The {size_bytes} announced did not come in time."),
+    "placing-elsewhere": N_("Share {index} of block {block} belongs on another node."),
+    "placing-unlawful": N_("Block {block} may not be placed so: {reasons}."),
+    "quota-reached": N_(
+        "The organisation {organisation} has used its room here: {used_bytes} of {allowed_bytes}. More comes "
+        "with admission, or with capacity that it offers."
+    ),
 }

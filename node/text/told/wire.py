@@ -71,4 +71,9 @@ TOLD: Mapping[str, str] = {
     "stream-broken": N_("The connection broke ({reason}). Try again."),
     "stream-unbound": N_("The connection is not protected by TLS, so nobody can be proven there; it was closed."),
     "unix-path-too-long": N_("The path {path} is too long for a socket. Choose a shorter folder with --dir."),
+    "bulk-busy": N_("There are too many plain connections already; the bytes go through TLS instead."),
+    "bulk-lost": N_("The plain connection for sealed bytes was lost; the bytes go through TLS instead."),
+    "bulk-none": N_("That node takes no plain connections; the bytes go through TLS instead."),
+    "bulk-token": N_("A plain connection came without its token and was closed."),
+    "request-head": _BROKEN_PEER,
 }
