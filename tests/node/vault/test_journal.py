@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -400,6 +401,29 @@ class TestStart:
         async with stage.running() as (writer, _):
             with pytest.raises(Unavailable, match="journal-not-ready"):
                 await writer.append([BUCKET])
+
+    @pytest.mark.parametrize("liar_says", ["stands-still", "shows-nothing", "garbles"])
+    @pytest.mark.parametrize(("absent", "liar", "slow"), list(itertools.permutations((1, 2, 3))))
+    async def test_an_acknowledged_entry_survives_our_disk_one_absent_holder_and_one_liar(
+        self, clock: MockClock, absent: int, liar: int, slow: int, liar_says: str
+    ) -> None:
+        stage = scene()
+        async with stage.running() as (writer, _):
+            await writer.append([BUCKET])
+            await until(stage.agree)
+            for number, delay_s in ((1, 0.01), (2, 0.02), (3, 0.5), (4, 4), (5, 4)):
+                stage.mesh.holders[node(number)].delay_s = delay_s
+            await writer.append([object_put("photos", "precious", 1)])
+        stage.own.forget()
+        for holder in stage.mesh.holders.values():
+            holder.delay_s = 0.01
+        # The only honest holder that has it and answers is slower than the start likes to wait for stragglers.
+        stage.mesh.holders[node(slow)].delay_s = 2 * TIMERS.tails_grace_s
+        stage.set_mood("away", absent)
+        stage.set_mood(liar_says, liar)
+        async with stage.running() as (writer, catalog):
+            await writer.append([BUCKET])
+            assert (await catalog.stat("photos", "precious")).key == "precious"
 
     async def test_it_waits_for_enough_holders_and_names_the_others(self, clock: MockClock) -> None:
         stage = scene()
