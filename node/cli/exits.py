@@ -13,10 +13,12 @@
 | 8 | missing: what was asked for is not here |
 | 9 | damaged: data on this machine is not what was written, or a disk refused |
 | 130 | interrupted |
+| 141 | whoever read the output closed it |
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +41,7 @@ CODES: Mapping[str, int] = {
     "damaged": 9,
 }
 INTERRUPTED = 130
+READER_GONE = 141
 
 
 @contextmanager
@@ -48,6 +51,10 @@ def guard(output: Output) -> Iterator[None]:
         yield
     except (MaillonError, OSError, KeyboardInterrupt, BaseExceptionGroup) as raised:
         found = _first_known(raised)
+        if isinstance(found, BrokenPipeError):
+            # Whoever read our output has seen enough; Python would complain once more while it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(READER_GONE)
         if isinstance(found, KeyboardInterrupt):
             click.echo(_("Interrupted."), err=True)
             sys.exit(INTERRUPTED)
@@ -65,12 +72,10 @@ def tell(output: Output, error: MaillonError) -> None:
     click.echo(told, err=True)
 
 
-def _first_known(raised: BaseException) -> MaillonError | KeyboardInterrupt | None:
+def _first_known(raised: BaseException) -> MaillonError | KeyboardInterrupt | BrokenPipeError | None:
     """What a nursery's group of exceptions is about: an interruption first, then the first error with a name."""
-    if isinstance(raised, MaillonError | KeyboardInterrupt):
+    if isinstance(raised, MaillonError | KeyboardInterrupt | BrokenPipeError):
         return raised
-    if isinstance(raised, BrokenPipeError):
-        return None
     if isinstance(raised, OSError):
         return _local(raised)
     if isinstance(raised, BaseExceptionGroup):
