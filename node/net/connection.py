@@ -222,7 +222,7 @@ class Connection:
         except MaillonError as error:
             self._end(error)
             if isinstance(error, Malformed | OverLimit) and not isinstance(error, RemoteError):
-                log.warning("peer-broke-protocol", peer=self.peer.node, error=str(error))
+                log.warning("peer-broke-protocol", peer=self.peer.name, error=str(error))
                 self._refuse(0, error)
                 self._end_soon()
                 return
@@ -375,7 +375,7 @@ class Connection:
         except Exception as raised:
             # Lost with the connection, or raised while the handler was being cancelled: nobody is left to tell.
             if find_error(raised) is None:
-                log.exception("handler-failed", kind=exchange.kind, peer=self.peer.node)
+                log.exception("handler-failed", kind=exchange.kind, peer=self.peer.name)
         finally:
             await self._exchanges.dismiss(exchange)
 
@@ -386,7 +386,7 @@ class Connection:
         except Exception as raised:
             error = find_error(raised)
             if error is None:
-                log.exception("handler-failed", kind=exchange.kind, peer=self.peer.node)
+                log.exception("handler-failed", kind=exchange.kind, peer=self.peer.name)
             return error or Unavailable("peer-internal")
         if exchange.complete:
             return None

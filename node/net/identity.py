@@ -22,7 +22,7 @@ from node.net.reading import FrameReader, lost, unexpected
 from node.net.sending import frame_of
 from node.net.settings import NetSettings
 from protocol.errors import Forged, MaillonError, Malformed, Refused, Unavailable
-from protocol.ids import FederationId, NodeId
+from protocol.ids import FederationId, NodeId, short_text_of
 from protocol.keys.signing import SigningKey, verify
 from protocol.wire import schema
 from protocol.wire.envelopes import NONCE_BYTES, Failure, Hello, Proof, Role, Statement
@@ -53,6 +53,11 @@ class Peer:
     role: Role
     node: NodeId | None
     protocol: int
+
+    @property
+    def name(self) -> str:
+        """For logs."""
+        return self.role.name.lower() if self.node is None else short_text_of(self.node)
 
 
 @asynccontextmanager
