@@ -5,25 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from node.host.index import SqliteIndex
 from node.host.ports import Host
 from node.host.real import real_host
 from node.vault.catalog import Applied, Catalog, catalog_path
 from node.vault.catalog_rows import InlineAt
-from node.vault.catalog_tables import CatalogTables
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, Unavailable
-from protocol.ids import BlockId, Digest, NodeId
+from protocol.ids import Digest
 from protocol.namespace.changes import (
     BlockCompleted,
-    BlockRef,
     BucketCreated,
     Change,
     Checksum,
@@ -286,156 +280,3 @@ def damage(path: Path, harm: str) -> None:
         for at in range(4_096, len(data), 211):
             data[at] ^= 0x10
         path.write_bytes(data)
-
-
-# The dict model: what the changes must add up to, written the other way round.
-
-buckets = st.sampled_from(["one", "two"])
-keys = st.sampled_from(["a", "a/b", "a/c", "b", "é"])
-numbers = st.integers(0, 7)
-blocks = st.builds(lambda number, missing: block_ref(number, missing=missing), numbers, st.integers(0, 7))
-versions = st.sampled_from([some("version", number)[:16] for number in range(8)])
-
-
-@st.composite
-def puts(draw: st.DrawFn) -> ObjectPut:
-    how = draw(st.sampled_from(["blocks", "inline", "upload", "empty"]))
-    content: dict[str, Any] = {}
-    if how == "blocks":
-        content["blocks"] = tuple(draw(st.lists(blocks, min_size=1, max_size=3, unique_by=lambda block: block.block)))
-    elif how == "inline":
-        content["inline"] = InlineRef(draw(numbers), 20, some("key", draw(numbers)))
-    elif how == "upload":
-        content["upload"] = draw(versions)
-    return ObjectPut(
-        draw(buckets),
-        draw(keys),
-        draw(versions),
-        draw(numbers),
-        Digest(some("digest")),
-        draw(numbers),
-        "public",
-        **content,
-    )
-
-
-changes = st.one_of(
-    st.builds(BucketCreated, buckets, numbers),
-    puts(),
-    puts(),
-    st.builds(ObjectDeleted, buckets, keys, st.none() | versions),
-    st.builds(
-        PartPut, versions, st.integers(0, 2), numbers, st.just(Digest(bytes(32))), blocks.map(lambda one: (one,))
-    ),
-    st.builds(BlockCompleted, blocks.map(lambda one: one.block), blocks.map(lambda one: one.placing)),
-)
-journals = st.lists(st.lists(changes, max_size=4), max_size=8)
-
-
-class Model:
-    """Objects as dicts hold them; a content is a list of parts, shared with nobody."""
-
-    def __init__(self) -> None:
-        self.buckets: dict[str, int] = {}
-        self.objects: dict[tuple[str, str], tuple[ObjectPut, dict[int, list[BlockRef]]]] = {}
-        self.uploads: dict[bytes, dict[int, list[BlockRef]]] = {}
-
-    def apply(self, change: Change) -> None:
-        match change:
-            case BucketCreated():
-                self.buckets.setdefault(change.bucket, change.created_s)
-            case ObjectPut():
-                parts = {0: list(change.blocks)} if change.blocks else {}
-                if change.upload is not None:
-                    parts = self.uploads.pop(change.upload, {})
-                self.objects[change.bucket, change.key] = (change, parts)
-            case ObjectDeleted():
-                found = self.objects.get((change.bucket, change.key))
-                if found and change.version in (None, found[0].version):
-                    del self.objects[change.bucket, change.key]
-            case PartPut():
-                self.uploads.setdefault(change.upload, {})[change.number] = list(change.blocks)
-            case BlockCompleted():
-                for parts in [*(parts for _, parts in self.objects.values()), *self.uploads.values()]:
-                    for part in parts.values():
-                        part[:] = [completed(block, change.block, change.placing) for block in part]
-
-    def facts(self) -> object:
-        return (
-            sorted(self.buckets.items()),
-            {
-                name: (
-                    put.version,
-                    put.size_bytes,
-                    put.inline,
-                    tuple(b for _, part in sorted(parts.items()) for b in part),
-                )
-                for name, (put, parts) in self.objects.items()
-            },
-        )
-
-
-def completed(block: BlockRef, name: BlockId, placing: tuple[NodeId, ...]) -> BlockRef:
-    if block.block != name or not block.missing:
-        return block
-    return BlockRef(block.block, block.key, block.size_bytes, block.k, block.n, placing, 0)
-
-
-def facts_of(tables: CatalogTables) -> object:
-    found = {}
-    for bucket in ("one", "two"):
-        for stored in tables.list(bucket, "", "", 100):
-            inline = stored.inline and InlineRef(stored.inline.offset, stored.inline.size_bytes, stored.inline.key)
-            assert stored == tables.stat(bucket, stored.key)
-            refs = tables.all_blocks(stored.owner)
-            assert len(refs) == stored.block_count
-            found[bucket, stored.key] = (stored.version, stored.size_bytes, inline, refs)
-    return [(bucket.bucket, bucket.created_s) for bucket in tables.buckets()], found
-
-
-def memory_tables() -> CatalogTables:
-    tables = CatalogTables(SqliteIndex(sqlite3.connect(":memory:", check_same_thread=False), "memory"))
-    tables.create()
-    return tables
-
-
-def everything(tables: CatalogTables) -> list[list[tuple[object, ...]]]:
-    names = ("buckets", "objects", "parts", "late_blocks")
-    statements = [f"SELECT * FROM {name}" for name in names]  # noqa: S608
-    return [sorted(tables._index.execute(statement), key=repr) for statement in statements]
-
-
-@settings(max_examples=80, deadline=None)
-@given(journals)
-def test_the_catalog_is_what_a_dict_would_hold(journal: list[list[Change]]) -> None:
-    tables, model = memory_tables(), Model()
-    for position, entry in enumerate(journal):
-        tables.apply(Stamp(1, position), entry)
-        for change in entry:
-            model.apply(change)
-    assert facts_of(tables) == model.facts()
-    late = {block.block for block in tables.incomplete(None, 100)}
-    wanted = {
-        block.block
-        for parts in [*(parts for _, parts in model.objects.values()), *model.uploads.values()]
-        for part in parts.values()
-        for block in part
-        if block.missing
-    }
-    assert late == wanted
-    tables.close()
-
-
-@settings(max_examples=60, deadline=None)
-@given(journals)
-def test_replay_in_one_go_gives_the_same_rows_as_entry_by_entry(journal: list[list[Change]]) -> None:
-    step_by_step, in_one_go = memory_tables(), memory_tables()
-    for position, entry in enumerate(journal):
-        step_by_step.apply(Stamp(1, position), entry)
-        step_by_step.commit()
-    for position, entry in enumerate(journal):
-        in_one_go.apply(Stamp(1, position), entry)
-    in_one_go.commit()
-    assert everything(step_by_step) == everything(in_one_go)
-    step_by_step.close()
-    in_one_go.close()
