@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from node.host.ports import Host
+from node.net.failures import RemoteError
 from protocol import limits
 from protocol.ids import Digest
 from protocol.members import reconcile
@@ -55,10 +56,16 @@ async def fetch(ask: Ask, wanted: Sequence[Digest], absorb: Absorb) -> None:
 
 
 async def offer(ask: Ask, records: Iterable[Record]) -> None:
-    """Push these records."""
+    """Push these records, all of them, even when the peer refuses some; its first refusal is raised at the end."""
+    refusal: RemoteError | None = None
     # A record depends only on records of lower kinds: in this order few come before what they stand on.
     for batch in batches(sorted(records, key=lambda record: record.kind)):
-        await ask(Kind.PUSH_RECORDS, PushRecords(batch), Done)
+        try:
+            await ask(Kind.PUSH_RECORDS, PushRecords(batch), Done)
+        except RemoteError as error:
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
 
 
 def batches(records: Iterable[Record]) -> Iterator[tuple[bytes, ...]]:

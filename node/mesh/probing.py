@@ -81,8 +81,7 @@ class Prober:
         node = exchange.peer.node
         if node is None:
             raise Unavailable("node-unreachable", because="no-address")
-        self._swim.on_updates(exchange.decode(Ping).updates, trio.current_time())
-        self._settle()
+        self._hear(exchange.decode(Ping).updates, node)
         await exchange.answer(Ping(self._swim.updates_to_send(node)))
 
     async def serve_ping_via(self, exchange: Exchange) -> None:
@@ -110,12 +109,20 @@ class Prober:
             _log.debug("probe-unanswered", node=short_text_of(node), because=str(error))
             return False
         self._swim.probe_answered(node)
-        try:
-            self._swim.on_updates(answer.message.updates, trio.current_time())
-        except MaillonError as error:
-            _log.warning("updates-refused", node=short_text_of(node), because=str(error))
-        self._settle()
+        self._hear(answer.message.updates, node)
         return True
+
+    def _hear(self, updates: Sequence[bytes], teller: NodeId) -> None:
+        """Take in rumours. One that is broken, or of a later protocol, spoils neither the others nor the probe."""
+        refusal: MaillonError | None = None
+        for update in updates:
+            try:
+                self._swim.on_updates((update,), trio.current_time())
+            except MaillonError as error:
+                refusal = refusal or error
+        if refusal is not None:
+            _log.warning("updates-refused", node=short_text_of(teller), because=str(refusal))
+        self._settle()
 
     async def _ping_through(self, plan: ProbePlan) -> bool:
         answered = False

@@ -34,7 +34,16 @@ async def serve_has_shares(exchange: Exchange) -> None:
     await exchange.answer(HasSharesReply(tuple(7 for _ in asked.blocks)))
 
 
-HANDLERS: Mapping[Kind, Handler] = {Kind.HAS_SHARES: serve_has_shares}
+PAYLOAD = bytes(range(256)) * 1_000
+
+
+async def serve_payload(exchange: Exchange) -> None:
+    """Answers with a payload, and with the carriage on which it was asked to send it."""
+    exchange.decode(HasShares)
+    await exchange.answer(HasSharesReply((int(exchange.carried),)), [PAYLOAD])
+
+
+HANDLERS: Mapping[Kind, Handler] = {Kind.HAS_SHARES: serve_has_shares, Kind.GET_LABEL: serve_payload}
 
 
 async def write_records(host: Host, federation: FederationId, records: tuple[Record, ...]) -> None:
