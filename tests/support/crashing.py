@@ -25,6 +25,10 @@ R = TypeVar("R")
 SECTOR_BYTES = 512
 
 
+# Do it to these bytes: all of it, or as much as luck has it.
+_Change = Callable[[bytearray, Random | None], None]
+
+
 class Crash(BaseException):
     """The machine lost power. Not an Exception: nothing may handle it."""
 
@@ -35,16 +39,21 @@ class _Content:
 
     durable: bytearray = field(default_factory=bytearray)
     current: bytearray = field(default_factory=bytearray)
-    pending: list[Callable[[bytearray, Random], None]] = field(default_factory=list)
+    pending: list[_Change] = field(default_factory=list)
 
     def sync(self) -> None:
-        self.durable = bytearray(self.current)
+        for change in self.pending:
+            change(self.durable, None)
         self.pending.clear()
 
-    def crash(self, random: Random) -> None:
+    def fail_sync(self, random: Random) -> None:
+        """As Linux does: what was pending counts as clean from now on, whether it reached the disk or not."""
         for change in self.pending:
             change(self.durable, random)
         self.pending.clear()
+
+    def crash(self, random: Random) -> None:
+        self.fail_sync(random)
         self.current = bytearray(self.durable)
 
 
@@ -221,7 +230,7 @@ class MemoryFile:
         if self.machine.sync_errors:
             code = self.machine.sync_errors.pop(0)
             if code:
-                # As Linux does: the pages count as clean afterwards, and may never reach the disk.
+                self.content.fail_sync(self.machine.random)
                 raise OSError(code, "injected")
         self.content.sync()
         self.machine.operate()
@@ -231,7 +240,7 @@ class MemoryFile:
 
     def truncate(self, size_bytes: int) -> None:
         self.machine.operate()
-        self._change(lambda target, random: _truncate(target, size_bytes) if random.random() < 0.5 else None)
+        self._change(lambda target, random: _truncate(target, size_bytes) if _happens(random) else None)
         _truncate(self.content.current, size_bytes)
 
     def punch(self, offset: int, size_bytes: int) -> bool:
@@ -239,14 +248,14 @@ class MemoryFile:
         if not self.machine.holes:
             return False
         hole = bytes(size_bytes)
-        self._change(lambda target, random: _write(target, offset, hole) if random.random() < 0.5 else None)
+        self._change(lambda target, random: _write(target, offset, hole) if _happens(random) else None)
         _write(self.content.current, offset, hole)
         return True
 
     def close(self) -> None:
         pass
 
-    def _change(self, change: Callable[[bytearray, Random], None]) -> None:
+    def _change(self, change: _Change) -> None:
         self.content.pending.append(change)
 
 
@@ -262,8 +271,15 @@ def _truncate(target: bytearray, size_bytes: int) -> None:
     del target[size_bytes:]
 
 
-def _write_sectors(target: bytearray, offset: int, data: bytes, random: Random) -> None:
+def _happens(random: Random | None) -> bool:
+    return random is None or random.random() < 0.5
+
+
+def _write_sectors(target: bytearray, offset: int, data: bytes, random: Random | None) -> None:
     """A part of the write: nothing, all, all up to somewhere, or any mixture of its sectors."""
+    if random is None:
+        _write(target, offset, data)
+        return
     luck = random.randrange(4)
     sectors = range(0, len(data), SECTOR_BYTES)
     limit = random.randrange(len(data) + 1)

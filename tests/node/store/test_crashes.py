@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pytest
@@ -19,7 +20,9 @@ from protocol.limits import MIB
 from tests.support.crashing import Crash, Machine
 from tests.support.shares import TestBlock, make_block
 
-CONFIG = StoreConfig((DiskConfig("d", 100 * MIB, 0),), volume_bytes=60_000, batch_bytes_max=30_000, index_lag_max=4)
+LIMITS = StoreConfig((), volume_bytes=60_000, batch_bytes_max=30_000, index_lag_max=4)
+ONE_DISK = replace(LIMITS, disks=(DiskConfig("d", 100 * MIB, 0),))
+TWO_DISKS = replace(LIMITS, disks=(DiskConfig("d", 100 * MIB, 0), DiskConfig("e", 200_000, 0)))
 BLOCKS = 12
 INDEXES = 3
 
@@ -34,6 +37,7 @@ class Life:
     """What a store said, over all its crashes."""
 
     machine: Machine
+    config: StoreConfig = ONE_DISK
     held: set[ShareKey] = field(default_factory=set)
     gone: set[ShareKey] = field(default_factory=set)
     in_doubt: set[ShareKey] = field(default_factory=set)
@@ -84,7 +88,7 @@ class Life:
 
 async def live(life: Life, actions: Callable[[Store], Awaitable[None]]) -> None:
     """Run a store until `actions` are done or the machine crashes."""
-    store = Store(life.machine.host(), CONFIG)
+    store = Store(life.machine.host(), life.config)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
@@ -125,21 +129,38 @@ async def quietly(act: Callable[..., Awaitable[None]], *arguments: object) -> No
     try:
         await act(*arguments)
     except Unavailable as error:
-        assert error.identifier == "store-closed"
-        await trio.sleep_forever()
+        if error.identifier == "store-closed":
+            await trio.sleep_forever()
+        assert error.identifier in ("store-full", "store-failing")
 
 
-async def many_lives(seed: int, *, holes: bool) -> None:
+def spoil(machine: Machine) -> None:
+    """Some of the next writes and syncs fail."""
+    codes = (0, 0, 0, 0, errno.EIO, errno.ENOSPC)
+    machine.write_errors = [machine.random.choice(codes) for _ in range(20)]
+    machine.sync_errors = [machine.random.choice(codes) for _ in range(20)]
+
+
+async def many_lives(seed: int, *, holes: bool, failing: bool = False, config: StoreConfig = ONE_DISK) -> None:
     machine = Machine(seed)
     machine.holes = holes
-    life = Life(machine)
+    life = Life(machine, config)
     for _ in range(6):
+        if failing:
+            spoil(machine)
         machine.crash_at = machine.operations + machine.random.randrange(5, 60)
         with trio.fail_after(60):
             await live(life, partial(random_actions, life))
         machine.crash()
+    machine.write_errors, machine.sync_errors = [], []
     await live(life, nothing)
     assert not machine.is_dead
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), holes=st.booleans())
+def test_nor_does_a_disk_that_fails_now_and_then_lose_it(seed: int, holes: bool) -> None:
+    trio.run(partial(many_lives, seed, holes=holes, failing=True, config=TWO_DISKS))
 
 
 @pytest.mark.parametrize("holes", [True, False])
