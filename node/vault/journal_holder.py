@@ -94,7 +94,9 @@ class HolderLine:
         question = JournalTail(self._opening.namespace, self._opening.epoch)
         try:
             return self._tip(await self._put(Kind.JOURNAL_TAIL, question, JournalTailReply))
-        except Missing:
+        except Missing as error:
+            if error.identifier != "journal-epoch":
+                raise
             return None
 
     async def open(self) -> None:
