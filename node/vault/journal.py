@@ -10,7 +10,8 @@ of them again, and was replayed into the catalog. An append that cannot reach w 
 with the names of the holders that are away; if they go away in the middle, the caller is told that the outcome is
 not known, and the entry stays: it is acknowledged when they come back, or at the next start.
 
-The writer stops for good, and says why, on what it must not guess about: a fork, a change of an unknown kind.
+The writer stops, and says why, on what it must not guess about: a fork, a change of an unknown kind, a disk of our
+own that does not say what it has. Starting another one is the way to try again.
 """
 
 from __future__ import annotations
@@ -119,20 +120,31 @@ class JournalWriter:
         self._waiting_bytes = 0
         self._acknowledged = 0
         self._ready = trio.Event()
+        self._given_up = trio.Event()
         self._stopped: MaillonError | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Until cancelled. Started at once; `wait_ready` tells when appends and reads are served."""
+        """Until cancelled. Started at once; `wait_ready` tells when appends and reads are served.
+
+        Raises:
+            MaillonError: why the writer stopped; whoever waits in it is told the same.
+        """
         task_status.started()
         try:
             async with trio.open_nursery() as nursery:
-                await self._guarded(self._start, nursery)
-                nursery.start_soon(self._guarded, self._write_for_ever)
-                nursery.start_soon(self._guarded, self._apply_for_ever)
-                nursery.start_soon(self._watch_catalog)
-                await trio.sleep_forever()
+                nursery.start_soon(self._guarded, self._work, nursery)
+                await self._given_up.wait()
+                nursery.cancel_scope.cancel()
         finally:
-            self._fail_waiting(Unavailable("journal-closed", namespace=self._opening.namespace))
+            self._fail_waiting(self._stopped or Unavailable("journal-closed", namespace=self._opening.namespace))
+        if self._stopped is not None:
+            raise self._stopped
+
+    async def _work(self, nursery: trio.Nursery) -> None:
+        await self._start(nursery)
+        nursery.start_soon(self._guarded, self._write_for_ever)
+        nursery.start_soon(self._guarded, self._apply_for_ever)
+        nursery.start_soon(self._watch_catalog)
 
     @property
     def next_position(self) -> Stamp:
@@ -224,14 +236,14 @@ class JournalWriter:
         )
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """Run a part of the writer; an error with a name stops the writer, not the node."""
+        """Run a part of the writer; an error with a name stops all of it."""
         try:
             await work(*arguments)
         except MaillonError as error:
             log.error("journal.stopped", namespace=short_text_of(self._opening.namespace), error=str(error))
             self._stopped = error
-            self._fail_waiting(error)
             self._ready.set()
+            self._given_up.set()
 
     async def _start(self, nursery: trio.Nursery) -> None:
         await self._copy.open()

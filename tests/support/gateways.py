@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -12,6 +12,7 @@ from node.host.ports import Host
 from node.vault.catalog import Catalog
 from node.vault.journal import JournalTimers, JournalWriter
 from node.vault.secrets import GatewaySecrets, WrappingKey
+from protocol.errors import MaillonError
 from protocol.ids import NodeId
 from protocol.namespace.changes import BucketCreated
 from protocol.namespace.journal import encode_opening
@@ -34,6 +35,7 @@ class Scene:
     tenant: Tenant
     mesh: FakeMesh
     own: MemoryJournal
+    stopped: list[MaillonError] = field(default_factory=list)
 
     @property
     def me(self) -> NodeId:
@@ -77,8 +79,15 @@ class Scene:
             timers=timers,
             name_of=lambda name: f"node-{self.others().index(name) + 1}",
         )
+
+        async def run(*, task_status: trio.TaskStatus[None]) -> None:
+            try:
+                await writer.run(task_status=task_status)
+            except MaillonError as error:
+                self.stopped.append(error)
+
         async with trio.open_nursery() as nursery:
-            await nursery.start(writer.run)
+            await nursery.start(run)
             yield writer, catalog
             nursery.cancel_scope.cancel()
         await catalog.close()

@@ -195,6 +195,31 @@ class TestAppend:
             assert [stored.key for stored in await catalog.list("photos")] == ["sure", "unsure"]
             await until(stage.agree)
 
+    async def test_a_disk_that_says_nothing_any_more_stops_the_writer_and_everybody_waiting(
+        self, clock: MockClock
+    ) -> None:
+        stage = scene()
+        async with stage.running() as (writer, _):
+            await writer.append([BUCKET])
+
+            async def gone(*_: Any) -> Any:
+                await trio.sleep(0.1)
+                raise Damaged("store-failing")
+
+            stage.own.append = stage.own.tail = gone  # type: ignore[method-assign]
+
+            async def put(number: int) -> None:
+                with pytest.raises(Damaged, match="store-failing"):
+                    await writer.append([object_put("photos", f"k{number}", number)])
+
+            with trio.fail_after(3):
+                async with trio.open_nursery() as nursery:
+                    for number in range(5):
+                        nursery.start_soon(put, number)
+            await until(lambda: [error.identifier for error in stage.stopped] == ["store-failing"])
+            with pytest.raises(Damaged, match="store-failing"):
+                await writer.append([BUCKET])
+
 
 class TestLiars:
     @pytest.mark.parametrize("mood", ["wrong-head", "claims-more", "stands-still", "refuses"])

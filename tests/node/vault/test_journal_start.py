@@ -201,6 +201,7 @@ class TestStart:
             with pytest.raises(Damaged, match="journal-fork"):
                 await writer.append([BUCKET])
             assert writer.status().stopped == "journal-fork"
+        assert [error.identifier for error in stage.stopped] == ["journal-fork"]
 
     async def test_a_change_of_an_unknown_kind_stops_it(self, clock: MockClock) -> None:
         stage = scene()
