@@ -340,6 +340,8 @@ class JournalWriter:
                 else:
                     await self._replay()
             except (Damaged, Unavailable) as error:
+                if isinstance(error, Damaged) and not self._catalog.is_damaged:
+                    raise  # our own copy of the journal, not its catalog: the next start heals it from the holders
                 log.warning("journal.catalog-not-written", error=str(error))
                 await trio.sleep(self._timers.retry_first_s)
 
