@@ -1,4 +1,4 @@
-"""Bad days of real processes: what was acknowledged is there, what was not is whole or absent, and every no has a reason."""
+"""Bad days of real processes: what was acknowledged is there, the rest is whole or absent, every no has a reason."""
 
 from __future__ import annotations
 
