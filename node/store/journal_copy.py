@@ -82,6 +82,8 @@ class JournalCopy:
         self._sizes: dict[int, int] = {}
         self._places: array[int] = array("Q")
         self._lengths: array[int] = array("L")
+        # While loading: the hash after each number of entries.
+        self._heads: list[Digest] = []
 
     def load(self) -> None:
         """Read what the files hold, as far as it chains; cut what a crash left unfinished."""
@@ -99,6 +101,7 @@ class JournalCopy:
                 file.truncate(self._sizes[part])
         if self.opening is not None:
             self._chain(scanned)
+        self._heads = []
 
     def _forget(self) -> None:
         self.opening, self.opening_bytes = None, b""
@@ -110,6 +113,7 @@ class JournalCopy:
                 self.opening = journal.decode_opening(found.meta)
                 self.opening_bytes = found.meta
                 self.tip = journal.start_of(self.opening)
+                self._heads = [self.tip.head]
             elif found.head.kind is EntryKind.JOURNAL_ENTRY:
                 entry = journal.decode_entry(found.meta)
                 place = _Place(part, found.place + HEAD_BYTES, found.head.meta_bytes)
@@ -121,10 +125,28 @@ class JournalCopy:
 
     def _go_on(self, entry: journal.Entry, place: _Place) -> bool:
         """Take the entry if it is the next. (It was checked when it came, and its checksum is good.)"""
-        if self.opening is None or (entry.position, entry.previous) != self.tip:
+        if self.opening is None:
+            return False
+        if entry.position < self.tip.length:
+            self._step_back(entry)
+        if (entry.position, entry.previous) != self.tip:
             return False
         self._keep(place, Tip(self.tip.length + 1, journal.entry_hash(entry)))
+        self._heads.append(self.tip.head)
         return True
+
+    def _step_back(self, entry: journal.Entry) -> None:
+        """Give up what follows if the entry is another one for its position: when it was written, nothing did.
+
+        The earlier one is the ruin of a write that failed, was never acknowledged, and came back after a crash.
+        """
+        if journal.entry_hash(entry) == self._heads[entry.position + 1]:
+            return
+        if entry.previous == self._heads[entry.position]:
+            self.tip = Tip(entry.position, entry.previous)
+            del self._places[entry.position :]
+            del self._lengths[entry.position :]
+            del self._heads[entry.position + 1 :]
 
     def _chain(self, scanned: dict[int, list[tuple[journal.Entry, _Place]]]) -> None:
         """Go on with entries that stand out of order."""

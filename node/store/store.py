@@ -183,7 +183,7 @@ class Store:
                 raise Unavailable("store-full" if outcome is Outcome.FULL else "store-failing", size_bytes=0)
 
     def _deletable(self, key: ShareKey, now_s: int) -> list[StoreDisk]:
-        holding = [disk for disk in self._disks if disk.volumes.index.find(key) is not None]
+        holding = [disk for disk in self._disks if disk.volumes.may_hold(key)]
         for disk in holding:
             try:
                 until_s = disk.reader.facts(key).decoded_label().keep_until_s

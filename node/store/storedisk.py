@@ -70,6 +70,7 @@ class StoreDisk:
         self._retired.append(before)
         self.volumes = open_volumes(self._host, self._config, self._limits, self._pool, rebuild=True)
         self.volumes.state = before.state
+        self.volumes.ruins = before.ruins
         self.volumes.use(max(before.active, self.volumes.active))
         self.reader = ShareReader(self.volumes, self._pool)
 

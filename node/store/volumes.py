@@ -31,6 +31,7 @@ from protocol.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
+_RUINS_MAX: Final = 10_000
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -40,6 +41,23 @@ class Outcome(enum.Enum):
     DONE = "done"
     FULL = "full"
     FAILING = "failing"
+
+
+class _Ruins:
+    """Shares of writes that failed. A crash may still bring them back, so deleting one needs a tombstone."""
+
+    def __init__(self) -> None:
+        self._keys: set[ShareKey] = set()
+        self._is_everything = False
+
+    def note(self, works: Sequence[Work]) -> None:
+        self._keys.update(work.key for work in works if isinstance(work, PutWork))
+        if len(self._keys) > _RUINS_MAX:
+            self._keys.clear()
+            self._is_everything = True
+
+    def may_hold(self, key: ShareKey) -> bool:
+        return self._is_everything or key in self._keys
 
 
 class DiskVolumes:
@@ -66,6 +84,7 @@ class DiskVolumes:
         self._faults = host.faults
         self._pool = pool
         self._active = 0
+        self.ruins = _Ruins()
 
     def use(self, number: int) -> None:
         """Append to this volume from now on."""
@@ -77,6 +96,10 @@ class DiskVolumes:
 
     def format_of(self, number: int) -> Format:
         return Format(number, self._salt)
+
+    def may_hold(self, key: ShareKey) -> bool:
+        """Does it stand here, or may a crash bring it back?"""
+        return self.index.find(key) is not None or self.ruins.may_hold(key)
 
     def room_bytes(self) -> int:
         """What may still be written. Raises OSError."""
@@ -151,6 +174,8 @@ class DiskVolumes:
     def _is_needless(self, work: Work) -> bool:
         spot = self.index.find(work.key)
         if isinstance(work, DropWork):
+            if spot is None and self.ruins.may_hold(work.key):
+                return False
             # A carried tombstone is about older copies than the one that stands now.
             return (spot is None) == (work.victim_volume is None)
         if work.moved_from is not None:
@@ -163,6 +188,7 @@ class DiskVolumes:
                 self._write(works)
                 return Outcome.DONE
             except OSError as error:
+                self.ruins.note(works)
                 log.error("write-failed", disk=self.config.path, volume=self._active, reason=str(error))
                 if error.errno in _NO_SPACE:
                     return Outcome.FULL
@@ -230,9 +256,10 @@ class DiskVolumes:
             self.index.punched(spot.volume, spot.payload_span_bytes)
 
     def _cut(self, file: File, size_bytes: int) -> None:
-        """Drop what a failed write left; if even that fails, write here no more."""
+        """Drop what a failed write left, for good; if even that fails, write here no more."""
         try:
             file.truncate(size_bytes)
+            file.sync()
         except OSError:
             self._seal()
 

@@ -370,6 +370,21 @@ async def test_no_space_sends_shares_to_the_other_disk_or_refuses(when: str) -> 
         assert await readable(store, 0, 1, 2) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("seed", range(20))
+async def test_a_put_that_failed_and_was_deleted_does_not_come_back(seed: int) -> None:
+    """What a failed write left on the disk may surface after a crash; a deletion in between must hold."""
+    machine = Machine(seed)
+    async with running(machine) as store:
+        await put(store, 0)
+        (machine.write_errors if seed % 2 else machine.sync_errors)[:] = [errno.EIO, errno.ENOSPC]
+        with pytest.raises(Unavailable, match="store-full"):
+            await put(store, 1)
+        await store.delete_share(block_of(1).block, 0)
+        machine.crash()
+    async with running(machine) as store:
+        assert await readable(store, 0, 1) == [0]
+
+
 async def test_a_failed_write_is_tried_again_and_leaves_no_ruins() -> None:
     machine = Machine(1)
     async with running(machine) as store:

@@ -208,6 +208,24 @@ async def test_after_a_failed_sync_entries_go_to_another_part() -> None:
         assert await read_all(store) == CHAIN
 
 
+@pytest.mark.parametrize("seed", range(20))
+async def test_the_ruins_of_a_failed_append_never_win_over_what_was_acknowledged(seed: int) -> None:
+    """The failed entries may be on the disk after all; the writer went on with others, and those count."""
+    machine = Machine(seed)
+    others = CHAIN[:3] + TENANT.chain(4, start=tip_of(3), tag="other")
+    async with running(machine) as store:
+        await store.open_epoch(OPENING)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN[:3])
+        (machine.write_errors if seed % 2 else machine.sync_errors)[:] = [errno.EIO, errno.EIO]
+        with pytest.raises(Unavailable, match="store-failing"):
+            await store.append(NAMESPACE, EPOCH, 3, CHAIN[3:])
+        machine.write_errors = []
+        await store.append(NAMESPACE, EPOCH, 3, others[3:])
+        machine.crash()
+    async with running(machine) as store:
+        assert await read_all(store) == others
+
+
 async def test_a_full_disk_refuses_and_keeps_what_it_has() -> None:
     machine = Machine(1)
     async with running(machine) as store:
