@@ -337,7 +337,7 @@ class Swim:
         """Lifeguard's: from long to short as independent accusers add up."""
         count = len(self._members)
         least_s = self._config.suspicion_s * max(1.0, math.log10(max(count, 1)))
-        needed = min(ACCUSERS_MAX, count - 1)
+        needed = min(ACCUSERS_MAX, count)
         if needed <= 1:
             return least_s
         most_s = least_s * self._config.suspicion_factor

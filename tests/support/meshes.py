@@ -103,18 +103,18 @@ async def until(condition: Callable[[], bool], *meshes: Mesh, within_s: float = 
     """Wait for something that only changes when one of the meshes does."""
     with trio.fail_after(within_s):
         while not condition():
-            await _any_change(meshes)
+            await _any_change([(mesh, mesh.version) for mesh in meshes])
 
 
-async def _any_change(meshes: tuple[Mesh, ...]) -> None:
+async def _any_change(seen: list[tuple[Mesh, int]]) -> None:
     async with trio.open_nursery() as nursery:
 
-        async def watch(mesh: Mesh) -> None:
-            await mesh.wait_change(mesh.version)
+        async def watch(mesh: Mesh, version: int) -> None:
+            await mesh.wait_change(version)
             nursery.cancel_scope.cancel()
 
-        for mesh in meshes:
-            nursery.start_soon(watch, mesh)
+        for mesh, version in seen:
+            nursery.start_soon(watch, mesh, version)
 
 
 def with_swim(config: MeshConfig, **changes: float) -> MeshConfig:
