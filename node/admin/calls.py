@@ -188,12 +188,57 @@ class ObjectRef:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFile:
+    """An ordinary file that the asker has open, to be read or written in place of a payload (`node.host.shared`).
+
+    `transfer` is the asker's own name for what is moved, by which it can ask how far it is.
+    """
+
+    WIRE_VERSION: ClassVar[int] = 1
+    process_id: int
+    descriptor: int
+    device: int
+    inode: Annotated[int, Range(0, 2**64 - 1)]
+    offset: int
+    transfer: Annotated[bytes, Length(16, 16)]
+
+
+@dataclass(frozen=True, slots=True)
 class PutObject:
-    """The object's bytes follow as the payload; `size_bytes` is None when nobody knows yet."""
+    """The object's bytes follow as the payload, or are in the `shared` file.
+
+    `size_bytes` is None when nobody knows yet.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
     target: ObjectRef
     size_bytes: int | None
+    shared: SharedFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetObject:
+    """Send the object's bytes as the payload, or write them to the `shared` file and answer when they are there."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    target: ObjectRef
+    shared: SharedFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """How far is the transfer of this name?"""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    transfer: Annotated[bytes, Length(16, 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """So many bytes have been read or written; 0 for a transfer that is not known (yet, or any more)."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +295,8 @@ LEAVE = Command("leave", Nothing, Done)
 NAMESPACE_CREATE = Command("namespace-create", NamespaceCreate, NamespaceCreated)
 NAMESPACES = Command("namespaces", Nothing, NamespacePage)
 PUT = Command("put", PutObject, ObjectLine)
-GET = Command("get", ObjectRef, ObjectLine)
+GET = Command("get", GetObject, ObjectLine)
+TRANSFER = Command("transfer", Transfer, Moved)
 LIST = Command("list", ListObjects, ObjectPage)
 REMOVE = Command("remove", ObjectRef, Done)
 STAT = Command("stat", ObjectRef, ObjectLine)

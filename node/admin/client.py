@@ -6,17 +6,19 @@ One connection carries any number of calls at once. Objects stream: bytes are ta
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import trio
 
 from node.admin import calls
 from node.admin.calls import AdminCall, Command
 from node.admin.lines import ObjectLine
-from node.host.ports import Entropy, Network
+from node.first_error import first_error
+from node.host.ports import Entropy, Network, SharedHandle
 from node.net.connection import Connection, connect
 from node.net.exchange import Exchange
 from node.net.identity import Credentials
@@ -33,6 +35,8 @@ A = TypeVar("A")
 SOCKET_NAME = "admin.sock"
 BUFFER_BYTES = 1024 * 1024
 CALL_DEADLINE_S = 120.0
+SHARED_FROM_BYTES = 4 * 1024 * 1024
+FOLLOW_EVERY_S = 0.25
 
 
 class Source(Protocol):
@@ -52,6 +56,16 @@ class Sink(Protocol):
         """The next bytes; `data` is only valid until this returns."""
 
 
+@runtime_checkable
+class Shareable(Protocol):
+    """A source or sink whose bytes are those of an ordinary file, from `offset` on."""
+
+    offset: int
+
+    def shared(self) -> SharedHandle | None:
+        """How the node can open the file itself; None when it is none."""
+
+
 class AdminClient:
     """A connection to one running node."""
 
@@ -69,7 +83,14 @@ class AdminClient:
         self, target: calls.ObjectRef, source: Source, *, size_bytes: int | None, moved: Callable[[int], None]
     ) -> ObjectLine:
         """Store everything that `source` gives; durable on return. `moved` hears of each count of bytes sent."""
-        question = calls.PutObject(target, size_bytes)
+        shared = _shared(source, size_bytes)
+        if shared is not None:
+            try:
+                return await self._through_file(calls.PUT, calls.PutObject(target, size_bytes, shared), shared, moved)
+            except Unavailable as error:
+                if error.identifier != "shared-file":
+                    raise
+        question = calls.PutObject(target, size_bytes, None)
         buffer = memoryview(bytearray(_buffer_bytes(size_bytes)))
         async with self._connection.open(Kind.ADMIN, _packed(calls.PUT, question)) as asking:
             while count := await source.read_into(buffer):
@@ -78,9 +99,21 @@ class AdminClient:
             await asking.finish()
             return await asking.reply(ObjectLine)
 
-    async def get(self, target: calls.ObjectRef, sink: Sink, *, moved: Callable[[int], None]) -> ObjectLine:
-        """Give the whole object to `sink`. Raises Unavailable(`connection-lost`) rather than end short."""
-        async with self._connection.open(Kind.ADMIN, _packed(calls.GET, target)) as asking:
+    async def get(
+        self, target: calls.ObjectRef, sink: Sink, *, moved: Callable[[int], None], size_bytes: int | None = None
+    ) -> ObjectLine:
+        """Give the whole object to `sink`. Raises Unavailable(`connection-lost`) rather than end short.
+
+        `size_bytes`, where the caller knows it, lets large objects go straight to the sink's file.
+        """
+        shared = _shared(sink, size_bytes)
+        if shared is not None:
+            try:
+                return await self._through_file(calls.GET, calls.GetObject(target, shared), shared, moved)
+            except Unavailable as error:
+                if error.identifier != "shared-file":
+                    raise
+        async with self._connection.open(Kind.ADMIN, _packed(calls.GET, calls.GetObject(target, None))) as asking:
             await asking.finish()
             found = await asking.reply(ObjectLine)
             await sink.begin(found)
@@ -94,6 +127,34 @@ class AdminClient:
                 moved(count)
                 left -= count
             return found
+
+    async def _through_file(
+        self,
+        command: Command[Q, ObjectLine],
+        question: Q,
+        shared: calls.SharedFile,
+        moved: Callable[[int], None],
+    ) -> ObjectLine:
+        """Let the node move the bytes, and ask it beside that how far it is."""
+        known = 0
+
+        async def follow() -> None:
+            nonlocal known
+            while True:
+                await trio.sleep(FOLLOW_EVERY_S)
+                now = (await self.call(calls.TRANSFER, calls.Transfer(shared.transfer))).size_bytes
+                moved(max(0, now - known))
+                known = max(known, now)
+
+        with first_error():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(follow)
+                async with self._connection.open(Kind.ADMIN, _packed(command, question)) as asking:
+                    await asking.finish()
+                    line = await asking.reply(ObjectLine)
+                nursery.cancel_scope.cancel()
+        moved(line.size_bytes - known)
+        return line
 
     async def list_all(self, namespace: str, bucket: str, prefix: str) -> AsyncIterator[ObjectLine]:
         """Every bucket (an empty bucket name), or every object of a bucket under a prefix, page by page."""
@@ -136,6 +197,23 @@ async def open_client(
             yield AdminClient(connection)
         finally:
             connection.close()
+
+
+def _shared(end: Source | Sink, size_bytes: int | None) -> calls.SharedFile | None:
+    """The file behind a source or sink, when it has one and the object is large enough to be worth it."""
+    if size_bytes is None or size_bytes < SHARED_FROM_BYTES or not isinstance(end, Shareable):
+        return None
+    handle = end.shared()
+    if handle is None:
+        return None
+    return calls.SharedFile(
+        process_id=handle.process_id,
+        descriptor=handle.descriptor,
+        device=handle.device,
+        inode=handle.inode,
+        offset=end.offset,
+        transfer=secrets.token_bytes(16),
+    )
 
 
 def _packed(command: Command[Q, A], question: Q) -> AdminCall:

@@ -1,16 +1,21 @@
 """Namespaces and objects: the admin socket's calls into the vault.
 
-Object bytes go straight from the exchange into the vault's buffers and back, through no buffer of our own.
+Object bytes go straight from the exchange, or from a file that the asker has open, into the vault's buffers and back,
+through no buffer of our own.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from node.admin import calls
 from node.admin.lines import BlockLine, ObjectLine, ShareLine
 from node.admin.services import Services
-from node.host.ports import Buffer
+from node.admin.shared import opened
+from node.host.ports import Buffer, FileMode
 from node.net.exchange import Exchange
-from node.vault.objects import BlockExplanation, Bucket, ObjectPath, ObjectStat, ShareExplanation
+from node.vault.objects import BlockExplanation, Bucket, ObjectPath, ObjectStat, ShareExplanation, Source
 from protocol.errors import Malformed
 
 
@@ -21,22 +26,31 @@ async def create_namespace(services: Services, question: calls.NamespaceCreate) 
 
 
 async def put(services: Services, exchange: Exchange, question: calls.PutObject) -> None:
-    """Store the exchange's payload; the answer says that it is durable."""
-    source = _Checked(exchange, question.size_bytes)
-    found = await services.vault.put(_path(question.target), source)
+    """Store the exchange's payload, or the shared file; the answer says that it is durable."""
+    async with _bytes_of(services, exchange, question.shared) as source:
+        found = await services.vault.put(_path(question.target), _Checked(source, question.size_bytes))
     await exchange.answer(_line(found))
 
 
-class _Checked:
-    """The payload as the vault's source. It must be as long as was said: a file may change while it is read."""
+@asynccontextmanager
+async def _bytes_of(services: Services, exchange: Exchange, shared: calls.SharedFile | None) -> AsyncIterator[Source]:
+    if shared is None:
+        yield exchange
+    else:
+        async with opened(services, shared, FileMode.READ) as file:
+            yield file
 
-    def __init__(self, exchange: Exchange, size_bytes: int | None) -> None:
-        self._exchange = exchange
+
+class _Checked:
+    """A source that must be as long as was said: a file may change while it is read."""
+
+    def __init__(self, source: Source, size_bytes: int | None) -> None:
+        self._source = source
         self._size_bytes = size_bytes
         self._received = 0
 
     async def receive_into(self, buffer: memoryview) -> int:
-        count = await self._exchange.receive_into(buffer)
+        count = await self._source.receive_into(buffer)
         self._received += count
         if self._size_bytes is not None and (
             self._received > self._size_bytes or (count < len(buffer) and self._received < self._size_bytes)
@@ -45,10 +59,21 @@ class _Checked:
         return count
 
 
-async def get(services: Services, exchange: Exchange, question: calls.ObjectRef) -> None:
-    """Stream an object as the answer's payload."""
-    await services.vault.get(_path(question), _ToAsker(exchange))
-    await exchange.finish()
+async def get(services: Services, exchange: Exchange, question: calls.GetObject) -> None:
+    """Stream an object as the answer's payload, or write it to the shared file."""
+    path = _path(question.target)
+    if question.shared is None:
+        await services.vault.get(path, _ToAsker(exchange))
+        await exchange.finish()
+        return
+    async with opened(services, question.shared, FileMode.WRITE) as file:
+        found = await services.vault.get(path, file)
+    await exchange.answer(_line(found))
+
+
+async def transfer(services: Services, question: calls.Transfer) -> calls.Moved:
+    """How far a transfer through a shared file is."""
+    return calls.Moved(services.transfers.get(question.transfer, 0))
 
 
 class _ToAsker:

@@ -111,6 +111,7 @@ def _table(services: Services) -> Mapping[str, Callable[[Exchange, bytes], Await
             asked(calls.REMOVE, objects.remove),
             asked(calls.STAT, objects.stat),
             asked(calls.EXPLAIN, objects.explain),
+            asked(calls.TRANSFER, objects.transfer),
             streamed(calls.PUT, objects.put),
             streamed(calls.GET, objects.get),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from node.config import Config
 from node.folder import Membership, NodeFolder
@@ -15,7 +15,7 @@ from protocol.keys.signing import SigningKey
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`started_s` is on trio's clock."""
+    """`started_s` is on trio's clock. `transfers` counts the bytes moved through shared files, by transfer."""
 
     host: Host
     folder: NodeFolder
@@ -27,3 +27,4 @@ class Services:
     vault: Vault
     engine: str
     started_s: float
+    transfers: dict[bytes, int] = field(default_factory=dict)

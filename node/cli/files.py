@@ -16,6 +16,8 @@ from types import TracebackType
 import trio
 
 from node.admin.lines import ObjectLine
+from node.host.ports import SharedHandle
+from node.host.shared import share
 from protocol.errors import Refused
 
 STANDARD = "-"
@@ -26,6 +28,14 @@ class FileSource:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self.offset = 0
+
+    def shared(self) -> SharedHandle | None:
+        """What the node needs to read the file itself, from where it stands."""
+        handle = share(self._descriptor)
+        if handle is not None:
+            self.offset = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        return handle
 
     async def read_into(self, buffer: memoryview) -> int:
         """Some of what follows; 0 at the end. May be abandoned: nothing is lost but the command itself."""
@@ -40,6 +50,12 @@ class FileSink:
         self._replace = replace
         self._partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
         self._descriptor = -1
+        self.offset = 0
+
+    def shared(self) -> SharedHandle | None:
+        """What the node needs to write the file itself."""
+        self._open()
+        return share(self._descriptor)
 
     def __enter__(self) -> FileSink:
         if self._target.is_dir():
@@ -50,6 +66,10 @@ class FileSink:
 
     async def begin(self, found: ObjectLine) -> None:
         """The object exists: make room for it."""
+        if self._descriptor < 0:
+            self._open()
+
+    def _open(self) -> None:
         self._target.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self._descriptor = os.open(self._partial, flags, 0o666)

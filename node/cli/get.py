@@ -41,6 +41,7 @@ class Wanted:
 
     reference: ObjectRef
     path: Path
+    size_bytes: int
 
 
 @make_command(_("Read SOURCE (BUCKET/KEY) into TARGET (a file or folder, or - for standard output)."))
@@ -70,7 +71,8 @@ async def _get_one(session: Session, name: ObjectName, target: str, namespace: s
             if target == STANDARD:
                 line = await client.get(reference, PipeSink(), moved=meter.advance)
             else:
-                line = await _get_file(client, Wanted(reference, _file_for(name, target)), meter, replace=replace)
+                wanted = Wanted(reference, _file_for(name, target), size_bytes)
+                line = await _get_file(client, wanted, meter, replace=replace)
             done = Fetched(1, line.size_bytes, round(meter.seconds, 3))
     text = _("Read {name}: {size} in {time}.").format(
         name=name, size=show_size(done.size_bytes), time=show_duration(done.seconds)
@@ -86,7 +88,7 @@ def _file_for(name: ObjectName, target: str) -> Path:
 
 async def _get_file(client: AdminClient, wanted: Wanted, meter: Meter, *, replace: bool) -> ObjectLine:
     with FileSink(wanted.path, replace=replace) as sink:
-        return await client.get(wanted.reference, sink, moved=meter.advance)
+        return await client.get(wanted.reference, sink, moved=meter.advance, size_bytes=wanted.size_bytes)
 
 
 async def _get_folder(
@@ -95,7 +97,11 @@ async def _get_folder(
     async with node_of(session) as client:
         found = [line async for line in client.list_all(namespace, source.bucket, source.key)]
         wanted = [
-            Wanted(ObjectRef(namespace, line.bucket, line.key), safe_path(folder, relative_key(source.key, line.key)))
+            Wanted(
+                ObjectRef(namespace, line.bucket, line.key),
+                safe_path(folder, relative_key(source.key, line.key)),
+                line.size_bytes,
+            )
             for line in found
         ]
         total_bytes = sum(line.size_bytes for line in found)

@@ -8,6 +8,7 @@ named through `Faults.reach`, which the real host answers with nothing.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import PurePath
 from typing import Protocol, TypeVar
 
 import trio
+
+from protocol.errors import Unavailable
 
 R = TypeVar("R")
 Buffer = bytes | bytearray | memoryview
@@ -112,6 +115,23 @@ class Disk(Protocol):
     def free_bytes(self) -> int: ...
 
 
+class FileMode(enum.Enum):
+    """What an opened file is for."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHandle:
+    """A file that another process of this machine has open, and which file that must be."""
+
+    process_id: int
+    descriptor: int
+    device: int
+    inode: int
+
+
 class Index(Protocol):
     """A SQLite database used as a cache: it may vanish or be old after a crash. All calls block."""
 
@@ -148,6 +168,11 @@ class Faults(Protocol):
         """The same from blocking code."""
 
 
+def share_nothing(_handle: SharedHandle, _mode: FileMode) -> File:
+    """A host on which programs share no files. Raises Unavailable(`shared-file`)."""
+    raise Unavailable("shared-file", reason="not on this host")
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """One node's world. `lock` guards the node's folder against a second start."""
@@ -161,3 +186,4 @@ class Host:
     open_index: Callable[[PurePath], Index]
     open_disk: Callable[[str], Disk]
     lock: Callable[[], AbstractAsyncContextManager[None]]
+    open_shared: Callable[[SharedHandle, FileMode], File] = share_nothing

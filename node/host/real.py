@@ -11,6 +11,7 @@ from node.host.index import SqliteIndex, open_sqlite
 from node.host.machine import SystemEntropy, SystemWallClock, WorkerThreads, hold_lock
 from node.host.network import RealNetwork
 from node.host.ports import Host
+from node.host.shared import open_shared
 
 THREADS_MAX = 16
 
@@ -35,4 +36,5 @@ def real_host(node_dir: Path, *, threads_max: int = THREADS_MAX) -> Host:
         open_index=open_index,
         open_disk=open_disk,
         lock=lambda: hold_lock(node_dir),
+        open_shared=open_shared,
     )
