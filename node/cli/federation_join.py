@@ -7,6 +7,7 @@ the quota of the one that invited it.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Joined:
 @make_command(_("Join a federation with INVITATION (the text that `federation invite` printed, or - to read it)."))
 @click.argument("invitation")
 async def command(session: Session, *, invitation: str) -> None:
-    token = click.get_text_stream("stdin").read() if invitation == "-" else invitation
+    token = sys.stdin.read() if invitation == "-" else invitation
     joined = await join_federation(session.dir, token)
     told = _("{organisation} has joined the federation {id}.").format(
         organisation=joined.organisation, id=text_of(joined.federation)

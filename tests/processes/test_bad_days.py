@@ -177,6 +177,7 @@ def test_an_invitation_for_another_federation_is_refused(four: Devnet, tmp_path:
 
 
 def test_an_expelled_node_is_shut_out(four: Devnet) -> None:
+    succeed("--dir", four.gateway, "put", "-", "box/before-it", stdin=BYTES)
     victim = four.others[-1]
     voters = [four.gateway, *(four.node(name) for name in four.others[:2])]
     for voter in voters:
@@ -190,4 +191,7 @@ def test_an_expelled_node_is_shut_out(four: Devnet) -> None:
             break
         assert time.monotonic() < deadline, four.logs()
         time.sleep(0.2)
-    assert maillon("--dir", four.gateway, "get", "box/readable", "-").out == BYTES
+    assert maillon("--dir", four.gateway, "get", "box/before-it", "-").out == BYTES
+    four.kill(victim)
+    four.start(victim)
+    assert succeed("--dir", four.gateway, "status").result["members_live"] == 3
