@@ -23,7 +23,7 @@ from node.store.shares import DiskState, ShareFacts, ShareKey, StoredShare, Usag
 from node.store.storedisk import StoreDisk, merge_namespaces
 from node.store.volumes import Outcome
 from protocol.coding.label import Label, ShareProof
-from protocol.errors import Damaged, MaillonError, Missing, Refused, Unavailable
+from protocol.errors import Damaged, MaillonError, Malformed, Missing, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
 
 log = structlog.get_logger(__name__)
@@ -204,7 +204,14 @@ class Store:
 
     async def compact(self) -> int:
         """Give back volumes that are mostly dead. Returns how many."""
-        return sum([await Compactor(self._host, self._config, disk).compact() for disk in self._disks])
+        removed = 0
+        for disk in self._disks:
+            try:
+                removed += await Compactor(self._host, self._config, disk).compact()
+            except (OSError, Damaged, Malformed, Unavailable) as error:
+                # Space comes back later, or not: no reason to stop serving.
+                log.warning("compaction-failed", disk=disk.path, reason=str(error))
+        return removed
 
     def stored_bytes(self, namespace: NamespaceId) -> int:
         """Payload bytes kept for the namespace."""

@@ -69,6 +69,7 @@ class Machine:
         self.is_dead = False
         self.sync_errors: list[int] = []
         self.write_errors: list[int] = []
+        self.read_errors: list[int] = []
         self.holes = True
         self.index_is_full = False
         self.opened: list[MemoryIndex] = []
@@ -208,6 +209,8 @@ class MemoryFile:
     def read_into(self, offset: int, buffer: memoryview) -> int:
         if self.machine.is_dead:
             raise Crash
+        if self.machine.read_errors:
+            raise OSError(self.machine.read_errors.pop(0), "injected")
         data = self.content.current[offset : offset + len(buffer)]
         buffer[: len(data)] = data
         return len(data)

@@ -174,3 +174,28 @@ async def test_a_dead_volume_is_removed_but_its_needed_tombstones_stay() -> None
     machine.indexes.clear()
     async with running(machine, config) as store:
         assert await readable(store, *range(5)) == [1, 3, 4]
+
+
+async def test_a_volume_that_cannot_be_read_stops_neither_compaction_nor_the_store() -> None:
+    machine = Machine(1)
+    machine.holes = False
+    config = StoreConfig((DiskConfig("d", 100 * MIB, 0),), volume_bytes=PAGE + 2 * ENTRY_BYTES)
+    async with running(machine, config) as store:
+        await put(store, *range(6))
+        await store.delete_share(block_of(0).block, 0)
+        await store.delete_share(block_of(1).block, 0)
+        machine.read_errors = [errno.EIO]
+        assert await store.compact() == 0
+        assert await store.compact() == 1
+        assert await readable(store, *range(6)) == [2, 3, 4, 5]
+
+
+async def test_a_share_that_cannot_be_read_is_damaged_and_the_others_are_served() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await put(store, 0, 1)
+        machine.read_errors = [errno.EIO]
+        assert await readable(store, 0, 1) == [1]
+        assert await store.held([block_of(0).block]) == (0,)
+        await put(store, 0)
+        assert await readable(store, 0, 1) == [0, 1]
