@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from node.admin.calls import STATUS, Nothing, Status
 from node.admin.lines import NamespaceLine
 from node.cli.output import table
 from node.cli.reach import node_of
 from node.cli.session import Session
 from node.cli.session import command as make_command
-from node.text import _, ngettext
+from node.text import N_, _, ngettext
 from node.text.quantities import show_duration, show_size
 from node.text.sentences import sentence
 from protocol.errors import Unavailable
 from protocol.ids import text_of
+
+# By number of organisations, at the presets of data and journal.
+_NOT_SURVIVED: Mapping[int, str] = {
+    1: N_("One organisation alone keeps nothing: invite a second one before storing data."),
+    2: N_("With two organisations, writing stops while either is away, and the loss of both loses everything."),
+    3: N_(
+        "With three organisations, the loss of two at once stops the namespaces: their journals need two of three."
+    ),
+    4: N_(
+        "With four organisations, the loss of two at once stops the namespaces: their journals need three of four."
+    ),
+    5: N_("With five organisations, the loss of three at once, or one that lies about a journal, is not survived."),
+}
 
 
 @make_command(_("Show how the node and its data are doing."))
@@ -50,8 +65,15 @@ def _told(status: Status) -> list[str]:
     for namespace in status.namespaces:
         lines += ["", *_namespace_told(namespace)]
     if status.warnings:
-        lines += ["", *(sentence(Unavailable(warning)) for warning in status.warnings)]
+        lines += ["", *(_warned(warning, status.organisations) for warning in status.warnings)]
     return lines
+
+
+def _warned(warning: str, organisations: int) -> str:
+    """A small federation is told what it cannot survive yet; every other warning has its sentence."""
+    if warning == "federation-small" and organisations in _NOT_SURVIVED:
+        return _(_NOT_SURVIVED[organisations])
+    return sentence(Unavailable(warning))
 
 
 def _namespace_told(line: NamespaceLine) -> list[str]:

@@ -44,4 +44,5 @@ TOLD: Mapping[str, str] = {
     "devnet-unhealthy": N_("The devnet was not healthy within {seconds} seconds; still waiting for: {waiting}."),
     "devnet-node": N_("There is no node `{node}` in this devnet. Its nodes are: {known}."),
     "devnet-node-running": N_("The node {node} is running already."),
+    "shared-file": N_("The node could not open the file itself ({reason}); its bytes go through the socket instead."),
 }
