@@ -48,7 +48,7 @@ class FileSink:
     def __init__(self, target: Path, *, replace: bool) -> None:
         self._target = target
         self._replace = replace
-        self._partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
+        self._partial = target.with_name(f".maillon-{secrets.token_hex(8)}.partial")
         self._descriptor = -1
         self.offset = 0
 
