@@ -14,6 +14,10 @@ from protocol.errors import Refused
 FOUND = ObjectLine("b", "k", 5, 0, "internal", 0, inline=True, version="", stored_bytes=0)
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "er" / "file"
     with FileSink(target, replace=False) as sink:
@@ -22,7 +26,7 @@ async def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path)
         assert not target.exists()
         await sink.write(memoryview(b"llo"))
     assert target.read_bytes() == b"hello"
-    assert os.listdir(target.parent) == ["file"]
+    assert names_in(target.parent) == ["file"]
 
 
 async def test_a_transfer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
@@ -38,7 +42,7 @@ async def test_a_transfer_that_fails_leaves_what_was_there(tmp_path: Path) -> No
     with pytest.raises(ZeroDivisionError):
         await fail_half_way()
     assert target.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert names_in(tmp_path) == ["file"]
 
 
 def test_an_object_that_is_missing_leaves_no_folder(tmp_path: Path) -> None:
@@ -63,7 +67,7 @@ async def test_the_longest_names_fit(tmp_path: Path) -> None:
     target = tmp_path / ("é" * 127)
     with FileSink(target, replace=False) as sink:
         await sink.begin(FOUND)
-    assert os.listdir(tmp_path) == [target.name]
+    assert names_in(tmp_path) == [target.name]
 
 
 async def test_a_source_gives_all_bytes_of_a_pipe(tmp_path: Path) -> None:
