@@ -17,7 +17,8 @@ import trio
 from node.host.ports import Buffer, Disk, Host
 from node.store.journal_copy import JOURNALS_DIRECTORY, JournalCopy, JournalName, journal_parts, part_path
 from node.store.salt import find_salt
-from protocol.errors import Damaged, Missing, Unavailable
+from node.store.visitors import Visitors
+from protocol.errors import Damaged, Missing
 from protocol.ids import NamespaceId
 from protocol.namespace.journal import Tip, decode_opening
 
@@ -44,22 +45,21 @@ class JournalStore:
         self._disk: Disk = host.disk
         self._salt = b""
         self._held: dict[JournalName, _Held] = {}
-        self._is_open = False
+        self._visitors = Visitors()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look what is held, then serve until cancelled. Raises Damaged(`disk-unreadable`), OSError."""
         found = await self._host.threads.run_blocking(self._open)
         self._held = {name: self._new(name, parts) for name, parts in found.items()}
-        self._is_open = True
+        self._visitors.open()
         try:
             task_status.started()
             await trio.sleep_forever()
         finally:
-            self._is_open = False
             with trio.CancelScope(shield=True):
+                await self._visitors.close()
                 for held in self._held.values():
-                    async with held.turn:
-                        held.copy.close()
+                    held.copy.close()
 
     def _open(self) -> dict[JournalName, list[int]]:
         if self._disk_path is not None:
@@ -88,13 +88,13 @@ class JournalStore:
         """
         decoded = decode_opening(opening)
         name = JournalName(decoded.namespace, decoded.epoch)
-        self._check_open()
-        held = self._held.get(name) or self._held.setdefault(name, self._new(name, []))
-        try:
-            await self._take_turn(held, lambda copy: copy.open(decoded, opening))
-        finally:
-            if held.copy.opening is None:
-                self._held.pop(name, None)
+        with self._visitors.visit():
+            held = self._held.get(name) or self._held.setdefault(name, self._new(name, []))
+            try:
+                await self._take_turn(held, lambda copy: copy.open(decoded, opening))
+            finally:
+                if held.copy.opening is None:
+                    self._held.pop(name, None)
 
     async def append(self, namespace: NamespaceId, epoch: int, first: int, entries: Sequence[Buffer]) -> Tip:
         """Keep encoded entries, of which the first is said to stand at position `first`; durable on return.
@@ -106,16 +106,19 @@ class JournalStore:
             Unavailable: `journal-gap` when earlier ones are missing; `store-full`, `store-failing`, `store-closed`.
             Forged: `journal-fork`, `journal-chain`, `signature`. Malformed, OverLimit: entries that do not decode.
         """
-        held = self._find(namespace, epoch)
-        return await self._take_turn(held, lambda copy: copy.append(first, entries))
+        with self._visitors.visit():
+            held = self._find(namespace, epoch)
+            return await self._take_turn(held, lambda copy: copy.append(first, entries))
 
     async def tail(self, namespace: NamespaceId, epoch: int) -> Tip:
         """How far the copy goes. Raises Missing(`journal-epoch`)."""
-        return (await self._opened(namespace, epoch)).tip
+        with self._visitors.visit():
+            return (await self._opened(namespace, epoch)).tip
 
     async def opening(self, namespace: NamespaceId, epoch: int) -> bytes:
         """The epoch's encoded opening. Raises Missing(`journal-epoch`)."""
-        return (await self._opened(namespace, epoch)).opening_bytes
+        with self._visitors.visit():
+            return (await self._opened(namespace, epoch)).opening_bytes
 
     async def read(self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int) -> tuple[bytes, ...]:
         """Encoded entries from position `first` on, together at most so large, but at least one if there is one.
@@ -123,31 +126,28 @@ class JournalStore:
         Raises:
             Missing: `journal-epoch`. Damaged: `journal-damaged`, with the position.
         """
-        copy = await self._opened(namespace, epoch)
-        try:
-            return await self._host.threads.run_blocking(copy.read, first, copy.tip.length, size_bytes_max)
-        except Damaged:
-            # Read again from its files, the copy ends before the damage, so that its writer sends the rest anew.
-            self._find(namespace, epoch).is_loaded = False
-            raise
+        with self._visitors.visit():
+            copy = await self._opened(namespace, epoch)
+            try:
+                return await self._host.threads.run_blocking(copy.read, first, copy.tip.length, size_bytes_max)
+            except Damaged:
+                # Read again from its files, the copy ends before the damage, so that its writer sends the rest anew.
+                self._find(namespace, epoch).is_loaded = False
+                raise
 
     async def remove_epoch(self, namespace: NamespaceId, epoch: int) -> None:
         """Delete the copy whole; a copy that is not held is deleted already."""
-        held = self._held.pop(JournalName(namespace, epoch), None)
-        if held is not None:
-            async with held.turn:
-                await self._host.threads.run_blocking(held.copy.remove)
+        with self._visitors.visit():
+            held = self._held.pop(JournalName(namespace, epoch), None)
+            if held is not None:
+                async with held.turn:
+                    await self._host.threads.run_blocking(held.copy.remove)
 
     def _find(self, namespace: NamespaceId, epoch: int) -> _Held:
-        self._check_open()
         held = self._held.get(JournalName(namespace, epoch))
         if held is None:
             raise Missing("journal-epoch", namespace=namespace, epoch=epoch)
         return held
-
-    def _check_open(self) -> None:
-        if not self._is_open:
-            raise Unavailable("store-closed")
 
     async def _opened(self, namespace: NamespaceId, epoch: int) -> JournalCopy:
         held = self._find(namespace, epoch)

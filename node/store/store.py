@@ -21,6 +21,7 @@ from node.store.layout import DropWork, PutWork, RebuildWork
 from node.store.reading import Wanted
 from node.store.shares import DiskState, ShareFacts, ShareKey, StoredShare, Usage, pack_share
 from node.store.storedisk import StoreDisk, merge_namespaces
+from node.store.visitors import Visitors
 from node.store.volumes import Outcome
 from protocol.coding.label import Label, ShareProof
 from protocol.errors import Damaged, MaillonError, Malformed, Missing, Refused, Unavailable
@@ -39,6 +40,7 @@ class Store:
         self._config = config
         self._pool = BufferPool()
         self._disks: tuple[StoreDisk, ...] = ()
+        self._visitors = Visitors()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Open and recover the disks, then serve until cancelled.
@@ -56,12 +58,14 @@ class Store:
             async with trio.open_nursery() as nursery:
                 for disk in self._disks:
                     await nursery.start(disk.writer.run)
+                self._visitors.open()
                 task_status.started()
                 while True:
                     await trio.sleep(self._config.compact_every_s)
                     await self.compact()
         finally:
             with trio.CancelScope(shield=True):
+                await self._visitors.close()
                 for disk in self._disks:
                     await self._host.threads.run_blocking(disk.close)
 
@@ -104,7 +108,7 @@ class Store:
                 reverse=True,
             )
 
-        return await self._host.threads.run_blocking(order)
+        return await self._look(order)
 
     async def get_share(self, block: BlockId, index: int, *, first_leaf: int = 0, leaf_count: int = 0) -> StoredShare:
         """The share, or the leaves from `first_leaf` on (0 for `leaf_count` means to the end), checked.
@@ -117,15 +121,16 @@ class Store:
 
     async def _look(self, work: Callable[..., R], *arguments: object) -> R:
         """Do `work` in a thread; should an index turn out to be damaged, make it anew and do it again."""
-        try:
+        with self._visitors.visit():
+            try:
+                return await self._host.threads.run_blocking(work, *arguments)
+            except Damaged as error:
+                if error.identifier != "index-damaged":
+                    raise
+                log.warning("index-damaged", reason=str(error))
+            for disk in self._disks:
+                await disk.writer.submit(RebuildWork())
             return await self._host.threads.run_blocking(work, *arguments)
-        except Damaged as error:
-            if error.identifier != "index-damaged":
-                raise
-            log.warning("index-damaged", reason=str(error))
-        for disk in self._disks:
-            await disk.writer.submit(RebuildWork())
-        return await self._host.threads.run_blocking(work, *arguments)
 
     def _read(self, key: ShareKey, wanted: Wanted) -> StoredShare:
         worst: Missing | Damaged = Missing("share-missing", block=key.block, index=key.index)

@@ -250,3 +250,25 @@ async def test_after_closing_nothing_is_taken(tmp_path: Path) -> None:
         pass
     with pytest.raises(Unavailable, match="store-closed"):
         await put(store, make_block(1), 0)
+
+
+async def test_stopping_in_the_middle_of_everything_is_quiet(tmp_path: Path) -> None:
+    """Threads that still read or write when the node is told to stop are waited for."""
+    blocks = [make_block(number, size_bytes=400_000) for number in range(8)]
+    for _ in range(5):
+        store = Store(real_host(tmp_path), one_disk())
+        async with trio.open_nursery() as nursery:
+            await nursery.start(store.run)
+
+            async def work(block: TestBlock, store: Store = store) -> None:
+                while True:
+                    await put(store, block, 0)
+                    (await store.get_share(block.block, 0)).release()
+                    await store.delete_share(block.block, 0)
+
+            for block in blocks:
+                nursery.start_soon(work, block)
+            await trio.sleep(0.05)
+            nursery.cancel_scope.cancel()
+        with pytest.raises(Unavailable, match="store-closed"):
+            await store.held([blocks[0].block])

@@ -1,0 +1,46 @@
+"""Whoever is inside while something is open: closing it waits for them, and lets nobody else in.
+
+Work in a thread goes on after its caller was cancelled; without this, a node that is told to stop would close a file
+under a thread that still reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+from protocol.errors import Unavailable
+
+
+class Visitors:
+    """Closed until `open`."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._is_open = False
+        self._gone = trio.Event()
+
+    def open(self) -> None:
+        self._is_open = True
+
+    @contextmanager
+    def visit(self) -> Iterator[None]:
+        """Be inside until the end of the block. Raises Unavailable(`store-closed`)."""
+        if not self._is_open:
+            raise Unavailable("store-closed")
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
+            if not self._count:
+                self._gone.set()
+
+    async def close(self) -> None:
+        """Let nobody in any more, and return when all are gone."""
+        self._is_open = False
+        while self._count:
+            self._gone = trio.Event()
+            await self._gone.wait()
