@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
-from node.vault.holders import Holders
+from node.vault.holders import Checking, Holders
 from protocol.coding.block import Workspace
 from protocol.coding.header import Header, share_size
 from protocol.errors import MaillonError, Unavailable
@@ -35,7 +35,7 @@ class GatherTimes:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """k checked shares, lying in their slots of the workspace."""
+    """k shares, lying in their slots of the workspace."""
 
     header: Header
     present: tuple[tuple[int, memoryview], ...]
@@ -58,6 +58,7 @@ class _Fetches:
 
     waiting: list[int]
     needed: int
+    checking: Checking
     header: Header | None = None
     present: list[tuple[int, memoryview]] = field(default_factory=list)
     failed: list[tuple[NodeId, MaillonError]] = field(default_factory=list)
@@ -72,15 +73,15 @@ class Gatherer:
         self._holders = holders
         self._times = times
 
-    async def gather(self, reference: BlockRef, workspace: Workspace) -> Gathered:
-        """k checked shares of the block.
+    async def gather(self, reference: BlockRef, workspace: Workspace, checking: Checking = Checking.NOW) -> Gathered:
+        """k shares of the block, whose bytes are checked now or left for the seal to check.
 
         Raises:
             Unavailable: `block-unreadable`, with how many shares were found and who failed.
         """
         slots = workspace.slots(sealed_size(reference.size_bytes))
         order = reading_order(reference, self._holders.me, self._holders.unreachable())
-        fetches = _Fetches(list(order), reference.k)
+        fetches = _Fetches(list(order), reference.k, checking)
         with trio.move_on_after(self._times.get_deadline_s):
             async with trio.open_nursery() as nursery:
                 for _ in range(reference.k):
@@ -114,7 +115,7 @@ class Gatherer:
     ) -> None:
         node = reference.placing[index]
         try:
-            header = await self._holders.get(node, reference.block, index, slots[index])
+            header = await self._holders.get(node, reference.block, index, slots[index], fetches.checking)
         except MaillonError as error:
             log.info("gather.share-failed", node=self._holders.name(node), index=index, error=str(error))
             fetches.failed.append((node, error))

@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import structlog
 import trio
 
 from node.first_error import first_error
 from node.host.ports import Buffer, Host
 from node.vault.gather import Gathered, Gatherer
+from node.vault.holders import Checking
 from node.vault.objects import Sink
 from node.vault.workspaces import Desk, Desks
 from protocol.coding.block import decode_block, open_block
 from protocol.coding.erasure import Engine
-from protocol.errors import Unavailable
+from protocol.errors import Forged, Unavailable
 from protocol.keys.sealing import open_into, plain_size
 from protocol.namespace.changes import BlockRef
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,22 @@ async def _read(
     async with tools.desks.desk() as desk:
         page = _Page(desk, reference)
         task_status.started(page)
-        gathered = await tools.gatherer.gather(reference, desk.workspace(reference.k, reference.n))
-        await open_gathered(tools, gathered, reference, desk)
+        await _fill(tools, reference, desk)
         page.ready.set()
         await page.written.wait()
     window.release()
+
+
+async def _fill(tools: GetTools, reference: BlockRef, desk: Desk) -> None:
+    """Gather and open the block. The seal proves every byte, so shares are checked one by one only if it breaks."""
+    workspace = desk.workspace(reference.k, reference.n)
+    gathered = await tools.gatherer.gather(reference, workspace, Checking.BY_SEAL)
+    try:
+        await open_gathered(tools, gathered, reference, desk)
+    except Forged as error:
+        log.warning("get.seal-broken", block=reference.block.hex(), error=str(error))
+        gathered = await tools.gatherer.gather(reference, workspace, Checking.NOW)
+        await open_gathered(tools, gathered, reference, desk)
 
 
 async def _write(tools: GetTools, sink: Sink, parts: list[Buffer]) -> None:

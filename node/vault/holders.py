@@ -1,12 +1,15 @@
 """The holders as the vault sees them: put a share there, get a share from there, whoever "there" is.
 
-This node is a holder like the others, only nearer: its own store answers without the network. Whatever comes from
-elsewhere is checked against the block's id before anybody sees it, so a holder can refuse or be silent but not
-deceive; one that sends wrong bytes is named in the log. Shares may travel outside TLS (they are sealed already):
-then bytes that do not match are asked for once more inside it, because the network may be the liar.
+This node is a holder like the others, only nearer: its own store answers without the network. What comes from
+elsewhere is checked against the block's id, so a holder can refuse or be silent but not deceive; one that sends wrong
+bytes is named in the log. A reader that opens the block with its key anyway may leave the share's bytes to the seal:
+when that breaks, everything is asked for again and checked, which finds the liar. Shares may travel outside TLS
+(they are sealed already): bytes that do not match are asked for once more inside it, as the network may be the liar.
 """
 
 from __future__ import annotations
+
+import enum
 
 import structlog
 
@@ -22,6 +25,13 @@ from protocol.wire import schema
 from protocol.wire.envelopes import Carriage
 
 log = structlog.get_logger(__name__)
+
+
+class Checking(enum.Enum):
+    """Whether the bytes of a share are checked when they arrive, or by the seal when the block is opened."""
+
+    NOW = "now"
+    BY_SEAL = "by seal"
 
 
 class Holders:
@@ -68,8 +78,8 @@ class Holders:
             log.warning("holders.plain-corrupted", node=self.name(node), direction="put")
             await self._put_over(Carriage.SECURE, node, message, share)
 
-    async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview) -> Header:
-        """Fetch share `index` into the buffer (of the share's size), checked; the block's header.
+    async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking) -> Header:
+        """Fetch share `index` into the buffer (of the share's size); the block's header, which is always checked.
 
         Raises:
             Forged: the holder sent what does not belong to the block.
@@ -77,14 +87,14 @@ class Holders:
         if node == self.me:
             return await self._get_own(block, index, into)
         try:
-            return await self._get_over(self._bulk, node, block, index, into)
+            return await self._get_over(self._bulk, node, block, index, into, checking)
         except Forged as error:
             if self._bulk is Carriage.SECURE:
                 self._accuse(node, block, error)
                 raise
         log.warning("holders.plain-corrupted", node=self.name(node), direction="get")
         try:
-            return await self._get_over(Carriage.SECURE, node, block, index, into)
+            return await self._get_over(Carriage.SECURE, node, block, index, into, checking)
         except Forged as error:
             self._accuse(node, block, error)
             raise
@@ -103,14 +113,17 @@ class Holders:
         return header
 
     async def _get_over(
-        self, carriage: Carriage, node: NodeId, block: BlockId, index: int, into: memoryview
+        self, carriage: Carriage, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking
     ) -> Header:
         question = GetShare(block=block, index=index, first_leaf=0, leaf_count=0)
         answer = await self._mesh.ask(
             node, Kind.GET_SHARE, question, ShareReply, deadline_s=self._deadline_s, into=into, over=carriage
         )
-        received = into[: answer.payload_bytes]
-        return await self._threads.run_blocking(_checked, answer.message, block, index, len(into), received)
+        header = schema.decode(Label, answer.message.label).header
+        _require(header, block, len(into), answer.payload_bytes)
+        if checking is Checking.NOW:
+            await self._threads.run_blocking(_check, header, answer.message, index, into)
+        return header
 
     def _accuse(self, node: NodeId, block: BlockId, error: MaillonError) -> None:
         log.warning(
@@ -118,15 +131,12 @@ class Holders:
         )
 
 
-def _checked(reply: ShareReply, block: BlockId, index: int, expected_bytes: int, share: memoryview) -> Header:
-    """The header, once label, proof and bytes are shown to belong together and to the block. Blocking."""
-    header = schema.decode(Label, reply.label).header
+def _check(header: Header, reply: ShareReply, index: int, share: memoryview) -> None:
+    """Return if proof and bytes are those of share `index` of the block. Blocking."""
     proof = schema.decode(ShareProof, reply.proof)
-    _require(header, block, expected_bytes, share.nbytes)
     if proof.index != index:
-        raise Forged("share-index", block=block, index=index)
+        raise Forged("share-index", block=header.block_id, index=index)
     verify_share(header, proof, share)
-    return header
 
 
 def _require(header: Header, block: BlockId, expected_bytes: int, received_bytes: int) -> None:

@@ -8,7 +8,9 @@ import pytest
 import trio
 
 from node.vault.gather import Gatherer, GatherTimes, reading_order
+from node.vault.get import GetTools, get_blocks
 from node.vault.spread import Spread, Spreader, SpreadTimes
+from node.vault.workspaces import Desks
 from protocol.coding.block import EncodedBlock, Workspace, decode_block, encode_block, open_block, recode_block
 from protocol.coding.erasure import ZfecEngine
 from protocol.coding.label import Stamp
@@ -18,6 +20,7 @@ from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef
 from protocol.placement.classes import Code, DataClass
+from sim.host.world import World
 from tests.support.candidates import candidate, node_id
 from tests.support.fake_holders import FakeHolders
 
@@ -175,6 +178,30 @@ async def test_a_holder_with_wrong_bytes_is_passed_over() -> None:
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
     holders.liars = {spread.placing[0]}
     assert await read_back(holders, block, spread) == PLAIN
+
+
+async def test_a_reader_with_the_key_finds_the_liar_only_when_the_seal_breaks() -> None:
+    holders = FakeHolders(node_id(9))
+    block, spread = await spread_over(holders, 6, Code(3, 6, 1))
+    assert await opened_by_a_get(holders, block, spread) == PLAIN
+    assert len(holders.asked) == 3
+    holders.liars = {spread.placing[0], spread.placing[1]}
+    assert await opened_by_a_get(holders, block, spread) == PLAIN
+
+
+async def opened_by_a_get(holders: FakeHolders, block: EncodedBlock, spread: Spread) -> bytes:
+    """What `node.vault.get` writes to its sink."""
+    written = bytearray()
+
+    class Collect:
+        async def write(self, parts: list[memoryview]) -> None:
+            for part in parts:
+                written.extend(part)
+
+    host = World(seed=1).host("reader")
+    tools = GetTools(host, ZfecEngine(), Desks(2), Gatherer(holders, GatherTimes(0.5, 30.0)), 2, 30.0)
+    await get_blocks(tools, [reference(block, spread)], Collect())
+    return bytes(written)
 
 
 async def test_an_unreadable_block_names_who_is_missing() -> None:
