@@ -105,6 +105,10 @@ class _Recovery:
                 return False
             if size_bytes == state.size_bytes:
                 return True
+            if state.is_sealed:
+                # The rest is what a failed sync left. What came of it stands in a later volume, perhaps deleted since.
+                file.truncate(state.size_bytes)
+                return False
             return self._scan(number, file, state.size_bytes)
 
     def _scan(self, number: int, file: File, known_bytes: int) -> bool:
