@@ -19,7 +19,7 @@ TOLD: Mapping[str, str] = {
     "answer-undeclared": _BROKEN_PEER,
     "connection-lost": N_("The connection was lost. Check that the node still runs, then try again."),
     "control-frames": _BROKEN_PEER,
-    "deadline": N_("There was no answer within {deadline_ms} ms. Check that the node still runs, then try again."),
+    "deadline": N_("There was no answer in time. Check that the node still runs, then try again."),
     "dial-failed": N_("{address} cannot be reached ({reason}). Check the address, the network and the firewall."),
     "exchanges": _BROKEN_PEER,
     "exchanges-busy": N_("Too much is asked at once (more than {limit} requests). Ask for less at a time."),
