@@ -36,8 +36,12 @@ class Compactor:
         """Compact what is worth it. Returns how many volumes were removed."""
         volumes = self._disk.volumes
         removed = 0
-        for number, state in sorted(volumes.index.volumes().items()):
-            if number < volumes.active and self._is_worth_it(state) and await self._compact(number):
+        states = volumes.index.volumes()
+        # The newest volume with entries stays, whatever is in it: a number is never given twice, or an old copy of
+        # the index would take one volume for the other.
+        newest = max((number for number, state in states.items() if state.size_bytes), default=0)
+        for number, state in sorted(states.items()):
+            if number < newest and self._is_worth_it(state) and await self._compact(number):
                 removed += 1
         return removed
 

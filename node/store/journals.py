@@ -88,7 +88,7 @@ class JournalStore:
         """
         decoded = decode_opening(opening)
         name = JournalName(decoded.namespace, decoded.epoch)
-        with self._visitors.visit():
+        async with self._visitors.visit():
             held = self._held.get(name) or self._held.setdefault(name, self._new(name, []))
             try:
                 await self._take_turn(held, lambda copy: copy.open(decoded, opening))
@@ -106,18 +106,18 @@ class JournalStore:
             Unavailable: `journal-gap` when earlier ones are missing; `store-full`, `store-failing`, `store-closed`.
             Forged: `journal-fork`, `journal-chain`, `signature`. Malformed, OverLimit: entries that do not decode.
         """
-        with self._visitors.visit():
+        async with self._visitors.visit():
             held = self._find(namespace, epoch)
             return await self._take_turn(held, lambda copy: copy.append(first, entries))
 
     async def tail(self, namespace: NamespaceId, epoch: int) -> Tip:
         """How far the copy goes. Raises Missing(`journal-epoch`)."""
-        with self._visitors.visit():
+        async with self._visitors.visit():
             return (await self._opened(namespace, epoch)).tip
 
     async def opening(self, namespace: NamespaceId, epoch: int) -> bytes:
         """The epoch's encoded opening. Raises Missing(`journal-epoch`)."""
-        with self._visitors.visit():
+        async with self._visitors.visit():
             return (await self._opened(namespace, epoch)).opening_bytes
 
     async def read(self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int) -> tuple[bytes, ...]:
@@ -126,7 +126,7 @@ class JournalStore:
         Raises:
             Missing: `journal-epoch`. Damaged: `journal-damaged`, with the position.
         """
-        with self._visitors.visit():
+        async with self._visitors.visit():
             copy = await self._opened(namespace, epoch)
             try:
                 return await self._host.threads.run_blocking(copy.read, first, copy.tip.length, size_bytes_max)
@@ -137,7 +137,7 @@ class JournalStore:
 
     async def remove_epoch(self, namespace: NamespaceId, epoch: int) -> None:
         """Delete the copy whole; a copy that is not held is deleted already."""
-        with self._visitors.visit():
+        async with self._visitors.visit():
             held = self._held.pop(JournalName(namespace, epoch), None)
             if held is not None:
                 async with held.turn:

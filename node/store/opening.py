@@ -19,7 +19,7 @@ from node.store.handles import VOLUMES_DIRECTORY, volume_numbers, volume_path
 from node.store.index import ShareIndex, Spot
 from node.store.recover import Entry, Scan, read_exactly
 from node.store.salt import find_salt
-from node.store.shares import unpack_share, unpack_tombstones
+from node.store.shares import DiskState, unpack_share, unpack_tombstones
 from node.store.volume import EntryKind
 from node.store.volumes import DiskVolumes
 from protocol.coding.label import ShareProof, verify_leaves
@@ -104,10 +104,10 @@ class _Recovery:
                 self._index.cut_volume(number, size_bytes)
                 return False
             if size_bytes == state.size_bytes:
-                return True
+                return size_bytes > 0
             if state.is_sealed:
-                # The rest is what a failed sync left. What came of it stands in a later volume, perhaps deleted since.
-                file.truncate(state.size_bytes)
+                # The rest is the ruin of a failed sync. What came of it is in a later volume, perhaps deleted since.
+                self._cut(number, file, state.size_bytes)
                 return False
             return self._scan(number, file, state.size_bytes)
 
@@ -125,12 +125,21 @@ class _Recovery:
         if scan.size_bytes < form.first_place:
             end = 0
         if end < scan.size_bytes:
-            file.truncate(end)
+            self._cut(number, file, end)
         self._index.reached(number, end)
-        is_clean = end == 0 or not scan.gaps
+        is_clean = end > 0 and not scan.gaps
         if not is_clean:
             self._index.seal(number)
         return is_clean
+
+    def _cut(self, number: int, file: File, size_bytes: int) -> None:
+        """Shorten the volume for good: what a crash brings back later could have been deleted by then."""
+        try:
+            file.truncate(size_bytes)
+            file.sync()
+        except OSError as error:
+            log.error("cut-failed", disk=self._volumes.config.path, volume=number, reason=str(error))
+            self._volumes.state = DiskState.FAILING
 
     def _learn(self, number: int, entry: Entry) -> None:
         if entry.head.kind is EntryKind.SHARE:

@@ -121,7 +121,7 @@ class Store:
 
     async def _look(self, work: Callable[..., R], *arguments: object) -> R:
         """Do `work` in a thread; should an index turn out to be damaged, make it anew and do it again."""
-        with self._visitors.visit():
+        async with self._visitors.visit():
             try:
                 return await self._host.threads.run_blocking(work, *arguments)
             except Damaged as error:

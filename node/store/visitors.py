@@ -6,8 +6,8 @@ under a thread that still reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -25,9 +25,11 @@ class Visitors:
     def open(self) -> None:
         self._is_open = True
 
-    @contextmanager
-    def visit(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def visit(self) -> AsyncIterator[None]:
         """Be inside until the end of the block. Raises Unavailable(`store-closed`)."""
+        # Whoever was cancelled along with the store should hear just that.
+        await trio.lowlevel.checkpoint_if_cancelled()
         if not self._is_open:
             raise Unavailable("store-closed")
         self._count += 1

@@ -61,6 +61,7 @@ class DiskWriter:
         Raises:
             Unavailable: `store-closed`. Any error that `append` raised.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()
         if not self._is_open:
             raise Unavailable("store-closed")
         ticket = _Ticket(work)

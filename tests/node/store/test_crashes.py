@@ -105,8 +105,10 @@ async def live(life: Life, actions: Callable[[Store], Awaitable[None]]) -> None:
         life.machine.is_dead = True
 
 
-async def random_actions(life: Life, store: Store) -> None:
+async def random_actions(life: Life, store: Store, *, failing: bool) -> None:
     random = life.machine.random
+    if failing:
+        spoil(life.machine)
     for _ in range(random.randrange(1, 6)):
         async with trio.open_nursery() as nursery:
             busy: set[tuple[int, int]] = set()
@@ -147,13 +149,11 @@ async def many_lives(seed: int, *, holes: bool, failing: bool = False, config: S
     machine.holes = holes
     life = Life(machine, config)
     for _ in range(6):
-        if failing:
-            spoil(machine)
         machine.crash_at = machine.operations + machine.random.randrange(5, 60)
         with trio.fail_after(60):
-            await live(life, partial(random_actions, life))
+            await live(life, partial(random_actions, life, failing=failing))
+        machine.write_errors, machine.sync_errors = [], []
         machine.crash()
-    machine.write_errors, machine.sync_errors = [], []
     await live(life, nothing)
     assert not machine.is_dead
 
