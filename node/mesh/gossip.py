@@ -121,7 +121,8 @@ class Gossip:
         error: MaillonError | None = None
         for record, outcome in zip(records, self._view.admit_all(records), strict=True):
             if isinstance(outcome, Outcome):
-                if outcome in _CHANGED:
+                # What lost against its contradiction is not passed on: it would go round for ever.
+                if outcome in _CHANGED and self._view.get(record_id(record)) is not None:
                     new.append(record)
             elif outcome.identifier in _NOT_YET:
                 early.append(record)
@@ -129,7 +130,9 @@ class Gossip:
                 error = error or outcome
         if new:
             self._note_new(new, source)
-            await self._keep([*new, *self._take_made()])
+        made = self._take_made()
+        if new or made:
+            await self._keep([*new, *made])
         return Absorbed(len(new), tuple(early), error)
 
     def compare_soon(self, node: NodeId) -> None:
