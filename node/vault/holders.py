@@ -15,16 +15,20 @@ import structlog
 
 from node.host.ports import Threads
 from node.mesh.mesh import Mesh
+from node.net.failures import RemoteError
 from node.store.store import Store
 from protocol.coding.header import Header
 from protocol.coding.label import Label, ShareProof, verify_share
-from protocol.errors import Forged, MaillonError, Unavailable
+from protocol.errors import Forged, MaillonError, Malformed, OverLimit, Unavailable
 from protocol.ids import BlockId, NodeId
 from protocol.requests import Done, GetShare, Kind, PutShare, ShareReply
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage
 
 log = structlog.get_logger(__name__)
+
+# What an answer can be that is not the share: wrong bytes, no message at all, or more than was asked for.
+_WRONG = (Forged, Malformed, OverLimit)
 
 
 class Checking(enum.Enum):
@@ -82,20 +86,20 @@ class Holders:
         """Fetch share `index` into the buffer (of the share's size); the block's header, which is always checked.
 
         Raises:
-            Forged: the holder sent what does not belong to the block.
+            Forged, Malformed, OverLimit: the holder sent what does not belong to the block.
         """
         if node == self.me:
             return await self._get_own(block, index, into)
         try:
             return await self._get_over(self._bulk, node, block, index, into, checking)
-        except Forged as error:
+        except _WRONG as error:
             if self._bulk is Carriage.SECURE:
                 self._accuse(node, block, error)
                 raise
         log.warning("holders.plain-corrupted", node=self.name(node), direction="get")
         try:
             return await self._get_over(Carriage.SECURE, node, block, index, into, checking)
-        except Forged as error:
+        except _WRONG as error:
             self._accuse(node, block, error)
             raise
 
@@ -126,6 +130,8 @@ class Holders:
         return header
 
     def _accuse(self, node: NodeId, block: BlockId, error: MaillonError) -> None:
+        if isinstance(error, RemoteError):
+            return  # It said that it cannot; that is no lie.
         log.warning(
             "holders.wrong-bytes", node=self.name(node), node_id=node.hex(), block=block.hex(), error=str(error)
         )

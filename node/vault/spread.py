@@ -8,7 +8,7 @@ costs a detour, not the write. The shares' memory is free for re-use when `sprea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -70,7 +70,7 @@ class Spreader:
 
         Raises:
             Refused: `placement-impossible`.
-            Unavailable: `holders-too-few`, with how many shares are durable and needed, and the holders missing.
+            Unavailable: `holders-too-few`, with how many shares are durable and needed, and who is missing and why.
         """
         avoid = self._holders.unreachable()
         placing = place(encoded.header.block_id, rules.data_class, rules.code, rules.candidates, avoid=avoid)
@@ -92,7 +92,8 @@ class Spreader:
         """Refuse at once, with names, what is known to fail: a write should not hang for its deadline first."""
         down = [node for node in placing if node in unreachable]
         if len(placing) - len(down) < rules.code.least:
-            raise self._too_few(rules, len(placing) - len(down), down)
+            away = Unavailable("node-unreachable")
+            raise self._too_few(rules, len(placing) - len(down), dict.fromkeys(down, away))
 
     async def _send_all(
         self,
@@ -112,8 +113,10 @@ class Spreader:
                 await self._wait_enough(progress, rules)
                 nursery.cancel_scope.cancel()
         if len(progress.durable) < rules.code.least:
+            slow = Unavailable("deadline")
             absent = [node for index, node in enumerate(progress.placing) if index not in progress.durable]
-            raise self._too_few(rules, len(progress.durable), absent)
+            reasons = {node: progress.failed.get(node, slow) for node in absent}
+            raise self._too_few(rules, len(progress.durable), reasons)
         missing = sum(1 << index for index in range(rules.code.n) if index not in progress.durable)
         return Spread(progress.placing, missing)
 
@@ -126,13 +129,16 @@ class Spreader:
             while not _settled(progress, n):
                 await progress.changed.wait()
 
-    def _too_few(self, rules: Rules, reached: int, absent: Sequence[NodeId]) -> Unavailable:
+    def _too_few(self, rules: Rules, reached: int, absent: Mapping[NodeId, MaillonError]) -> Unavailable:
+        """Who is missing, and what each said: a full disk is mended otherwise than a dead machine."""
+        named = [(self._holders.name(node), error.identifier) for node, error in absent.items()]
         return Unavailable(
             "holders-too-few",
             reached=reached,
             needed=rules.code.least,
             code=str(rules.code),
-            missing=tuple(self._holders.name(node) for node in absent),
+            missing=tuple(name for name, _reason in named),
+            because=tuple(f"{name}: {reason}" for name, reason in named),
         )
 
 

@@ -48,7 +48,7 @@ TOLD: Mapping[str, str] = {
     "header-code": _BAD_SHARE,
     "holders-too-few": N_(
         "A block of code {code} must reach {needed} members before it is safe; {reached} took it. "
-        "Not answering: {missing}. Start those nodes, then try again."
+        "Those missing: {because}. See to them, then try again."
     ),
     "index-damaged": N_("The index {index} is damaged ({reason}); it is rebuilt from the volumes."),
     "index-full": N_("The disk of the index {index} is full. Free space, then start again."),
