@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import trio
@@ -29,7 +29,7 @@ def shared_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 
 @pytest.fixture
-async def six_nodes(shared_town: Town) -> AsyncIterator[Town]:
+async def six_nodes(shared_town: Town) -> Town:
     """The shared devnet, healthy; whatever the test does to its processes is healed before the next one."""
     await shared_town.heal()
     return shared_town

@@ -23,8 +23,9 @@ import trio
 from node.admin.calls import EXPLAIN, STATUS, ExplainObject, Nothing, ObjectRef, Status
 from node.admin.client import AdminClient
 from node.admin.lines import BlockLine, ObjectLine
-from node.cli.devnet_book import LOG, DevNode, has_ended, load_book, save_book, stop
+from node.cli.devnet_book import LOG, DevNode, has_ended, is_running, load_book, save_book, stop
 from node.cli.devnet_health import status_of, wait_answering
+from node.cli.federation_members import members_of
 from node.cli.reach import node_at
 from node.host.faults import VARIABLE
 from protocol.errors import MaillonError
@@ -120,6 +121,7 @@ class Town:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._children: list[subprocess.Popen[bytes]] = []
+        self._armed: set[str] = set()
 
     # --- who is there
 
@@ -161,6 +163,7 @@ class Town:
                 env={**os.environ, VARIABLE: faults},
             )
         self._children.append(child)
+        (self._armed.add if faults else self._armed.discard)(name)
         started = dataclasses.replace(node, pid=child.pid)
         save_book(self.folder, load_book(self.folder).replaced(started))
         return started
@@ -174,8 +177,10 @@ class Town:
             await self.wait_dead(name)
 
     async def wait_dead(self, name: str) -> None:
+        """A process of several threads may be a zombie while the last of them still holds its files."""
+
         async def dead() -> bool:
-            return not self.is_alive(name)
+            return not self.is_alive(name) and not is_running(self.dir(name))
 
         await eventually(dead, f"the end of {name}")
         for child in self._children:
@@ -193,6 +198,7 @@ class Town:
 
     async def heal(self) -> None:
         """Every node runs, without faults, sees every other, and the namespace can be written."""
+        await self.kill(*self._armed)
         dead = [name for name in self.names if not self.is_alive(name)]
         if dead:
             await self.start(*dead)
@@ -201,20 +207,36 @@ class Town:
 
     async def see(self, live: int, *, by: tuple[str, ...] = ()) -> None:
         """Wait until each running node (or those named) sees so many live members."""
+        seen: dict[str, int] = {}
         for name in by or tuple(name for name in self.names if self.is_alive(name)):
 
             async def sees(name: str = name) -> bool:
                 status = await status_of(self.node(name))
-                return status is not None and status.members_live == live
+                seen[name] = seen.get(name, 0) if status is None else status.members_live
+                return status is not None and seen[name] == live
 
-            await eventually(sees, f"{name} sees {live} live members")
+            try:
+                await eventually(sees, "")
+            except AssertionError:
+                raise AssertionError(f"not all see {live} live members: {seen}") from None
+
+    async def see_live(self, name: str, *, by: tuple[str, ...]) -> None:
+        """Wait until each of `by` holds this one node for live."""
+        for watcher in by:
+
+            async def sees(watcher: str = watcher) -> bool:
+                async with self.client(watcher) as client:
+                    nodes = (await members_of(client)).nodes
+                return any(line.name == name and line.condition == "live" for line in nodes)
+
+            await eventually(sees, f"{watcher} sees {name} live")
 
     async def writable(self) -> None:
         """Wait until the gateway's namespace is open."""
 
         async def ready() -> bool:
             status = await status_of(self.node(GATEWAY))
-            return status is not None and all(line.writable for line in status.namespaces)
+            return status is not None and bool(status.namespaces) and all(line.writable for line in status.namespaces)
 
         await eventually(ready, "the namespace can be written")
 
@@ -222,8 +244,10 @@ class Town:
 
     @asynccontextmanager
     async def client(self, name: str = GATEWAY) -> AsyncIterator[AdminClient]:
-        async with node_at(self.dir(name)) as client:
-            yield client
+        """The node's admin socket. What is raised inside comes out as itself."""
+        with ungrouped():
+            async with node_at(self.dir(name)) as client:
+                yield client
 
     async def status(self, name: str) -> Status:
         async with self.client(name) as client:
@@ -232,18 +256,15 @@ class Town:
     async def put(self, key: str, data: bytes | BytesSource) -> ObjectLine:
         """Store; acknowledged when this returns. Raises a MaillonError otherwise."""
         source = data if isinstance(data, BytesSource) else BytesSource(data)
-        with ungrouped():
-            async with self.client() as client:
-                size_bytes = len(source.data)
-                return await client.put(ref(key), source, size_bytes=size_bytes, moved=lambda _count: None)
-        raise AssertionError("unreachable")
+        async with self.client() as client:
+            size_bytes = len(source.data)
+            return await client.put(ref(key), source, size_bytes=size_bytes, moved=lambda _count: None)
 
     async def get(self, key: str) -> bytes:
         """Read back. Raises a MaillonError."""
         sink = BytesSink()
-        with ungrouped():
-            async with self.client() as client:
-                await client.get(ref(key), sink, moved=lambda _count: None)
+        async with self.client() as client:
+            await client.get(ref(key), sink, moved=lambda _count: None)
         return bytes(sink.data)
 
     async def get_if_there(self, key: str) -> bytes | None:
@@ -272,6 +293,13 @@ class Town:
 
 def ref(key: str) -> ObjectRef:
     return ObjectRef("", BUCKET, key)
+
+
+def names_in(error: MaillonError, parameter: str) -> set[str]:
+    """The names that an error gives."""
+    value = error.parameters[parameter]
+    assert isinstance(value, tuple)
+    return set(value)
 
 
 @contextmanager
