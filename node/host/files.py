@@ -36,6 +36,7 @@ class RealFile:
         self._descriptor = descriptor
         self._points = points
         self._direct: int | None = None
+        self._opening = threading.Lock()
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         filled = self._around_cache(os.preadv, offset, [buffer])
@@ -59,9 +60,11 @@ class RealFile:
         """How much one call around the page cache did (`node.host.direct`); what it leaves goes the ordinary way."""
         if self._direct == _IMPOSSIBLE or not can_go_direct(offset, parts):
             return 0
-        if self._direct is None:
-            self._direct = open_direct(self._descriptor)
-            return self._around_cache(call, offset, parts)
+        with self._opening:
+            if self._direct is None:
+                self._direct = open_direct(self._descriptor)
+        if self._direct == _IMPOSSIBLE:
+            return 0
         try:
             return call(self._direct, list(parts), offset)
         except OSError as error:

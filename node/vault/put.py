@@ -73,7 +73,7 @@ class _Put:
         self.source = source
         self.metadata = metadata
         self.rules = tools.rules()
-        self.hasher = blake3()
+        self.content = blake3()
         self.size_bytes = 0
         self.small: bytes | None = None
         self.version = tools.host.entropy.random_bytes(VERSION_BYTES)
@@ -105,7 +105,10 @@ class _Put:
                     ended = filled < BLOCK_PLAIN_BYTES_MAX
                     if ended:
                         break
-        return _Part(tuple(blocks[number] for number in sorted(blocks)), ended=ended)
+        stored = tuple(blocks[number] for number in sorted(blocks))
+        for reference in stored:
+            self.content.update(reference.block)
+        return _Part(stored, ended=ended)
 
     async def _block(
         self, number: int, blocks: dict[int, BlockRef], window: trio.Semaphore, *, task_status: trio.TaskStatus[int]
@@ -133,13 +136,10 @@ class _Put:
         self.size_bytes += filled
         if self.size_bytes > OBJECT_BYTES_MAX:
             raise OverLimit("object-size", limit_bytes=OBJECT_BYTES_MAX)
-        if filled <= INLINE_BYTES_MAX:
-            self.hasher.update(desk.plain[:filled])
-        else:
-            await self.tools.host.threads.run_blocking(self.hasher.update, desk.plain[:filled])
         return filled
 
     async def _put_inline(self, plain: bytes) -> ObjectPut:
+        self.content.update(plain)
         if not plain:
             return await self._append(self._change(()))
         key = self.tools.host.entropy.random_bytes(KEY_BYTES)
@@ -191,7 +191,7 @@ class _Put:
             key=self.path.key,
             version=self.version,
             size_bytes=self.size_bytes,
-            digest=Digest(self.hasher.digest()),
+            digest=Digest(self.content.digest()),
             modified_s=self.tools.host.wall.now_s(),
             data_class=self.rules.data_class.name,
             blocks=blocks,
@@ -203,7 +203,7 @@ class _Put:
 
     def _part(self, number: int, blocks: tuple[BlockRef, ...]) -> PartPut:
         size_bytes = sum(block.size_bytes for block in blocks)
-        return PartPut(self.version, number, size_bytes, Digest(self.hasher.digest()), blocks)
+        return PartPut(self.version, number, size_bytes, Digest(self.content.digest()), blocks)
 
 
 @dataclass(frozen=True, slots=True)
