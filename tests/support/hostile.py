@@ -202,10 +202,12 @@ def relay_to(address: str) -> Callable[[Stream], Awaitable[None]]:
                 pass
             nursery.cancel_scope.cancel()
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(pump, near, far)
-            nursery.start_soon(pump, far, near)
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
-            await far.aclose()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pump, near, far)
+                nursery.start_soon(pump, far, near)
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await far.aclose()
 
     return relay
