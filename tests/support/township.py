@@ -27,6 +27,7 @@ from node.membership import join as entry_for
 from node.mesh.config import MeshConfig
 from node.mesh.join import join, keep
 from node.mesh.records_file import open_records
+from node.vault.objects import NamespaceStatus
 from protocol.errors import MaillonError
 from protocol.ids import NodeId
 from protocol.members.charter import Admissions, Charter, Quorum
@@ -236,6 +237,14 @@ class Township:
             while any(status.problem for status in await self.client(number).namespaces()):  # noqa: ASYNC110
                 await trio.sleep(0.1)
 
+    async def until_settled(self) -> None:
+        """Everybody knows of everybody, and of every journal entry it is known whether it counts."""
+        await self.until_open()
+        await self.until(self.agree)
+        with trio.fail_after(120):
+            while not all(_is_settled(status) for status in await self.client().namespaces()):  # noqa: ASYNC110
+                await trio.sleep(0.1)
+
     def agree(self) -> bool:
         """Every running node has the same records, and holds every running node for alive."""
         meshes = [house.services.mesh for house in self.houses.values()]
@@ -279,6 +288,10 @@ class Township:
                 told.update(f"{number} {path} {len(contents.seen)}".encode())
                 told.update(contents.seen)
         return told.hexdigest()
+
+
+def _is_settled(status: NamespaceStatus) -> bool:
+    return status.journal is not None and status.journal.acknowledged == status.journal.length
 
 
 def name_of(number: int) -> str:

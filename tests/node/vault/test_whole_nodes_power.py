@@ -1,0 +1,185 @@
+"""Power cuts of whole nodes at every step of a put: after the restart, what was acknowledged is there, and nothing
+else is there by halves."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+
+from protocol.errors import MaillonError
+from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from sim.host.network import Conditions
+from tests.support.clients import some_bytes
+from tests.support.township import Lost, Township, in_a_township
+
+BLOCK = BLOCK_PLAIN_BYTES_MAX
+LARGE = some_bytes(BLOCK + 9)
+OTHER = some_bytes(2 * BLOCK + 9)
+SMALL = some_bytes(1_000)
+
+# Fault point of the gateway, how often a put of two blocks reaches it at least, and whether the object, cut there
+# for the last time, is bound to be absent (None: either way is right).
+POINTS = (
+    ("vault.before-spread", 2),
+    ("vault.after-spread", 2),
+    ("vault.before-journal", 1),
+    ("vault.after-journal", 1),
+    ("journal.before-own-copy", 1),
+    ("journal.before-write", 1),
+    ("journal.before-sync", 1),
+    ("journal.after-sync", 1),
+    ("journal.after-own-copy", 1),
+    ("store.before-write", 1),
+    ("store.before-sync", 1),
+    ("store.after-sync", 1),
+)
+NOT_YET = ("vault.before-spread", "vault.after-spread", "vault.before-journal", "journal.before-own-copy", "store")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("point", "times"), POINTS)
+def test_a_power_cut_of_the_gateway_keeps_what_was_acknowledged(point: str, times: int, seed: int) -> None:
+    async def main(town: Township) -> None:
+        client = await town.settle(3)
+        await client.put("kept", LARGE)
+        await client.put("kept small", SMALL)
+        for key, data in (("large", OTHER), ("kept", OTHER), ("small", SMALL)):
+            if point.startswith(("store", "vault.before-spread", "vault.after-spread")) and key == "small":
+                continue  # a small object passes no store
+            town.on_reaching(1, point, lambda: town.cut_power(1), times=times)
+            with pytest.raises(Lost):
+                await client.put(key, data)
+            await town.start(1)
+            await town.until_open()
+            assert await client.get("kept small") == SMALL
+            assert await client.get("kept") in ((LARGE, OTHER) if key != "large" else (LARGE,))
+            found = await _get(town, key)
+            assert found in (data, None) if key != "kept" else found is not None
+            if point.startswith(NOT_YET):
+                assert found is None if key != "kept" else found == LARGE
+            if point == "vault.after-journal":
+                assert found == data
+            await client.put("kept", LARGE)
+        assert await client.get("kept") == LARGE
+
+    in_a_township(main, seed=seed)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_power_cut_of_everybody_at_once_keeps_what_was_acknowledged(seed: int) -> None:
+    async def main(town: Township) -> None:
+        client = await town.settle(6)
+        await client.put("kept", LARGE)
+        await client.put("kept small", SMALL)
+        acknowledged: list[str] = []
+
+        async def put(key: str, data: bytes) -> None:
+            try:
+                await client.put(key, data)
+            except (Lost, MaillonError):
+                return
+            acknowledged.append(key)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(put, "large", OTHER)
+            for number in range(20):
+                nursery.start_soon(put, f"{number}", SMALL)
+            await trio.sleep(0.01 + 0.01 * seed)
+            for number in range(1, 7):
+                town.cut_power(number)
+        for number in range(1, 7):
+            await town.start(number)
+        await town.until_open()
+        await town.until(town.agree)
+        assert await client.get("kept") == LARGE
+        assert await client.get("kept small") == SMALL
+        for key, data in [("large", OTHER), *((f"{number}", SMALL) for number in range(20))]:
+            assert await _get(town, key) in ((data,) if key in acknowledged else (data, None))
+
+    in_a_township(main, seed=seed)
+
+
+class Memory:
+    """What a client may expect to find under each key: any of these, None standing for nothing."""
+
+    def __init__(self) -> None:
+        self.possible: dict[str, list[bytes | None]] = {}
+
+    def began(self, key: str, data: bytes | None) -> None:
+        self.possible.setdefault(key, [None]).append(data)
+
+    def acknowledged(self, key: str, data: bytes | None) -> None:
+        self.possible[key] = [data]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_through_many_lives_and_deaths_of_all_nodes_nothing_acknowledged_is_lost(seed: int) -> None:
+    many_lives(seed)
+
+
+def many_lives(seed: int) -> None:
+    """One client per key writes, overwrites and removes, while nodes die at random, two at a time at most."""
+
+    async def main(town: Township) -> None:
+        client = await town.settle(6)
+        numbers, memory = random.Random(seed), Memory()
+        town.world.wires.conditions = Conditions(0.001, 0.05, dial_loss=0.05, send_loss=0.001)
+        for life in range(6):
+            over = trio.Event()
+            async with trio.open_nursery() as nursery:
+                for key in ("a", "b", "c", "d"):
+                    nursery.start_soon(_write, town, memory, key, random.Random(f"{seed} {life} {key}"), over)
+                await trio.sleep(numbers.uniform(0.01, 0.8))
+                for victim in numbers.sample(range(1, 7), 2):
+                    numbers.choice((town.kill, town.cut_power))(victim)
+                await trio.sleep(numbers.uniform(0, 8))
+                over.set()
+            for number in range(1, 7):
+                if number not in town.houses:
+                    await town.start(number)
+            await town.until_settled()
+            for key, possible in memory.possible.items():
+                found = await _get(town, key)
+                assert found in possible, f"life {life}: {key} is {_short(found)}, not {[*map(_short, possible)]}"
+                memory.acknowledged(key, found)
+        town.world.wires.conditions = Conditions()
+        await town.until_complete(within_s=120)
+        for key, (expected,) in memory.possible.items():
+            if expected is not None:
+                assert await client.get(key) == expected
+                assert await town.lacking(key) == []
+
+    in_a_township(main, seed=seed)
+
+
+async def _write(town: Township, memory: Memory, key: str, numbers: random.Random, over: trio.Event) -> None:
+    """Until it is over, or the gateway dies."""
+    client = town.client()
+    while 1 in town.houses and not over.is_set():
+        size = numbers.choice((0, 10, 50_000, 70_000, 300_000, BLOCK + 1))
+        data = None if numbers.random() < 0.2 else numbers.randbytes(size)
+        memory.began(key, data)
+        try:
+            await (client.remove(key) if data is None else client.put(key, data))
+        except Lost:
+            return
+        except MaillonError as error:
+            if error.identifier not in ("object-missing", "bucket-missing"):
+                await trio.sleep(numbers.uniform(0, 0.5))
+                continue
+        memory.acknowledged(key, data)
+
+
+async def _get(town: Township, key: str) -> bytes | None:
+    try:
+        return await town.client().get(key)
+    except MaillonError as error:
+        if error.identifier in ("object-missing", "bucket-missing"):
+            return None
+        raise
+
+
+def _short(data: bytes | None) -> str:
+    return "nothing" if data is None else f"{len(data)} bytes {data[:4].hex()}"
