@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 import trio
 
-from node.vault.secrets import GatewaySecrets, gateway_secrets, save_secrets
+from node.vault.secrets import GatewaySecrets, gateway_secrets
 from node.vault.sheet import IDENTIFIER_BYTES, Sheet, write_sheet
 from node.vault.tenancy import TenancyTools
 from protocol.errors import MaillonError, Refused
@@ -35,7 +35,7 @@ FIRST_EPOCH = 1
 
 
 async def create_namespace(tools: TenancyTools, name: str, data_class: str) -> tuple[GatewaySecrets, str]:
-    """Secrets for this gateway, saved, and the recovery sheet as text. The card is published.
+    """Secrets for this gateway, not saved yet, and the recovery sheet as text. The card is published.
 
     Raises:
         Refused: `namespace-name`, `class-unknown`, `federation-too-small`, `placement-impossible`.
@@ -58,8 +58,6 @@ async def create_namespace(tools: TenancyTools, name: str, data_class: str) -> t
     )
     opening = _open_first_epoch(tools, secrets, holders, size)
     secrets = replace(secrets, opening=encode_opening(opening))
-    await host.threads.run_blocking(save_secrets, host.disk, secrets)
-    await host.faults.reach("vault.namespace-saved")
     await _announce(tools, secrets, opening)
     sheet = Sheet(root, name, view.federation, _addresses(tools, holders))
     return secrets, write_sheet(sheet, host.entropy.random_bytes(IDENTIFIER_BYTES))

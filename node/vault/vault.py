@@ -35,7 +35,7 @@ from node.vault.objects import (
     Source,
 )
 from node.vault.put import put_object
-from node.vault.secrets import load_secrets, saved_namespaces
+from node.vault.secrets import GatewaySecrets, load_secrets, save_secrets, saved_namespaces
 from node.vault.spread import SpreadTimes
 from node.vault.tenancy import Open, Tenancy, TenancyTools
 from node.vault.workspaces import Desks
@@ -102,6 +102,7 @@ class Vault:
             retry_s=config.retry_s,
         )
         self._tenancies: dict[NamespaceId, Tenancy] = {}
+        self._creating: set[str] = set()
         self._inspector = Inspector(mesh, holders)
         self._nursery: trio.Nursery | None = None
 
@@ -112,7 +113,8 @@ class Vault:
             for name in await self._tools.host.threads.run_blocking(saved_namespaces, self._tools.host.disk):
                 namespace = NamespaceId(identity_from_text(name))
                 secrets = await self._tools.host.threads.run_blocking(load_secrets, self._tools.host.disk, namespace)
-                self._begin(nursery, Tenancy(self._tools, secrets))
+                tenancy = self._tenancies[namespace] = Tenancy(self._tools, secrets)
+                nursery.start_soon(tenancy.run)
             task_status.started()
             await trio.sleep_forever()
 
@@ -123,19 +125,33 @@ class Vault:
             Refused: `namespace-exists`, `class-unknown`, `federation-too-small`.
             Unavailable: `journal-holders-too-few`, `journal-quorum`.
         """
-        if any(tenancy.secrets.name == name for tenancy in self._tenancies.values()):
-            raise Refused("namespace-exists", namespace=name)
-        if self._nursery is None:
+        nursery = self._nursery
+        if nursery is None:
             raise RuntimeError("the vault is not running")
-        secrets, sheet = await create_namespace(self._tools, name, data_class)
-        tenancy = Tenancy(self._tools, secrets)
-        self._begin(self._nursery, tenancy)
-        await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
+        if name in self._creating or any(tenancy.secrets.name == name for tenancy in self._tenancies.values()):
+            raise Refused("namespace-exists", namespace=name)
+        self._creating.add(name)
+        try:
+            secrets, sheet = await create_namespace(self._tools, name, data_class)
+            await self._keep_once_open(nursery, secrets)
+        finally:
+            self._creating.discard(name)
         return CreatedNamespace(name, secrets.namespace, sheet)
 
-    def _begin(self, nursery: trio.Nursery, tenancy: Tenancy) -> None:
-        self._tenancies[tenancy.secrets.namespace] = tenancy
-        nursery.start_soon(tenancy.run)
+    async def _keep_once_open(self, nursery: trio.Nursery, secrets: GatewaySecrets) -> None:
+        """Save the secrets when the journal stands, and not before: a creation that fails or is cut short then leaves
+        no namespace behind that nobody has the sheet of and whose name is taken. All that remains is its card."""
+        host, tenancy = self._tools.host, Tenancy(self._tools, secrets)
+        life = await nursery.start(_run, tenancy)
+        try:
+            await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
+            await host.faults.reach("vault.before-namespace")
+            await host.threads.run_blocking(save_secrets, host.disk, secrets)
+        except BaseException:
+            life.cancel()
+            raise
+        self._tenancies[secrets.namespace] = tenancy
+        await host.faults.reach("vault.after-namespace")
 
     async def namespaces(self) -> tuple[NamespaceStatus, ...]:
         """How each namespace of this gateway is, by name."""
@@ -214,6 +230,12 @@ class Vault:
         if gateways:
             return Refused("not-the-gateway", namespace=name or "", gateways=gateways)
         return Missing("namespace-missing", namespace=name or "")
+
+
+async def _run(tenancy: Tenancy, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+    with trio.CancelScope() as life:
+        task_status.started(life)
+        await tenancy.run()
 
 
 def _require_names(path: ObjectPath) -> None:

@@ -8,7 +8,7 @@ import random
 import pytest
 import trio
 
-from protocol.errors import MaillonError
+from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX
 from sim.host.network import Conditions
 from tests.support.clients import some_bytes
@@ -65,6 +65,49 @@ def test_a_power_cut_of_the_gateway_keeps_what_was_acknowledged(point: str, time
         assert await client.get("kept") == LARGE
 
     in_a_township(main, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("point", "is_there"),
+    [("mesh.before-records", False), ("vault.before-namespace", False), ("vault.after-namespace", True)],
+)
+def test_a_namespace_whose_creation_is_cut_short_is_usable_or_its_name_is_free(point: str, is_there: bool) -> None:
+    async def main(town: Township) -> None:
+        await town.grow(3)
+        client = town.client()
+        town.on_reaching(1, point, lambda: town.cut_power(1))
+        with pytest.raises(Lost):
+            await town.on(1, lambda services: services.vault.create_namespace("photos"))
+        await town.start(1)
+        await town.until(town.agree)
+        assert len(await client.namespaces()) == is_there
+        if not is_there:
+            await town.on(1, lambda services: services.vault.create_namespace("photos"))
+        await town.until_open()
+        await client.put("x", LARGE)
+        assert await client.get("x") == LARGE
+
+    in_a_township(main)
+
+
+def test_a_namespace_that_cannot_be_opened_in_time_is_not_there_and_its_name_is_free() -> None:
+    async def main(town: Township) -> None:
+        await town.grow(3)
+        town.on_reaching(1, "mesh.before-records", lambda: town.world.wires.partition(["n1"], ["n2", "n3"]))
+        with pytest.raises(Unavailable):
+            await town.on(1, lambda services: services.vault.create_namespace("photos"))
+        assert await town.client().namespaces() == ()
+        town.world.wires.heal()
+        await town.until(town.agree)
+        await town.on(1, lambda services: services.vault.create_namespace("photos"))
+        with pytest.raises(Refused, match="namespace-exists"):
+            await town.on(1, lambda services: services.vault.create_namespace("photos"))
+        town.cut_power(1)
+        await town.start(1)
+        await town.until_open()
+        assert [status.name for status in await town.client().namespaces()] == ["photos"]
+
+    in_a_township(main)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
