@@ -1,10 +1,13 @@
 """The completer: brings blocks that were acknowledged short of n shares to n.
 
 A put is answered at k + margin shares when a member is slow or away (decision 2); until the rest is there the block
-survives fewer losses. Every `complete_after` the completer looks at the catalog's incomplete blocks, leaves those
-alone that it sees for the first time (their stragglers may only be slow), and brings the others to n: it gathers k
-shares, codes the block again, sends what is missing to its holder or, if that one is still away, to the next lawful
-node, and journals the new placing. What does not work now is tried again at the next round.
+survives fewer losses. Every `complete_after` the completer looks at some of the catalog's incomplete blocks, in the
+order of their ids and round and round, so that those it can do nothing for do not stand before the others. It leaves
+those alone that it sees for the first time (they are too young), and those whose missing shares nobody could take
+now; it brings the others to n: it gathers k shares, codes the block again, sends what is missing to its holder or, if
+that one is still away, to the next lawful node, and journals the new placing. What does not work now is tried again
+when its turn comes, and less often when nothing works at all: a full disk must not cost its federation a steady
+stream of blocks that are gathered in vain.
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ log = structlog.get_logger(__name__)
 
 RulesNow = Callable[[], Rules]
 
+LOOKED_AT_PER_ROUND = 4_096
 BLOCKS_PER_ROUND = 256
+REMEMBERED_MAX = 65_536
+PAUSES_MOST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,42 +62,84 @@ class Completer:
 
     def __init__(self, tools: CompleterTools) -> None:
         self._tools = tools
-        self._seen: frozenset[BlockId] = frozenset()
+        self._seen: set[BlockId] = set()
+        self._begun: dict[BlockId, Spread] = {}
+        self._after: BlockId | None = None
+        self._pauses = 1
 
     async def run(self, rules: RulesNow) -> None:
         """Work until cancelled."""
         while True:
-            await trio.sleep(self._tools.complete_after_s)
-            await self.round(rules)
+            await trio.sleep(self._pauses * self._tools.complete_after_s)
+            try:
+                await self.round(rules)
+            except MaillonError as error:  # the catalog is being rebuilt, say
+                log.info("complete.not-now", error=str(error))
 
     async def round(self, rules: RulesNow) -> int:
-        """Try to complete every block that was incomplete at the last round already; how many became whole."""
-        references = await self._tools.catalog.incomplete(limit=BLOCKS_PER_ROUND)
-        due = [reference for reference in references if reference.block in self._seen]
-        self._seen = frozenset(reference.block for reference in references)
-        completed = 0
-        for reference in due:
+        """Try to complete blocks that were incomplete when last looked at already; how many became whole."""
+        tried = completed = 0
+        for reference in await self._due(rules):
+            tried += 1
             try:
                 completed += await self._complete(reference, rules())
             except MaillonError as error:
                 log.info("complete.not-yet", block=reference.block.hex()[:16], error=str(error))
+        self._pauses = min(2 * self._pauses, PAUSES_MOST) if tried and not completed else 1
         if completed:
-            log.info("complete.round", completed=completed, waiting=len(references) - completed)
+            log.info("complete.round", completed=completed, tried=tried)
         return completed
 
+    async def _due(self, rules: RulesNow) -> list[BlockRef]:
+        """The next blocks for which something can be done; what comes after them is looked at in the next round."""
+        found = await self._tools.catalog.incomplete(after=self._after, limit=LOOKED_AT_PER_ROUND)
+        due: list[BlockRef] = []
+        current = rules()
+        for reference in found:
+            if len(due) == BLOCKS_PER_ROUND:
+                return due
+            self._after = reference.block
+            if reference.block not in self._seen:
+                self._remember(reference.block)
+            elif self._can_complete(reference, current):
+                due.append(reference)
+        if len(found) < LOOKED_AT_PER_ROUND:
+            self._after = None
+        return due
+
+    def _remember(self, block: BlockId) -> None:
+        if len(self._seen) >= REMEMBERED_MAX:
+            self._seen.clear()
+            self._begun.clear()
+        self._seen.add(block)
+
+    def _can_complete(self, reference: BlockRef, rules: Rules) -> bool:
+        now, own = self._spread(reference), _own(reference, rules)
+        return not now.missing or self._tools.spreader.can_complete(reference.block, own, now)
+
+    def _spread(self, reference: BlockRef) -> Spread:
+        """Where the shares are: by the catalog, or further when some were sent since and others could not be."""
+        return self._begun.get(reference.block, Spread(reference.placing, reference.missing))
+
     async def _complete(self, reference: BlockRef, rules: Rules) -> bool:
-        tools = self._tools
+        now = self._spread(reference)
+        if now.missing:
+            now = self._begun[reference.block] = await self._send_missing(reference, rules, now)
+        if now.missing:
+            return False
+        await self._tools.journal.append([BlockCompleted(reference.block, now.placing)])
+        self._begun.pop(reference.block, None)
+        self._seen.discard(reference.block)
+        return True
+
+    async def _send_missing(self, reference: BlockRef, rules: Rules, now: Spread) -> Spread:
+        tools, keep_s = self._tools, rules.data_class.keep_s
+        keep_until_s = tools.host.wall.now_s() + keep_s if keep_s else 0
         async with tools.desks.desk() as desk:
             encoded = await self._recode(desk, reference)
-            own = Rules(rules.data_class, Code(reference.k, reference.n, 0), rules.candidates)
             position = tools.journal.next_position
             stamp = Stamp(position.epoch, position.position)
-            before = Spread(reference.placing, reference.missing)
-            after = await tools.spreader.complete(encoded, own, stamp, 0, before)
-        if after.missing:
-            return False
-        await tools.journal.append([BlockCompleted(reference.block, after.placing)])
-        return True
+            return await tools.spreader.complete(encoded, _own(reference, rules), stamp, keep_until_s, now)
 
     async def _recode(self, desk: Desk, reference: BlockRef) -> EncodedBlock:
         tools, workspace = self._tools, desk.workspace(reference.k, reference.n)
@@ -102,3 +150,8 @@ class Completer:
             return recode_block(tools.engine, gathered.header, workspace)
 
         return await tools.host.threads.run_blocking(work)
+
+
+def _own(reference: BlockRef, rules: Rules) -> Rules:
+    """The rules of today, with the code that the block was written in."""
+    return Rules(rules.data_class, Code(reference.k, reference.n, 0), rules.candidates)

@@ -18,7 +18,7 @@ from node.vault.holders import Holders
 from protocol.coding.block import EncodedBlock
 from protocol.coding.label import Label, Stamp, sign_label
 from protocol.errors import MaillonError, Unavailable
-from protocol.ids import NodeId
+from protocol.ids import BlockId, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules
 from protocol.placement.place import place, replace
@@ -40,6 +40,10 @@ class Spread:
 
     placing: tuple[NodeId, ...]
     missing: int
+
+    def lacking(self) -> set[int]:
+        """The indices of the shares that are nowhere yet."""
+        return {index for index in range(len(self.placing)) if self.missing >> index & 1}
 
 
 @dataclass(slots=True)
@@ -75,18 +79,30 @@ class Spreader:
         avoid = self._holders.unreachable()
         placing = place(encoded.header.block_id, rules.data_class, rules.code, rules.candidates, avoid=avoid)
         self._require_live(placing, rules, avoid)
-        return await self._send_all(encoded, rules, stamp, keep_until_s, placing, set(range(rules.code.n)))
+        patience_s = self._times.straggler_wait_s
+        return await self._send_all(
+            encoded, rules, stamp, keep_until_s, placing, set(range(rules.code.n)), patience_s
+        )
 
     async def complete(
         self, encoded: EncodedBlock, rules: Rules, stamp: Stamp, keep_until_s: int, now: Spread
     ) -> Spread:
-        """Send what is missing of a block that was acknowledged short of n shares."""
-        lost = {index for index in range(rules.code.n) if now.missing >> index & 1}
+        """Send what is missing of a block that was acknowledged short of n shares. Nobody waits for the answer, so
+        every holder has the whole deadline: one that is always slow would never get its share otherwise."""
+        placing = self._moved(encoded.header.block_id, rules, now)
+        patience_s = self._times.put_deadline_s
+        return await self._send_all(encoded, rules, stamp, keep_until_s, placing, now.lacking(), patience_s)
+
+    def can_complete(self, block: BlockId, rules: Rules, now: Spread) -> bool:
+        """Whether there is anybody now to whom a missing share could be sent."""
+        placing, away = self._moved(block, rules, now), self._holders.unreachable()
+        return any(placing[index] not in away for index in now.lacking())
+
+    def _moved(self, block: BlockId, rules: Rules, now: Spread) -> tuple[NodeId, ...]:
+        """The placing with missing shares named to others where their holders are away, as far as there are any."""
         avoid = self._holders.unreachable()
-        gone = {index for index in lost if now.placing[index] in avoid}
-        block = encoded.header.block_id
-        placing = replace(block, now.placing, gone, rules.data_class, rules.code, rules.candidates, avoid=avoid)
-        return await self._send_all(encoded, rules, stamp, keep_until_s, placing, lost)
+        gone = {index for index in now.lacking() if now.placing[index] in avoid}
+        return replace(block, now.placing, gone, rules.data_class, rules.code, rules.candidates, avoid=avoid)
 
     def _require_live(self, placing: tuple[NodeId, ...], rules: Rules, unreachable: frozenset[NodeId]) -> None:
         """Refuse at once, with names, what is known to fail: a write should not hang for its deadline first."""
@@ -103,6 +119,7 @@ class Spreader:
         keep_until_s: int,
         placing: tuple[NodeId, ...],
         wanted: set[int],
+        patience_s: float,
     ) -> Spread:
         progress = _Progress(placing, durable=set(range(rules.code.n)) - wanted)
         sender = _Sender(self._holders, self._writer, encoded, rules, stamp, keep_until_s, progress)
@@ -110,7 +127,7 @@ class Spreader:
             async with trio.open_nursery() as nursery:
                 for index in sorted(wanted):
                     nursery.start_soon(sender.send, index)
-                await self._wait_enough(progress, rules)
+                await self._wait_enough(progress, rules, patience_s)
                 nursery.cancel_scope.cancel()
         if len(progress.durable) < rules.code.least:
             slow = Unavailable("deadline")
@@ -120,12 +137,12 @@ class Spreader:
         missing = sum(1 << index for index in range(rules.code.n) if index not in progress.durable)
         return Spread(progress.placing, missing)
 
-    async def _wait_enough(self, progress: _Progress, rules: Rules) -> None:
+    async def _wait_enough(self, progress: _Progress, rules: Rules, patience_s: float) -> None:
         """Until all shares are settled, or enough are durable and the stragglers had their time."""
         n, least = rules.code.n, rules.code.least
         while len(progress.durable) < least and not _settled(progress, n):
             await progress.changed.wait()
-        with trio.move_on_after(self._times.straggler_wait_s):
+        with trio.move_on_after(patience_s):
             while not _settled(progress, n):
                 await progress.changed.wait()
 
