@@ -14,6 +14,7 @@ import trio
 from node.admin.calls import STATUS, Nothing, Status
 from node.cli.devnet_book import DevNode, check_alive
 from node.cli.reach import node_at
+from node.first_error import first_error
 from protocol.errors import MaillonError, Unavailable
 
 POLL_S = 0.1
@@ -22,9 +23,10 @@ POLL_S = 0.1
 async def status_of(node: DevNode) -> Status | None:
     """The node's own status, or None while it does not answer."""
     try:
-        async with node_at(Path(node.dir)) as client:
-            return await client.call(STATUS, Nothing())
-    except (MaillonError, BaseExceptionGroup):
+        with first_error():  # an interrupt or a cancellation goes on: waiting must end when it is told to
+            async with node_at(Path(node.dir)) as client:
+                return await client.call(STATUS, Nothing())
+    except MaillonError:
         return None
 
 

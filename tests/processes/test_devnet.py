@@ -132,24 +132,6 @@ def test_up_in_the_same_folder_is_refused_and_harms_nothing(six: Devnet) -> None
     assert all(not has_ended(node["pid"]) for node in six.described["nodes"])
 
 
-def test_too_few_live_nodes_are_counted_and_named_and_reads_go_on(six: Devnet) -> None:
-    succeed("--dir", six.gateway, "put", "-", "box/readable", stdin=BYTES)
-    gone = six.others[:3]
-    for name in gone:
-        six.kill(name)
-    ran = maillon("--dir", six.gateway, "put", "-", "box/too-few", "--json", stdin=BYTES)
-    assert ran.code in (CODES["unavailable"], CODES["refused"])
-    told = ran.documents[-1]["error"]["message"]
-    assert all(name in told for name in gone), told
-    read = maillon("--dir", six.gateway, "get", "box/readable", "-")
-    assert read.out == BYTES, read.err
-    for name in gone:
-        six.start(name)
-    wait_healthy(six)
-    assert maillon("--dir", six.gateway, "stat", "box/too-few").code == CODES["missing"]
-    succeed("--dir", six.gateway, "put", "-", "box/again", stdin=BYTES[:1_000])
-
-
 def wait_healthy(net: Devnet) -> None:
     deadline = time.monotonic() + 60
     while not succeed("devnet", "status", "--dir", net.folder).result["healthy"]:

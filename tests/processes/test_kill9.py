@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from enum import Enum, auto
 
 import pytest
 import trio
 
 from protocol.errors import MaillonError
-from tests.support.processes import GATEWAY, BytesSource, Town, some_bytes
+from tests.support.processes import BUCKET, GATEWAY, BytesSource, Town, some_bytes
 
 pytestmark = pytest.mark.processes
 
 SIZE_BYTES = 600_000
 LONG_BYTES = 12_000_000
 PUTS_MOST = 6
+HOLDERS = ("n5", "n6")
 
 
 class After(Enum):
@@ -40,9 +43,8 @@ GATEWAY_POINTS = [
 
 # Two holders die in the same put; the code and the journal bear exactly that.
 HOLDER_POINTS = [
-    ("store.before-write", "store.before-sync"),
-    ("store.after-sync", "serve.before-put-answer"),
-    ("journal.before-write", "journal.before-sync"),
+    ("store.before-sync", "store.after-sync"),
+    ("serve.before-put-answer", "journal.before-sync"),
     ("journal.after-sync", "serve.before-append-answer"),
 ]
 
@@ -61,40 +63,54 @@ async def put_until_it_dies(six: Town, prefix: str) -> tuple[dict[str, bytes], s
     raise AssertionError(f"{prefix}: the gateway still lives")
 
 
-@pytest.mark.parametrize(("point", "after"), GATEWAY_POINTS, ids=[point for point, _ in GATEWAY_POINTS])
-async def test_the_gateway_dies_at(six_nodes: Town, point: str, after: After) -> None:
-    await six_nodes.restart(GATEWAY, faults=f"{point}=kill9@2")
-    await six_nodes.see(6, by=(GATEWAY,))
-    await six_nodes.writable()
-    kept, lost, data = await put_until_it_dies(six_nodes, point)
-    await six_nodes.heal()
-    for key, expected in kept.items():
-        assert await six_nodes.get(key) == expected
-    found = await six_nodes.get_if_there(lost)
-    match after:
-        case After.ABSENT:
-            assert found is None
-        case After.WHOLE:
-            assert found == data
-        case After.EITHER:
-            assert found in (None, data)
+async def test_the_gateway_dies_at_each_point_of_a_put(six_nodes: Town) -> None:
+    """Each new life of the gateway answers for what the last one acknowledged, and has its own end planned."""
+    await six_nodes.kill(GATEWAY)
+    kept: dict[str, bytes] = {}
+    lost, data, after = "nothing", b"", After.ABSENT
+    for point, following in [*GATEWAY_POINTS, ("", After.ABSENT)]:
+        await six_nodes.start(GATEWAY, faults=f"{point}=kill9@2" if point else "")
+        await six_nodes.see(6, by=(GATEWAY,))
+        await six_nodes.writable()
+        for key, expected in kept.items():
+            assert await six_nodes.get(key) == expected, key
+        check(lost, await six_nodes.get_if_there(lost), data, after)
+        if point:
+            acknowledged, lost, data = await put_until_it_dies(six_nodes, point)
+            kept |= acknowledged
+            after = following
     await six_nodes.put(lost, data)
     assert await six_nodes.get(lost) == data
 
 
-@pytest.mark.parametrize(("one", "other"), HOLDER_POINTS, ids=[" and ".join(points) for points in HOLDER_POINTS])
-async def test_two_holders_die_at(six_nodes: Town, one: str, other: str) -> None:
-    await six_nodes.restart("n5", faults=f"{one}=kill9@1")
-    await six_nodes.restart("n6", faults=f"{other}=kill9@1")
-    await six_nodes.see(6)
-    key, data = f"{one}-{other}", some_bytes(5, SIZE_BYTES)
-    await six_nodes.put(key, data)
-    await six_nodes.wait_dead("n5")
-    await six_nodes.wait_dead("n6")
-    assert await six_nodes.get(key) == data
+def check(key: str, found: bytes | None, data: bytes, after: After) -> None:
+    match after:
+        case After.ABSENT:
+            assert found is None, key
+        case After.WHOLE:
+            assert found == data, key
+        case After.EITHER:
+            assert found in (None, data), key
+
+
+async def test_holders_die_at_each_point_of_a_put_two_at_a_time(six_nodes: Town) -> None:
+    await six_nodes.kill(*HOLDERS)
+    kept: dict[str, bytes] = {}
+    for number, points in enumerate(HOLDER_POINTS):
+        for name, point in zip(HOLDERS, points, strict=True):
+            six_nodes.spawn(name, faults=f"{point}=kill9@1")
+        await six_nodes.see(6, by=(GATEWAY, *HOLDERS))
+        key, data = f"holders/{number}", some_bytes(number, SIZE_BYTES)
+        await six_nodes.put(key, data)
+        for name in HOLDERS:
+            await six_nodes.wait_dead(name)
+        kept[key] = data
+        for key, data in kept.items():
+            assert await six_nodes.get(key) == data, points
     await six_nodes.kill(GATEWAY)
     await six_nodes.heal()
-    assert await six_nodes.get(key) == data
+    for key, data in kept.items():
+        assert await six_nodes.get(key) == data, key
 
 
 async def test_everybody_dies_in_the_middle_of_a_put(six_nodes: Town) -> None:
@@ -137,3 +153,22 @@ async def test_the_gateway_dies_when_so_much_was_sent(six_nodes: Town, share: fl
     await six_nodes.heal()
     found = await six_nodes.get_if_there(f"sent/{share}")
     assert found == data if acknowledged.is_set() else found in (None, data)
+
+
+async def test_the_client_dies_in_the_middle_of_a_put(six_nodes: Town) -> None:
+    """Half an object is none, and the gateway is as free as before."""
+    pid = six_nodes.node(GATEWAY).pid
+    client = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "node", "--dir", six_nodes.dir(GATEWAY), "put", "-", f"{BUCKET}/half"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert client.stdin is not None
+    await client.stdin.send_all(some_bytes(4, LONG_BYTES))
+    client.kill()
+    await client.wait()
+    await client.stdin.aclose()
+    assert await six_nodes.get_if_there("half") is None
+    await six_nodes.put("half", b"whole")
+    assert await six_nodes.get("half") == b"whole"
+    assert six_nodes.node(GATEWAY).pid == pid

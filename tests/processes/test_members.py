@@ -5,6 +5,7 @@ The tests share one federation of four and run in this order; the last one leave
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,6 +103,8 @@ async def test_an_invitation_lets_one_organisation_in(four: Town, tmp_path: Path
     with pytest.raises(Refused, match="invitation-used"):
         await join_federation(second, token)
     assert not (second / "membership").exists()
+    with pytest.raises(Refused, match="already-in-a-federation"):
+        await join_federation(first, await invited(four, GATEWAY))
     assert "second" not in await names_known_to(four, GATEWAY)
 
 
@@ -200,6 +203,29 @@ async def test_records_that_are_forged_too_large_or_a_strangers_are_not_kept(fou
         async with four.client(name) as client:
             nodes = {line.id for line in (await members_of(client)).nodes}
         assert stranger.node not in nodes
+
+
+# --- a member that moved
+
+
+async def test_a_member_that_comes_back_at_another_address_is_found(four: Town) -> None:
+    before = four.node("n3")
+    await four.kill("n3")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    config = Path(before.dir) / "maillon.toml"
+    config.write_text(config.read_text().replace(before.address, address))
+    save_book(four.folder, load_book(four.folder).replaced(replace(before, address=address)))
+    await four.start("n3")
+    for name in four.names:
+
+        async def knows(name: str = name) -> bool:
+            async with four.client(name) as client:
+                nodes = (await members_of(client)).nodes
+            return [line.addresses for line in nodes if line.name == "n3"] == [(address,)]
+
+        await eventually(knows, f"{name} knows where n3 is")
+    await four.see_live("n3", by=(GATEWAY, "n2"))
 
 
 # --- ten puppets, and the end of their master

@@ -27,6 +27,7 @@ from node.cli.devnet_book import LOG, DevNode, has_ended, is_running, load_book,
 from node.cli.devnet_health import status_of, wait_answering
 from node.cli.federation_members import members_of
 from node.cli.reach import node_at
+from node.first_error import first_error
 from node.host.faults import VARIABLE
 from protocol.errors import MaillonError
 from tests.support.devnet import devnet
@@ -245,7 +246,7 @@ class Town:
     @asynccontextmanager
     async def client(self, name: str = GATEWAY) -> AsyncIterator[AdminClient]:
         """The node's admin socket. What is raised inside comes out as itself."""
-        with ungrouped():
+        with first_error():
             async with node_at(self.dir(name)) as client:
                 yield client
 
@@ -300,24 +301,6 @@ def names_in(error: MaillonError, parameter: str) -> set[str]:
     value = error.parameters[parameter]
     assert isinstance(value, tuple)
     return set(value)
-
-
-@contextmanager
-def ungrouped() -> Iterator[None]:
-    """A lone MaillonError as itself, whatever groups the nurseries put around it."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error = _only_error(group)
-        if error is None:
-            raise
-        raise error from group
-
-
-def _only_error(raised: BaseException) -> MaillonError | None:
-    while isinstance(raised, BaseExceptionGroup) and len(raised.exceptions) == 1:
-        raised = raised.exceptions[0]
-    return raised if isinstance(raised, MaillonError) else None
 
 
 @contextmanager
