@@ -125,6 +125,18 @@ class Catalog:
             raise Missing("object-missing", bucket=bucket, key=key)
         return found
 
+    async def whole(self, bucket: str, key: str) -> tuple[StoredObject, tuple[BlockRef, ...]]:
+        """What the key names and all its blocks, as of one moment: it may be another object at the next.
+
+        Raises:
+            Missing: `bucket-missing` or `object-missing`.
+        """
+        found = await self._ask(lambda tables: _whole(tables, bucket, key))
+        if found is None:
+            await self.bucket(bucket)
+            raise Missing("object-missing", bucket=bucket, key=key)
+        return found
+
     async def list(
         self, bucket: str, *, prefix: str = "", start_after: str = "", limit: int = 1_000
     ) -> tuple[StoredObject, ...]:
@@ -225,6 +237,11 @@ class Catalog:
         tables.set_applied(self._namespace, self._epoch, self._start)
         tables.commit()
         self._tables, self._tip = tables, self._start
+
+
+def _whole(tables: CatalogTables, bucket: str, key: str) -> tuple[StoredObject, tuple[BlockRef, ...]] | None:
+    stored = tables.stat(bucket, key)
+    return None if stored is None else (stored, tables.all_blocks(stored.owner) if stored.block_count else ())
 
 
 def catalog_path(namespace: NamespaceId) -> PurePath:

@@ -38,9 +38,9 @@ class Inspector:
         self._mesh = mesh
         self._holders = holders
 
-    async def stat(self, tenancy: Tenancy, serving: Open, stored: StoredObject) -> ObjectStat:
-        """What is known of a stored object."""
-        return self.stat_with(tenancy, serving, stored, await serving.catalog.blocks(stored))
+    async def stat(self, tenancy: Tenancy, serving: Open, bucket: str, key: str) -> ObjectStat:
+        """What is known of the object that the key names now. Raises Missing(`object-missing` | `bucket-missing`)."""
+        return self.stat_with(tenancy, serving, *await serving.catalog.whole(bucket, key))
 
     def stat_with(
         self, tenancy: Tenancy, serving: Open, stored: StoredObject, blocks: Sequence[BlockRef]

@@ -8,6 +8,7 @@ over to the module that does the work. Walk a PUT from here: `put` → `put.put_
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 
@@ -171,8 +172,7 @@ class Vault:
     async def get(self, path: ObjectPath, sink: Sink) -> ObjectStat:
         """Write the object's bytes to the sink; see `node.vault.get`."""
         tenancy, serving = self._at(path.namespace)
-        stored = await serving.catalog.stat(path.bucket, path.key)
-        blocks = await serving.catalog.blocks(stored)
+        stored, blocks = await serving.catalog.whole(path.bucket, path.key)
         stat = self._inspector.stat_with(tenancy, serving, stored, blocks)
         await sink.begin(stat)
         if stored.inline is not None:
@@ -185,7 +185,7 @@ class Vault:
     async def stat(self, path: ObjectPath) -> ObjectStat:
         """What is known of the object. Raises Missing(`object-missing` | `bucket-missing`)."""
         tenancy, serving = self._at(path.namespace)
-        return await self._inspector.stat(tenancy, serving, await serving.catalog.stat(path.bucket, path.key))
+        return await self._inspector.stat(tenancy, serving, path.bucket, path.key)
 
     async def buckets(self, namespace: str | None) -> tuple[Bucket, ...]:
         """The namespace's buckets, by name."""
@@ -197,9 +197,16 @@ class Vault:
     ) -> Listing:
         """Up to `limit` objects whose keys begin with `prefix` and come after `start_after`, in key order."""
         tenancy, serving = self._at(namespace)
-        found = await serving.catalog.list(bucket, prefix=prefix, start_after=start_after, limit=limit + 1)
-        entries = tuple([await self._inspector.stat(tenancy, serving, stored) for stored in found[:limit]])
-        return Listing(entries, truncated=len(found) > limit)
+        while True:
+            found = await serving.catalog.list(bucket, prefix=prefix, start_after=start_after, limit=limit + 1)
+            entries = []
+            for stored in found[:limit]:
+                with contextlib.suppress(Missing):  # removed since
+                    entries.append(await self._inspector.stat(tenancy, serving, stored.bucket, stored.key))
+            truncated = len(found) > limit
+            if entries or not truncated:
+                return Listing(tuple(entries), truncated=truncated)
+            start_after = found[limit - 1].key
 
     async def remove(self, path: ObjectPath) -> None:
         """Forget the object, durably. Raises Missing(`object-missing`)."""
@@ -210,8 +217,7 @@ class Vault:
     async def explain(self, path: ObjectPath) -> Explanation:
         """Where each share of the object is, and why it is allowed there."""
         tenancy, serving = self._at(path.namespace)
-        stored = await serving.catalog.stat(path.bucket, path.key)
-        blocks = await serving.catalog.blocks(stored)
+        stored, blocks = await serving.catalog.whole(path.bucket, path.key)
         return self._inspector.explain(tenancy, serving, stored, blocks)
 
     def _at(self, name: str | None) -> tuple[Tenancy, Open]:

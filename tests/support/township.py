@@ -75,10 +75,14 @@ class Township:
         await self._found()
         await self.start(1)
         for number in range(2, size + 1):
-            await self.join(number)
-            await self.start(number)
-            await self.until(lambda: self.agree(), within_s=60)
-            await self._admit(number)
+            await self.welcome(number)
+
+    async def welcome(self, number: int) -> None:
+        """One more: it joins, runs, and is admitted."""
+        await self.join(number)
+        await self.start(number)
+        await self.until(self.agree)
+        await self._admit(number)
 
     async def settle(self, size: int, *, namespace: str = "photos") -> Client:
         """`grow`, and a namespace at n1."""
