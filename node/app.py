@@ -11,7 +11,6 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
 import trio
 
 from node.admin.client import SOCKET_NAME
@@ -24,7 +23,7 @@ from node.first_error import first_error
 from node.folder import CONFIG_FILE, NodeFolder
 from node.host.ports import Host
 from node.host.real import real_host
-from node.logs import configure
+from node.logs import configure, get_logger
 from node.membership import node_card
 from node.mesh.mesh import Mesh
 from node.mesh.records_file import open_records
@@ -39,7 +38,7 @@ from protocol.ids import NodeId
 from protocol.members.view import View
 from protocol.requests import Kind
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def run_node(path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -17,8 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
-import structlog
-
+from node.logs import get_logger
 from protocol.coding.erasure import (
     Buffer,
     Engine,
@@ -36,7 +35,7 @@ EngineChoice = Literal["auto", "isal", "zfec"]
 SYSTEM_LIBRARIES: Final = ("libisal.so.2", "libisal.so", "libisal.2.dylib")
 _TABLE_BYTES: Final = 32  # ISA-L's expanded form of one coefficient
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def find_engine(choice: EngineChoice = "auto") -> Engine:

@@ -2,6 +2,10 @@
 
 Events are short names with key=value beside them; keys and secrets never appear, because nothing that holds one
 shows itself (`protocol.keys`, `node.vault.secrets`).
+
+structlog brings a whole library of coloured tracebacks, which takes longer to import than a short command takes to
+run. So every module asks here for its logger, and structlog is imported when a process configures it (a node does,
+at its start) or says its first word (a command of the command line hardly ever does).
 """
 
 from __future__ import annotations
@@ -9,16 +13,60 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from node.config import LogSection
 from protocol.ids import ID_BYTES, short_text_of
+
+if TYPE_CHECKING:
+    from node.config import LogSection
+
+
+class Logger:
+    """The logger of one module: structlog's own, fetched at the first event."""
+
+    __slots__ = ("_found", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._found: Any = None
+
+    def debug(self, event: str, **details: object) -> None:
+        """For who looks into the node itself."""
+        self._logger().debug(event, **details)
+
+    def info(self, event: str, **details: object) -> None:
+        """The ordinary course of things."""
+        self._logger().info(event, **details)
+
+    def warning(self, event: str, **details: object) -> None:
+        """Something is not as it should be; the node goes on."""
+        self._logger().warning(event, **details)
+
+    def error(self, event: str, **details: object) -> None:
+        """Something failed that somebody should look at."""
+        self._logger().error(event, **details)
+
+    def exception(self, event: str, **details: object) -> None:
+        """As `error`, with the traceback of the exception that is being handled."""
+        self._logger().exception(event, **details)
+
+    def _logger(self) -> Any:
+        if self._found is None:
+            import structlog
+
+            self._found = structlog.get_logger(self._name)
+        return self._found
+
+
+def get_logger(name: str) -> Logger:
+    """The logger of the module `name`."""
+    return Logger(name)
 
 
 def configure(section: LogSection) -> None:
     """Set up logging for the whole process, once, before anything runs."""
+    import structlog
+
     shown: Any = structlog.processors.JSONRenderer()
     if section.format == "text":
         shown = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())

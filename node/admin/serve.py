@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-import structlog
 import trio
 
 from node.admin import calls, members, objects, state
 from node.admin.calls import AdminCall, Command
 from node.admin.services import Services
 from node.host.ports import Stream
+from node.logs import get_logger
 from node.net.connection import Handler, accept, dispatch
 from node.net.exchange import Exchange
 from node.net.identity import Credentials
@@ -30,7 +30,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 Streamed = Callable[[Services, Exchange, Q], Awaitable[None]]
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def serve_admin(

@@ -16,15 +16,15 @@ import time
 from dataclasses import dataclass
 from typing import NoReturn
 
-import structlog
 import trio
 
 from node.host.ports import Faults
+from node.logs import get_logger
 from protocol.errors import Malformed, Unavailable
 
 VARIABLE = "MAILLON_FAULTS"
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class NoFaults:

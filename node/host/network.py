@@ -8,7 +8,6 @@ import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import structlog
 import trio
 
 from node.host.addresses import InternetAddress, UnixAddress, parse_address, unix_name
@@ -17,6 +16,7 @@ from node.host.plain import PlainStream
 from node.host.ports import Listener, Stream
 from node.host.sockets import OpenSocket, reason_of
 from node.host.tls import RECEIVE_BATCH_BYTES, TlsStream
+from node.logs import get_logger
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.limits import CONNECTIONS_MAX
 
@@ -25,7 +25,7 @@ _BACKLOG = 128
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 _EXHAUSTED_WAIT_S = 0.1
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class RealNetwork:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
 import trio
 
 from node.host.ports import Host
+from node.logs import get_logger
 from node.mesh.choosing import draw
 from node.mesh.comparing import Ask, batches, fetch, find_difference, offer
 from node.mesh.config import MeshConfig
@@ -38,7 +38,7 @@ FRESH_MAX = 4_096
 TRIES_KEPT = 4
 DUE_MAX = 4
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 # Refusals that say "not yet": what a record stands on may still come.

@@ -13,10 +13,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
 import trio
 
 from node.host.ports import Buffer, Host, Listener, Stream
+from node.logs import get_logger
 from node.mesh.config import MeshConfig
 from node.mesh.expelled import expelled_nodes
 from node.mesh.gossip import Gossip
@@ -42,7 +42,7 @@ from protocol.wire.envelopes import Carriage, Role
 
 T = TypeVar("T")
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

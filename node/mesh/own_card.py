@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-import structlog
-
+from node.logs import get_logger
 from protocol.errors import MaillonError
 from protocol.ids import NodeId
 from protocol.keys.signing import SigningKey
@@ -20,7 +19,7 @@ from protocol.members.records import Record, RecordKind
 from protocol.members.view import View
 from protocol.wire import schema
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class OwnCard:

@@ -13,10 +13,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import structlog
 import trio
 
 from node.host.ports import Buffer, Host, Stream
+from node.logs import get_logger
 from node.mesh.config import MeshConfig
 from node.net.bulk import open_bulk
 from node.net.connection import Connection, Handler, accept, connect
@@ -32,7 +32,7 @@ T = TypeVar("T")
 HANDSHAKES_MAX = 128
 JOINERS_MAX = 64
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import structlog
 import trio
 
+from node.logs import get_logger
 from node.mesh.config import MeshConfig
 from node.mesh.peers import Peers
 from node.net.exchange import Exchange
@@ -24,7 +24,7 @@ GREETINGS_MAX = 16
 ERRANDS_MAX = 32
 PAUSE_SHARE = 0.1
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Prober:

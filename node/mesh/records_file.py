@@ -12,10 +12,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-import structlog
 import trio
 
 from node.host.ports import File, Host
+from node.logs import get_logger
 from protocol import limits
 from protocol.errors import Damaged, MaillonError
 from protocol.ids import FederationId
@@ -32,7 +32,7 @@ WASTE_BYTES_MIN = 64 * limits.KIB
 _ENTRY = struct.Struct(">I16s")
 _CHECKSUM_CONTEXT = "maillon 2026 records file checksum 1"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class RecordsFile:

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-import structlog
-
 from node.host.ports import Host
+from node.logs import get_logger
 from node.mesh.comparing import batches
 from node.mesh.gossip import Gossip
 from node.net.exchange import Exchange
@@ -32,7 +31,7 @@ from protocol.wire import schema
 
 C = TypeVar("C")
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Welcome:

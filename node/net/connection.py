@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-import structlog
 import trio
 
 from node.host.ports import Buffer, Entropy, Stream
+from node.logs import get_logger
 from node.net.exchange import Answer, Asking, Exchange
 from node.net.exchanges import Exchanges
 from node.net.failures import RemoteError, error_of, failure_of, find_error
@@ -37,7 +37,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 _STRANGER_EXCHANGES_MAX = 4
 _CLOCK_GRAIN_S = 0.001
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def connect(

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import structlog
 import trio
 
 from node.host.ports import Stream
+from node.logs import get_logger
 from node.net.exchange import Asking, Exchange
 from node.net.reading import FrameReader, unexpected
 from node.net.sending import Sender
@@ -23,7 +23,7 @@ from protocol.wire.frames import FrameType, Header
 
 Find = Callable[[Header], Awaitable[Asking | Exchange | None]]
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Side:

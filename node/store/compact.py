@@ -9,9 +9,8 @@ copy of the share might come to light there when the index is rebuilt.
 
 from __future__ import annotations
 
-import structlog
-
 from node.host.ports import Host
+from node.logs import get_logger
 from node.store.config import StoreConfig
 from node.store.index import VolumeState
 from node.store.layout import DropWork, PutWork, Work
@@ -21,7 +20,7 @@ from node.store.storedisk import StoreDisk
 from node.store.volume import EntryKind
 from node.store.volumes import Outcome
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Compactor:

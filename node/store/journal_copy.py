@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
-import structlog
-
 from node.host.ports import Buffer, Disk, Faults, File
+from node.logs import get_logger
 from node.store.recover import Entry as VolumeEntry
 from node.store.recover import Scan, read_exactly
 from node.store.volume import HEAD_BYTES, JOURNAL_STEP_BYTES, EntryKind, Format, Head, pack_header
@@ -26,7 +25,7 @@ from protocol.ids import Digest, NamespaceId, identity_from_text, text_of
 from protocol.namespace import journal
 from protocol.namespace.journal import Opening, Tip
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 JOURNALS_DIRECTORY: Final = PurePath("journals")
 _SUFFIX: Final = ".journal"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import structlog
 import trio
 
 from node.host.ports import Buffer, Disk, Host
+from node.logs import get_logger
 from node.store.journal_copy import JOURNALS_DIRECTORY, JournalCopy, JournalName, journal_parts, part_path
 from node.store.salt import find_salt
 from node.store.visitors import Visitors
@@ -22,7 +22,7 @@ from protocol.errors import Damaged, Missing
 from protocol.ids import NamespaceId
 from protocol.namespace.journal import Tip, decode_opening
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 R = TypeVar("R")
 

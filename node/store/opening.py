@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Final
 
-import structlog
-
 from node.host.ports import Disk, File, Host
+from node.logs import get_logger
 from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
 from node.store.handles import VOLUMES_DIRECTORY, volume_numbers, volume_path
@@ -27,7 +26,7 @@ from protocol.errors import Damaged, Forged, Malformed, OverLimit
 from protocol.keys.derive import derive_key
 from protocol.wire import schema
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _SALT_PATH: Final = VOLUMES_DIRECTORY / "disk"
 _NAME_CONTEXT: Final = "maillon/1 disk name"

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import structlog
-
 from node.host.ports import File
+from node.logs import get_logger
 from node.store.buffers import BufferPool
 from node.store.index import Spot
 from node.store.recover import Scan
@@ -27,7 +26,7 @@ from protocol.limits import LEAF_BYTES
 
 R = TypeVar("R")
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-import structlog
-
 from node.host.ports import Disk, Entropy
+from node.logs import get_logger
 from node.store.recover import read_exactly
 from node.store.volume import HEADER_BYTES, SALT_BYTES, pack_header, salt_of
 from protocol.errors import Damaged, Malformed, OverLimit
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def find_salt(disk: Disk, entropy: Entropy, path: PurePath, volumes: Sequence[PurePath], *, name: str) -> bytes:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import structlog
 import trio
 
 from node.host.ports import Buffer, Host
+from node.logs import get_logger
 from node.store.buffers import BufferPool
 from node.store.compact import Compactor
 from node.store.config import StoreConfig
@@ -27,7 +27,7 @@ from protocol.coding.label import Label, ShareProof
 from protocol.errors import Damaged, MaillonError, Malformed, Missing, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 R = TypeVar("R")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import structlog
-
 from node.host.ports import Host
+from node.logs import get_logger
 from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
 from node.store.index import ShareIndex
@@ -19,7 +18,7 @@ from node.store.writer import DiskWriter
 from protocol.errors import Damaged, MaillonError
 from protocol.ids import NamespaceId
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class StoreDisk:

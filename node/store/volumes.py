@@ -16,9 +16,8 @@ import errno
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
-
 from node.host.ports import Disk, File, Host
+from node.logs import get_logger
 from node.store.buffers import BufferPool
 from node.store.config import DiskConfig, StoreConfig
 from node.store.handles import Handles
@@ -29,7 +28,7 @@ from node.store.shares import DiskState, DiskUsage, ShareKey, Tombstone
 from node.store.volume import Format, pack_header
 from protocol.errors import Unavailable
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _RUINS_MAX: Final = 10_000
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)

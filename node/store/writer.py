@@ -11,15 +11,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import structlog
 import trio
 
 from node.host.ports import Threads
+from node.logs import get_logger
 from node.store.layout import RebuildWork, Work
 from node.store.volumes import Outcome
 from protocol.errors import MaillonError, Unavailable
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _ENTRIES_MAX = 256
 

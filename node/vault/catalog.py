@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Final, TypeVar
 
-import structlog
 import trio
 
 from node.host.ports import Host
+from node.logs import get_logger
 from node.vault.catalog_rows import CatalogTotals, InlineAt, StoredBucket, StoredObject, StoredPart
 from node.vault.catalog_tables import CatalogTables
 from protocol.coding.label import Stamp
@@ -39,7 +39,7 @@ T = TypeVar("T")
 # One entry to apply: the tip after it, and what it says.
 Applied = tuple[Tip, Sequence[Change]]
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Catalog:

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 import trio
 
 from node.host.ports import Host
+from node.logs import get_logger
 from node.vault.catalog import Catalog
 from node.vault.gather import Gatherer
 from node.vault.journal import JournalWriter
@@ -33,7 +33,7 @@ from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockCompleted, BlockRef
 from protocol.placement.classes import Code
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 RulesNow = Callable[[], Rules]
 

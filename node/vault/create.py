@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import structlog
 import trio
 
+from node.logs import get_logger
 from node.vault.secrets import GatewaySecrets, gateway_secrets
 from node.vault.sheet import IDENTIFIER_BYTES, Sheet, write_sheet
 from node.vault.tenancy import TenancyTools
@@ -28,7 +28,7 @@ from protocol.namespace.salted import SALT_BYTES
 from protocol.namespace.sealed_entry import wrap_epoch_key
 from protocol.requests import Done, Kind, PushRecords
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 FIRST_GENERATION = 1
 FIRST_EPOCH = 1

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import structlog
 import trio
 
+from node.logs import get_logger
 from node.vault.holders import Checking, Holders
 from protocol.coding.block import Workspace
 from protocol.coding.header import Header, share_size
@@ -22,7 +22,7 @@ from protocol.ids import NodeId
 from protocol.keys.sealing import sealed_size
 from protocol.namespace.changes import BlockRef
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

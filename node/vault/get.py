@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import structlog
 import trio
 
 from node.first_error import first_error
 from node.host.ports import Buffer, Host
+from node.logs import get_logger
 from node.vault.gather import Gathered, Gatherer
 from node.vault.holders import Checking
 from node.vault.objects import Sink
@@ -25,7 +25,7 @@ from protocol.errors import Forged, Unavailable
 from protocol.keys.sealing import open_into, plain_size
 from protocol.namespace.changes import BlockRef
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

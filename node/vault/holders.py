@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import enum
 
-import structlog
-
 from node.host.ports import Threads
+from node.logs import get_logger
 from node.mesh.mesh import Mesh
 from node.net.failures import RemoteError
 from node.store.store import Store
@@ -25,7 +24,7 @@ from protocol.requests import Done, GetShare, Kind, PutShare, ShareReply
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # What an answer can be that is not the share: wrong bytes, no message at all, or more than was asked for.
 _WRONG = (Forged, Malformed, OverLimit)

@@ -21,10 +21,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
 import trio
 
 from node.host.ports import Host
+from node.logs import get_logger
 from node.vault.catalog import Applied, Catalog, InlineAt
 from node.vault.journal_batch import Batch, Request, entry_for, request_for, take_batch
 from node.vault.journal_copy import LocalJournal, OwnCopy
@@ -47,7 +47,7 @@ __all__ = ["Ask", "HolderStatus", "JournalStatus", "JournalTimers", "JournalWrit
 # What callers may keep waiting here at once; more of them wait before they are queued.
 WAITING_BYTES_MAX: Final = 32 * limits.MIB
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-import structlog
 import trio
 
+from node.logs import get_logger
 from node.vault.journal_copy import OwnCopy
 from node.vault.ticker import Ticker
 from protocol import limits
@@ -41,7 +41,7 @@ SEND_ENTRIES_MAX: Final = 64
 READ_BYTES: Final = 2 * limits.MIB
 _UNKNOWN: Final = -1
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

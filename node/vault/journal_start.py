@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import structlog
 import trio
 
+from node.logs import get_logger
 from node.vault.journal_copy import OwnCopy
 from node.vault.journal_holder import HolderLine, JournalTimers, note_problem
 from node.vault.ticker import Ticker
@@ -21,7 +21,7 @@ from protocol.ids import NodeId, short_text_of
 from protocol.namespace.adoption import Adoption, Tail, adopt
 from protocol.namespace.journal import Opening, Tip
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Starter:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import structlog
 import trio
 
+from node.logs import get_logger
 from node.vault.holders import Holders
 from protocol.coding.block import EncodedBlock
 from protocol.coding.label import Label, Stamp, sign_label
@@ -23,7 +23,7 @@ from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules
 from protocol.placement.place import place, replace
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 import trio
 
 from node.first_error import first_error
 from node.host.ports import Host
+from node.logs import get_logger
 from node.mesh.mesh import Mesh
 from node.store.journals import JournalStore
 from node.vault.catalog import Catalog
@@ -34,7 +34,7 @@ from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules, rules_for
 from protocol.namespace.journal import decode_opening
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

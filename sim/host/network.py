@@ -14,18 +14,18 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import structlog
 import trio
 
 from node.host.addresses import InternetAddress, UnixAddress, parse_address
 from node.host.ports import Listener, Stream
+from node.logs import get_logger
 from protocol.errors import MaillonError, Refused, Unavailable
 from sim.host.pipe import MemoryStream, Pipe, Signal
 from sim.host.trace import Trace
 
 _FIRST_PORT = 40_000
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
