@@ -178,7 +178,7 @@ async def open_client(
         Unavailable: `node-not-running` when nobody listens there.
     """
     try:
-        stream = await network.dial(f"unix:{node_dir / SOCKET_NAME}")
+        stream = await network.dial_plain(f"unix:{node_dir / SOCKET_NAME}")
     except (Unavailable, OSError) as error:
         raise Unavailable("node-not-running", path=str(node_dir)) from error
     credentials = Credentials(Role.ADMIN, None, None)

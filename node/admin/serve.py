@@ -38,7 +38,7 @@ async def serve_admin(
 ) -> None:
     """Open the socket at `address` and answer until cancelled; `started` once it can be dialled."""
     host = services.host
-    listener = await host.network.listen(address)
+    listener = await host.network.listen_plain(address)
     handler = dispatch({Kind.ADMIN: _by_command(_table(services))})
     credentials = Credentials(Role.NODE, services.membership.federation, services.node_key)
 

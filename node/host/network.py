@@ -7,11 +7,11 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from node.host.addresses import InternetAddress, UnixAddress, parse_address, unix_name
-from node.host.certificate import TlsContexts
 from node.host.plain import PlainStream
 from node.host.ports import Listener, Stream
 from node.host.sockets import OpenSocket, reason_of
@@ -19,6 +19,9 @@ from node.host.tls import RECEIVE_BATCH_BYTES, TlsStream
 from node.logs import get_logger
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.limits import CONNECTIONS_MAX
+
+if TYPE_CHECKING:
+    from node.host.certificate import TlsContexts
 
 _BACKLOG = 128
 # What accept(2) says when this process or machine has no more descriptors or memory: wait for some to come back.

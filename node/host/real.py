@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from node.host.certificate import make_contexts
 from node.host.faults import faults_from_environment
 from node.host.files import RealDisk, open_real_disk
 from node.host.index import SqliteIndex, open_sqlite
@@ -12,6 +12,9 @@ from node.host.machine import SystemEntropy, SystemWallClock, WorkerThreads, hol
 from node.host.network import RealNetwork
 from node.host.ports import Host
 from node.host.shared import open_shared
+
+if TYPE_CHECKING:
+    from node.host.certificate import TlsContexts
 
 THREADS_MAX = 16
 
@@ -27,7 +30,7 @@ def real_host(node_dir: Path, *, threads_max: int = THREADS_MAX) -> Host:
         return open_real_disk(node_dir, place, faults)
 
     return Host(
-        network=RealNetwork(make_contexts),
+        network=RealNetwork(_make_contexts),
         disk=RealDisk(node_dir, faults),
         entropy=SystemEntropy(),
         wall=SystemWallClock(),
@@ -38,3 +41,10 @@ def real_host(node_dir: Path, *, threads_max: int = THREADS_MAX) -> Host:
         lock=lambda: hold_lock(node_dir),
         open_shared=open_shared,
     )
+
+
+def _make_contexts() -> TlsContexts:
+    """Imported when a TLS connection is made: a command that only asks its own node never makes one."""
+    from node.host.certificate import make_contexts
+
+    return make_contexts()
