@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 import trio
 
-from tests.support.processes import Town, town
+from tests.support.processes import GATEWAY, Town, town
 
 
 @pytest.hookimpl(wrapper=True)
@@ -24,8 +24,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def shared_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """Six nodes of six organisations, 3 of 6."""
     with town(tmp_path_factory.mktemp("town") / "devnet", "--nodes", "6", "--code", "3/6") as made:
-        trio.run(made.put, "first", b"The bucket is there from now on.")
+        trio.run(prepare, made)
         yield made
+
+
+async def prepare(made: Town) -> None:
+    """On a busy machine a healthy holder may need a second: it is waited for, as tests say who holds what."""
+    await made.kill(GATEWAY)
+    with (made.dir(GATEWAY) / "maillon.toml").open("a") as config:
+        config.write("\n[vault]\nstraggler_wait_s = 20\n")
+    await made.heal()
+    await made.put("first", b"The bucket is there from now on.")
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ are the test's. A visitor comes with any key and asks one thing. A rogue proves 
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from node.host.ports import Host, Stream
 from node.host.real import real_host
 from node.membership import node_card
 from node.mesh.mesh import Mesh
-from node.mesh.records_file import open_records
+from node.mesh.records_file import RECORDS_PATH, open_records
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_shares import ShareServer
 from node.net.connection import Connection, Handler, connect, dispatch
@@ -61,8 +63,10 @@ def identity_of(folder: Path) -> Identity:
 
 
 async def view_of(folder: Path) -> View:
-    """What the node in this folder knows of the members."""
-    _, view = await open_records(real_host(folder), identity_of(folder).federation)
+    """What the node in this folder knows of the members, read from a copy: the node may be running."""
+    with tempfile.TemporaryDirectory() as copied:
+        shutil.copy(folder / RECORDS_PATH, copied)
+        _, view = await open_records(real_host(Path(copied)), identity_of(folder).federation)
     return view
 
 
