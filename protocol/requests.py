@@ -36,6 +36,8 @@ class Kind(enum.IntEnum):
     GET_SHARE = 17
     HAS_SHARES = 18
     GET_LABEL = 19
+    PUT_SHARES = 20
+    GET_SHARES = 21
 
     JOURNAL_APPEND = 32
     JOURNAL_TAIL = 33
@@ -136,6 +138,25 @@ class PutShare:
 
 
 @dataclass(frozen=True, slots=True)
+class PutShares:
+    """Keep these shares: as `PutShare` for each, their bytes one after the other as payload, a block's worth at most.
+
+    Answer, once all that could be kept are durable: PutSharesReply.
+    """
+
+    WIRE_VERSION: ClassVar[int] = 1
+    shares: Annotated[tuple[PutShare, ...], Length(1, limits.SHARES_PER_CALL_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class PutSharesReply:
+    """For each share, in order: nothing when it is durable, or the encoded `Failure`."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    outcomes: Annotated[tuple[EncodedMessage, ...], Length(1, limits.SHARES_PER_CALL_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
 class GetShare:
     """Send a share, or the leaves [first_leaf, first_leaf + leaf_count) of it; leaf_count 0 means all.
 
@@ -162,6 +183,32 @@ class GetLabel:
 
     WIRE_VERSION: ClassVar[int] = 1
     block: BlockId
+
+
+@dataclass(frozen=True, slots=True)
+class GetShares:
+    """Send these shares: as `GetShare` for each, a block's worth at most. Answer: GetSharesReply."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    shares: Annotated[tuple[GetShare, ...], Length(1, limits.SHARES_PER_CALL_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundShare:
+    """`size_bytes` of the payload are this share's; without a reply there is the encoded `Failure` in its place."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    reply: ShareReply | None
+    size_bytes: Annotated[int, Range(0, limits.BLOCK_BYTES_MAX)]
+    failure: EncodedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class GetSharesReply:
+    """What was found of each share, in order; the bytes of those found, one after the other, as payload."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    found: Annotated[tuple[FoundShare, ...], Length(1, limits.SHARES_PER_CALL_MAX)]
 
 
 @dataclass(frozen=True, slots=True)

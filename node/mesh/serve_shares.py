@@ -6,32 +6,46 @@ from there to the disk without another copy. The answer to a PUT is sent when th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from typing import Final
 
 import trio
 
+from node.host.direct import PAGE_BYTES
 from node.host.ports import Host
 from node.mesh.share_law import Judged, ShareLaw
 from node.mesh.turns import Turns
 from node.net.connection import Handler
 from node.net.exchange import Exchange
+from node.net.failures import failure_of
 from node.store.buffers import BufferPool
+from node.store.reading import Wanted
+from node.store.shares import ShareKey, StoredShare
 from node.store.store import Store
+from node.store.volume import rounded
 from protocol.coding.label import verify_leaves
-from protocol.errors import Forged, Unavailable
+from protocol.errors import Forged, MaillonError, OverLimit, Unavailable
 from protocol.ids import NodeId, OrganisationId
+from protocol.limits import BLOCK_BYTES_MAX
 from protocol.members.view import View
 from protocol.requests import (
     Done,
+    FoundShare,
     GetLabel,
     GetShare,
+    GetShares,
+    GetSharesReply,
     HasShares,
     HasSharesReply,
     Kind,
     PutShare,
+    PutShares,
+    PutSharesReply,
     ShareReply,
 )
+from protocol.wire import schema
 
 TURNS_MOST: Final = 32
 TURNS_MOST_EACH: Final = 8
@@ -54,7 +68,9 @@ class ShareServer:
     def handlers(self) -> Mapping[Kind, Handler]:
         return {
             Kind.PUT_SHARE: self.serve_put,
+            Kind.PUT_SHARES: self.serve_put_several,
             Kind.GET_SHARE: self.serve_get,
+            Kind.GET_SHARES: self.serve_get_several,
             Kind.HAS_SHARES: self.serve_has,
             Kind.GET_LABEL: self.serve_label,
         }
@@ -70,13 +86,49 @@ class ShareServer:
         if exchange.payload_bytes != judged.header.share_bytes:
             raise Forged("share-size", index=judged.proof.index, size_bytes=exchange.payload_bytes or 0)
         async with self._turns.of(exchange.peer.node):
-            self._reserve(judged)
-            try:
+            with self._reserved(judged):
                 await self._receive_and_store(exchange, judged)
-            finally:
-                self._coming_bytes[judged.owner] -= judged.header.share_bytes
         await self._faults.reach("serve.before-put-answer")
         await exchange.answer(Done())
+
+    async def serve_put_several(self, exchange: Exchange) -> None:
+        """As `serve_put` for each share, with one check and one write for all.
+
+        Raises:
+            What the law says of any of them: then none is kept, and the asker sends them one by one.
+        """
+        judged = [self._law.judge(question) for question in exchange.decode(PutShares).shares]
+        size_bytes = sum(one.header.share_bytes for one in judged)
+        if exchange.payload_bytes != size_bytes:
+            raise Forged("share-size", index=judged[0].proof.index, size_bytes=exchange.payload_bytes or 0)
+        if size_bytes > BLOCK_BYTES_MAX:
+            raise OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=BLOCK_BYTES_MAX)
+        async with self._turns.of(exchange.peer.node):
+            with ExitStack() as reserved:
+                for one in judged:
+                    reserved.enter_context(self._reserved(one))
+                outcomes = await self._receive_and_store_several(exchange, judged)
+        await self._faults.reach("serve.before-put-answer")
+        encoded = tuple(b"" if error is None else schema.encode(failure_of(error)) for error in outcomes)
+        await exchange.answer(PutSharesReply(encoded))
+
+    async def _receive_and_store_several(
+        self, exchange: Exchange, judged: Sequence[Judged]
+    ) -> list[MaillonError | None]:
+        """Each share begins at a page, so that it can go around the page cache."""
+        starts = list(accumulate((rounded(one.header.share_bytes, PAGE_BYTES) for one in judged), initial=0))
+        buffer = self._pool.take(starts[-1])
+        shares = [buffer[start:][: one.header.share_bytes] for start, one in zip(starts, judged, strict=False)]
+        for share in shares:
+            await self._receive(exchange, share)
+        outcomes = await self._threads.run_blocking(_check_all, judged, shares)
+        good = [number for number, error in enumerate(outcomes) if error is None]
+        if good:
+            stored = await self._store.put_several([(judged[number].facts, shares[number]) for number in good])
+            for number, error in zip(good, stored, strict=True):
+                outcomes[number] = error
+        self._pool.give(buffer)
+        return outcomes
 
     async def _receive_and_store(self, exchange: Exchange, judged: Judged) -> None:
         buffer = self._pool.take(judged.header.share_bytes)
@@ -95,12 +147,17 @@ class ShareServer:
         if patience.cancelled_caught:
             raise Unavailable("payload-slow", size_bytes=len(share))
 
-    def _reserve(self, judged: Judged) -> None:
+    @contextmanager
+    def _reserved(self, judged: Judged) -> Iterator[None]:
         """Count the share against its owner's quota while it is on its way."""
         stored_bytes = sum(self._store.stored_bytes(name) for name in self._law.namespaces_of(judged.owner))
         coming_bytes = self._coming_bytes.get(judged.owner, 0)
         self._law.check_quota(judged, stored_bytes + coming_bytes)
         self._coming_bytes[judged.owner] = coming_bytes + judged.header.share_bytes
+        try:
+            yield
+        finally:
+            self._coming_bytes[judged.owner] -= judged.header.share_bytes
 
     async def serve_get(self, exchange: Exchange) -> None:
         """Raises Missing(`share-missing`, `share-leaves`), Damaged(`share-damaged`)."""
@@ -112,6 +169,28 @@ class ShareServer:
             await exchange.answer(ShareReply(share.facts.label, share.facts.proof), [share.data])
             share.release()
 
+    async def serve_get_several(self, exchange: Exchange) -> None:
+        """As `serve_get` for each share; what does not fit into a block's worth is left out, with the reason."""
+        questions = exchange.decode(GetShares).shares
+        wanted = [(ShareKey(one.block, one.index), Wanted(one.first_leaf, one.leaf_count)) for one in questions]
+        async with self._turns.of(exchange.peer.node):
+            stored = await self._store.get_several(wanted)
+            found: list[FoundShare] = []
+            payload: list[memoryview] = []
+            room_bytes = BLOCK_BYTES_MAX
+            for one in stored:
+                if isinstance(one, StoredShare) and len(one.data) <= room_bytes:
+                    room_bytes -= len(one.data)
+                    payload.append(one.data)
+                    found.append(FoundShare(ShareReply(one.facts.label, one.facts.proof), len(one.data), b""))
+                else:
+                    error = OverLimit("answer-payload") if isinstance(one, StoredShare) else one
+                    found.append(FoundShare(None, 0, schema.encode(failure_of(error))))
+            await exchange.answer(GetSharesReply(tuple(found)), payload)
+            for one in stored:
+                if isinstance(one, StoredShare):
+                    one.release()
+
     async def serve_has(self, exchange: Exchange) -> None:
         question = exchange.decode(HasShares)
         await exchange.answer(HasSharesReply(await self._store.held(question.blocks)))
@@ -120,3 +199,16 @@ class ShareServer:
         """Raises Missing(`share-missing`)."""
         facts = await self._store.get_label(exchange.decode(GetLabel).block)
         await exchange.answer(ShareReply(facts.label, facts.proof))
+
+
+def _check_all(judged: Sequence[Judged], shares: Sequence[memoryview]) -> list[MaillonError | None]:
+    """What is wrong with each share's bytes. Blocking."""
+    outcomes: list[MaillonError | None] = []
+    for one, share in zip(judged, shares, strict=True):
+        try:
+            verify_leaves(one.proof, 0, share)
+        except Forged as error:
+            outcomes.append(error)
+        else:
+            outcomes.append(None)
+    return outcomes

@@ -82,8 +82,26 @@ class Store:
 
     async def put_encoded(self, facts: ShareFacts, parts: Sequence[Buffer]) -> None:
         """`put_share` for who has label and proof encoded."""
-        payload_bytes = sum(memoryview(part).nbytes for part in parts)
-        work = PutWork(facts.key, facts.namespace, pack_share(facts), tuple(parts), payload_bytes)
+        await self._put(_put_work(facts, parts))
+
+    async def put_several(self, shares: Sequence[tuple[ShareFacts, Buffer]]) -> list[MaillonError | None]:
+        """`put_encoded` for shares that arrive together: one write and one sync, and for each why it was not kept."""
+        works = [_put_work(facts, [share]) for facts, share in shares]
+        first = (await self._disks_for(works[0]))[:1]
+        outcomes = await first[0].writer.submit_all(works) if first else [Outcome.FAILING] * len(works)
+        return [
+            None if outcome is Outcome.DONE else await self._try(work)
+            for outcome, work in zip(outcomes, works, strict=True)
+        ]
+
+    async def _try(self, work: PutWork) -> MaillonError | None:
+        try:
+            await self._put(work)
+        except MaillonError as error:
+            return error
+        return None
+
+    async def _put(self, work: PutWork) -> None:
         outcomes = set()
         for disk in await self._disks_for(work):
             outcome = await disk.writer.submit(work)
@@ -118,6 +136,20 @@ class Store:
         """
         key, wanted = ShareKey(block, index), Wanted(first_leaf, leaf_count)
         return await self._look(self._read, key, wanted)
+
+    async def get_several(self, wanted: Sequence[tuple[ShareKey, Wanted]]) -> list[StoredShare | Missing | Damaged]:
+        """`get_share` for shares that are asked for together: for each, the share or why there is none."""
+        return await self._look(self._read_several, tuple(wanted))
+
+    def _read_several(self, wanted: tuple[tuple[ShareKey, Wanted], ...]) -> list[StoredShare | Missing | Damaged]:
+        found: list[StoredShare | Missing | Damaged] = []
+        for key, leaves in wanted:
+            try:
+                found.append(self._read(key, leaves))
+            except (Missing, Damaged) as error:
+                _raise_index_damage(error)
+                found.append(error)
+        return found
 
     async def _look(self, work: Callable[..., R], *arguments: object) -> R:
         """Do `work` in a thread; should an index turn out to be damaged, make it anew and do it again."""
@@ -233,6 +265,11 @@ class Store:
             namespaces=merge_namespaces(disk.volumes.index for disk in self._disks),
             disks=disks,
         )
+
+
+def _put_work(facts: ShareFacts, parts: Sequence[Buffer]) -> PutWork:
+    payload_bytes = sum(memoryview(part).nbytes for part in parts)
+    return PutWork(facts.key, facts.namespace, pack_share(facts), tuple(parts), payload_bytes)
 
 
 def _raise_index_damage(error: MaillonError) -> None:

@@ -61,24 +61,31 @@ class DiskWriter:
         Raises:
             Unavailable: `store-closed`. Any error that `append` raised.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
+        (outcome,) = await self.submit_all([work])
+        return outcome
+
+    async def submit_all(self, works: Sequence[Work | RebuildWork]) -> list[Outcome]:
+        """The same for several works that arrive together, and so are written together."""
         if not self._is_open:
             raise Unavailable("store-closed")
-        ticket = _Ticket(work)
-        self._queue.append(ticket)
+        tickets = [_Ticket(work) for work in works]
+        self._queue.extend(tickets)
         self._arrived.set()
         try:
-            await ticket.done.wait()
+            for ticket in tickets:
+                await ticket.done.wait()
         except trio.Cancelled:
-            if ticket in self._queue:
-                self._queue.remove(ticket)
-            else:
-                with trio.CancelScope(shield=True):
-                    await ticket.done.wait()
+            for ticket in tickets:
+                if ticket in self._queue:
+                    self._queue.remove(ticket)
+                else:
+                    with trio.CancelScope(shield=True):
+                        await ticket.done.wait()
             raise
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.outcome
+        for ticket in tickets:
+            if ticket.error is not None:
+                raise ticket.error
+        return [ticket.outcome for ticket in tickets]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write until cancelled; then refuse what still waits."""

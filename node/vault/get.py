@@ -1,12 +1,13 @@
 """Getting an object: blocks gathered ahead, opened in threads, written in order.
 
-Up to `blocks_in_flight` blocks are gathered at the same time while the oldest one is written to the sink; a slow
-client therefore slows the reading down and costs a bounded number of desks. Nothing reaches the sink before it is
-opened: a wrong byte anywhere fails the seal, never the reader.
+Up to `blocks_in_flight` blocks are gathered at the same time, a few of them together, while the oldest are written to
+the sink; a slow client therefore slows the reading down and costs a bounded number of desks. Nothing reaches the sink
+before it is opened: a wrong byte anywhere fails the seal, never the reader.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from node.logs import get_logger
 from node.vault.gather import Gathered, Gatherer
 from node.vault.holders import Checking
 from node.vault.objects import Sink
-from node.vault.workspaces import Desk, Desks
+from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
 from protocol.coding.block import decode_block, open_block
 from protocol.coding.erasure import Engine
 from protocol.errors import Forged, Unavailable
@@ -40,14 +41,26 @@ class GetTools:
     stall_s: float
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Page:
-    """One block on its way: when it lies opened on its desk, and when it has been written."""
+    """A block, and the desk on which it is opened."""
 
     desk: Desk
     reference: BlockRef
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A few blocks on their way together: when they lie opened on their desks, and when they have been written."""
+
+    pages: tuple[_Page, ...]
     ready: trio.Event = field(default_factory=trio.Event)
     written: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def parts(self) -> list[Buffer]:
+        """The plain bytes, in order."""
+        return [page.desk.plain[: page.reference.size_bytes] for page in self.pages]
 
 
 async def get_blocks(tools: GetTools, blocks: Sequence[BlockRef], sink: Sink) -> None:
@@ -57,15 +70,15 @@ async def get_blocks(tools: GetTools, blocks: Sequence[BlockRef], sink: Sink) ->
         Unavailable: `block-unreadable`, `client-stalled`.
         Forged: `seal`, should k good shares ever open to nonsense.
     """
-    send, receive = trio.open_memory_channel[_Page](0)
+    send, receive = trio.open_memory_channel[_Flight](0)
     with first_error():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_read_ahead, tools, blocks, send, nursery)
             async with receive:
-                async for page in receive:
-                    await page.ready.wait()
-                    await _write(tools, sink, [page.desk.plain[: page.reference.size_bytes]])
-                    page.written.set()
+                async for flight in receive:
+                    await flight.ready.wait()
+                    await _write(tools, sink, flight.parts)
+                    flight.written.set()
 
 
 def open_inline(key: bytes, sealed: bytes) -> bytes:
@@ -75,50 +88,62 @@ def open_inline(key: bytes, sealed: bytes) -> bytes:
     return bytes(plain)
 
 
-async def open_gathered(tools: GetTools, gathered: Gathered, reference: BlockRef, desk: Desk) -> None:
-    """Decode where needed and open the block onto the desk's plain buffer."""
-
-    def work() -> None:
-        workspace = desk.workspace(reference.k, reference.n)
-        sealed = decode_block(tools.engine, gathered.header, gathered.present, workspace)
-        open_block(reference.key, gathered.header, sealed, desk.plain)
-
-    await tools.host.threads.run_blocking(work)
-
-
 async def _read_ahead(
-    tools: GetTools, blocks: Sequence[BlockRef], send: trio.MemorySendChannel[_Page], nursery: trio.Nursery
+    tools: GetTools, blocks: Sequence[BlockRef], send: trio.MemorySendChannel[_Flight], nursery: trio.Nursery
 ) -> None:
-    window = trio.Semaphore(tools.blocks_in_flight)
+    window = trio.Semaphore(max(1, tools.blocks_in_flight // BLOCKS_PER_FLIGHT))
+    waiting = deque(blocks)
     async with send:
-        for reference in blocks:
+        while waiting:
             await window.acquire()
-            await send.send(await nursery.start(_read, tools, reference, window))
+            await send.send(await nursery.start(_fly, tools, waiting, window))
 
 
-async def _read(
-    tools: GetTools, reference: BlockRef, window: trio.Semaphore, *, task_status: trio.TaskStatus[_Page]
+async def _fly(
+    tools: GetTools, waiting: deque[BlockRef], window: trio.Semaphore, *, task_status: trio.TaskStatus[_Flight]
 ) -> None:
-    """Own a desk until its block is written. Started once the desk is there, so blocks get desks in order."""
-    async with tools.desks.desk() as desk:
-        page = _Page(desk, reference)
-        task_status.started(page)
-        await _fill(tools, reference, desk)
-        page.ready.set()
-        await page.written.wait()
+    """Own desks until their blocks are written. Started once the desks are there, so blocks get desks in order."""
+    async with tools.desks.loan() as loan:
+        flight = _Flight(_board(loan, waiting))
+        task_status.started(flight)
+        async with trio.open_nursery() as nursery:
+            for page in flight.pages:
+                nursery.start_soon(_fill, tools, page)
+        flight.ready.set()
+        await flight.written.wait()
     window.release()
 
 
-async def _fill(tools: GetTools, reference: BlockRef, desk: Desk) -> None:
+def _board(loan: Loan, waiting: deque[BlockRef]) -> tuple[_Page, ...]:
+    """The next blocks, as many as there are desks for now."""
+    pages = [_Page(loan.held[0], waiting.popleft())]
+    while waiting and len(pages) < BLOCKS_PER_FLIGHT:
+        desk = loan.more()
+        if desk is None:
+            break
+        pages.append(_Page(desk, waiting.popleft()))
+    return tuple(pages)
+
+
+async def _fill(tools: GetTools, page: _Page) -> None:
     """Gather and open the block. The seal proves every byte, so shares are checked one by one only if it breaks."""
-    workspace = desk.workspace(reference.k, reference.n)
+    reference = page.reference
+    workspace = page.desk.workspace(reference.k, reference.n)
     gathered = await tools.gatherer.gather(reference, workspace, Checking.BY_SEAL)
     try:
-        await open_gathered(tools, gathered, reference, desk)
+        await tools.host.threads.run_blocking(_open, tools.engine, gathered, page)
     except Forged as error:
         log.warning("get.seal-broken", block=reference.block.hex(), error=str(error))
         gathered = await tools.gatherer.gather(reference, workspace, Checking.NOW)
-        await open_gathered(tools, gathered, reference, desk)
+        await tools.host.threads.run_blocking(_open, tools.engine, gathered, page)
+
+
+def _open(engine: Engine, gathered: Gathered, page: _Page) -> None:
+    """Decode where needed and open the block onto the desk's plain buffer. Blocking."""
+    reference = page.reference
+    workspace = page.desk.workspace(reference.k, reference.n)
+    sealed = decode_block(engine, gathered.header, gathered.present, workspace)
+    open_block(reference.key, gathered.header, sealed, page.desk.plain)
 
 
 async def _write(tools: GetTools, sink: Sink, parts: list[Buffer]) -> None:

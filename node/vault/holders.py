@@ -16,11 +16,12 @@ from node.logs import get_logger
 from node.mesh.mesh import Mesh
 from node.net.failures import RemoteError
 from node.store.store import Store
+from node.vault.share_lanes import Fetch, Parcel, ShareLanes
 from protocol.coding.header import Header
 from protocol.coding.label import Label, ShareProof, verify_share
 from protocol.errors import Forged, MaillonError, Malformed, OverLimit, Unavailable
 from protocol.ids import BlockId, NodeId
-from protocol.requests import Done, GetShare, Kind, PutShare, ShareReply
+from protocol.requests import GetShare, PutShare, ShareReply
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage
 
@@ -46,6 +47,7 @@ class Holders:
         self._threads = threads
         self._bulk = bulk
         self._deadline_s = deadline_s
+        self._lanes = ShareLanes(mesh, deadline_s=deadline_s)
 
     @property
     def me(self) -> NodeId:
@@ -72,14 +74,14 @@ class Holders:
         if node == self.me:
             await self._store.put_share(label, proof, [share])
             return
-        message = PutShare(label=schema.encode(label), proof=schema.encode(proof))
+        parcel = Parcel(PutShare(label=schema.encode(label), proof=schema.encode(proof)), share)
         try:
-            await self._put_over(self._bulk, node, message, share)
+            await self._lanes.put(node, self._bulk, parcel)
         except Forged:
             if self._bulk is Carriage.SECURE:
                 raise
             log.warning("holders.plain-corrupted", node=self.name(node), direction="put")
-            await self._put_over(Carriage.SECURE, node, message, share)
+            await self._lanes.put(node, Carriage.SECURE, parcel)
 
     async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking) -> Header:
         """Fetch share `index` into the buffer (of the share's size); the block's header, which is always checked.
@@ -102,11 +104,6 @@ class Holders:
             self._accuse(node, block, error)
             raise
 
-    async def _put_over(self, carriage: Carriage, node: NodeId, message: PutShare, share: memoryview) -> None:
-        await self._mesh.ask(
-            node, Kind.PUT_SHARE, message, Done, deadline_s=self._deadline_s, payload=[share], over=carriage
-        )
-
     async def _get_own(self, block: BlockId, index: int, into: memoryview) -> Header:
         stored = await self._store.get_share(block, index)
         header = schema.decode(Label, stored.facts.label).header
@@ -119,13 +116,11 @@ class Holders:
         self, carriage: Carriage, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking
     ) -> Header:
         question = GetShare(block=block, index=index, first_leaf=0, leaf_count=0)
-        answer = await self._mesh.ask(
-            node, Kind.GET_SHARE, question, ShareReply, deadline_s=self._deadline_s, into=into, over=carriage
-        )
-        header = schema.decode(Label, answer.message.label).header
-        _require(header, block, len(into), answer.payload_bytes)
+        fetched = await self._lanes.get(node, carriage, Fetch(question, into))
+        header = schema.decode(Label, fetched.reply.label).header
+        _require(header, block, len(into), fetched.size_bytes)
         if checking is Checking.NOW:
-            await self._threads.run_blocking(_check, header, answer.message, index, into)
+            await self._threads.run_blocking(_check, header, fetched.reply, index, into)
         return header
 
     def _accuse(self, node: NodeId, block: BlockId, error: MaillonError) -> None:

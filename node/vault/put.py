@@ -21,7 +21,7 @@ from node.host.ports import Host
 from node.vault.journal import JournalWriter
 from node.vault.objects import ObjectPath, Source
 from node.vault.spread import Spreader
-from node.vault.workspaces import Desk, Desks
+from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
 from protocol.coding.block import EncodedBlock, encode_block
 from protocol.coding.erasure import Engine
 from protocol.coding.label import Stamp
@@ -94,38 +94,51 @@ class _Put:
 
     async def _put_part(self) -> _Part:
         """Read on and store up to `BLOCKS_PER_PART` blocks, several at a time."""
-        blocks: dict[int, BlockRef] = {}
-        window = trio.Semaphore(self.tools.blocks_in_flight)
-        ended = False
+        flights: dict[int, list[BlockRef]] = {}
+        window = trio.Semaphore(max(1, self.tools.blocks_in_flight // BLOCKS_PER_FLIGHT))
         with first_error():
             async with trio.open_nursery() as nursery:
-                for number in range(BLOCKS_PER_PART):
+                for number in range(BLOCKS_PER_PART // BLOCKS_PER_FLIGHT):
                     await window.acquire()
-                    filled = await nursery.start(self._block, number, blocks, window)
-                    ended = filled < BLOCK_PLAIN_BYTES_MAX
+                    ended = await nursery.start(self._fly, number, flights, window)
                     if ended:
                         break
-        stored = tuple(blocks[number] for number in sorted(blocks))
+        stored = tuple(reference for number in sorted(flights) for reference in flights[number])
         for reference in stored:
             self.content.update(reference.block)
         return _Part(stored, ended=ended)
 
-    async def _block(
-        self, number: int, blocks: dict[int, BlockRef], window: trio.Semaphore, *, task_status: trio.TaskStatus[int]
+    async def _fly(
+        self,
+        number: int,
+        flights: dict[int, list[BlockRef]],
+        window: trio.Semaphore,
+        *,
+        task_status: trio.TaskStatus[bool],
     ) -> None:
-        """One block from source to holders. It has started once its bytes are read, so blocks are read in order."""
-        async with self.tools.desks.desk() as desk:
-            is_first = self.size_bytes == 0
-            filled = await self._read(desk)
-            if is_first and filled <= INLINE_BYTES_MAX:
-                self.small = bytes(desk.plain[:filled])
-                filled_block = 0
-            else:
-                filled_block = filled
-            task_status.started(filled)
-            if filled_block:
-                blocks[number] = await self._store(desk, filled_block)
+        """A few blocks from source to holders. Started once their bytes are read, so blocks are read in order."""
+        async with self.tools.desks.loan() as loan:
+            laden = await self._load(loan)
+            ended = not laden or laden[-1].filled < BLOCK_PLAIN_BYTES_MAX
+            task_status.started(ended)
+            flights[number] = await self._store(laden) if laden else []
         window.release()
+
+    async def _load(self, loan: Loan) -> list[_Laden]:
+        """Read block after block, for as long as the source has more and a desk is free."""
+        laden: list[_Laden] = []
+        desk: Desk | None = loan.held[0]
+        is_first = self.size_bytes == 0
+        while desk is not None:
+            filled = await self._read(desk)
+            if is_first and not laden and filled <= INLINE_BYTES_MAX:
+                self.small = bytes(desk.plain[:filled])
+                return []
+            if filled:
+                laden.append(_Laden(desk, filled, self.tools.host.entropy.random_bytes(KEY_BYTES)))
+            full = filled == BLOCK_PLAIN_BYTES_MAX and len(laden) < BLOCKS_PER_FLIGHT
+            desk = loan.more() if full else None
+        return laden
 
     async def _read(self, desk: Desk) -> int:
         """Fill the desk's plain buffer from the source."""
@@ -147,31 +160,45 @@ class _Put:
         seal_into(key, plain, memoryview(sealed))
         return await self._append(self._change((), inline=InlineRef(0, len(sealed), key)), [bytes(sealed)])
 
-    async def _store(self, desk: Desk, filled: int) -> BlockRef:
-        """Seal, code, place and spread what lies on the desk."""
-        tools, code = self.tools, self.rules.code
-        key = tools.host.entropy.random_bytes(KEY_BYTES)
+    async def _store(self, laden: list[_Laden]) -> list[BlockRef]:
+        """Seal, code, place and spread what lies on the desks: together, so that shares can travel together."""
+        encoded = await self.tools.host.threads.run_blocking(self._encode, laden)
+        await self.tools.host.faults.reach("vault.before-spread")
+        found: dict[int, BlockRef] = {}
 
-        def encode() -> EncodedBlock:
-            return encode_block(
-                tools.engine,
-                plain=desk.plain[:filled],
-                key=key,
+        async def spread(number: int) -> None:
+            found[number] = await self._spread(laden[number], encoded[number])
+
+        async with trio.open_nursery() as nursery:
+            for number in range(len(laden)):
+                nursery.start_soon(spread, number)
+        await self.tools.host.faults.reach("vault.after-spread")
+        return [found[number] for number in sorted(found)]
+
+    def _encode(self, laden: list[_Laden]) -> list[EncodedBlock]:
+        """Blocking."""
+        code = self.rules.code
+        return [
+            encode_block(
+                self.tools.engine,
+                plain=one.desk.plain[: one.filled],
+                key=one.key,
                 k=code.k,
                 n=code.n,
                 data_class=self.rules.data_class.name,
-                namespace=tools.namespace,
-                workspace=desk.workspace(code.k, code.n),
+                namespace=self.tools.namespace,
+                workspace=one.desk.workspace(code.k, code.n),
             )
+            for one in laden
+        ]
 
-        encoded = await tools.host.threads.run_blocking(encode)
+    async def _spread(self, one: _Laden, encoded: EncodedBlock) -> BlockRef:
+        tools, code = self.tools, self.rules.code
         position = tools.journal.next_position
         stamp = Stamp(position.epoch, position.position)
-        await tools.host.faults.reach("vault.before-spread")
         spread = await tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s())
-        await tools.host.faults.reach("vault.after-spread")
         block = encoded.header.block_id
-        return BlockRef(block, key, filled, code.k, code.n, spread.placing, spread.missing)
+        return BlockRef(block, one.key, one.filled, code.k, code.n, spread.placing, spread.missing)
 
     async def _append(self, change: C, inline: Sequence[bytes] = ()) -> C:
         await self.tools.host.faults.reach("vault.before-journal")
@@ -204,6 +231,15 @@ class _Put:
     def _part(self, number: int, blocks: tuple[BlockRef, ...]) -> PartPut:
         size_bytes = sum(block.size_bytes for block in blocks)
         return PartPut(self.version, number, size_bytes, Digest(self.content.digest()), blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Laden:
+    """A desk with a block's plain bytes on it, and the block's fresh key."""
+
+    desk: Desk
+    filled: int
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)

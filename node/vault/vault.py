@@ -63,8 +63,8 @@ class VaultConfig:
     hedge_after_s: float = 0.5
     stall_s: float = 120.0
     retry_s: float = 2.0
-    blocks_in_flight: int = 4
-    desks: int = 12
+    blocks_in_flight: int = 8
+    desks: int = 16
     bulk: Carriage = Carriage.SECURE
     journal: JournalTimers = field(default_factory=JournalTimers)
 

@@ -15,6 +15,9 @@ import trio
 from protocol.coding.block import Workspace
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX
 
+# Blocks that are worked on in one go, so that their shares can travel together to and from the same holders.
+BLOCKS_PER_FLIGHT = 4
+
 
 class Desk:
     """Room to work on one block: its plain bytes, and a workspace for its shares at the code in use."""
@@ -30,22 +33,53 @@ class Desk:
         return self._workspace
 
 
+class Loan:
+    """Desks that one task has. It may ask for more, but never waits for more: nobody holds one desk for another."""
+
+    def __init__(self, desks: Desks, first: Desk) -> None:
+        self._desks = desks
+        self.held = [first]
+
+    def more(self) -> Desk | None:
+        """One desk more, if one is free now."""
+        desk = self._desks.take_now()
+        if desk is not None:
+            self.held.append(desk)
+        return desk
+
+
 class Desks:
     """Lends `count` desks. First come, first served."""
 
     def __init__(self, count: int) -> None:
         self._free: list[Desk] = []
-        self._limit = trio.CapacityLimiter(count)
+        self._slots = trio.Semaphore(count)
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[Desk]:
         """A desk for the length of the block."""
-        # Borrowed on behalf of an object of its own: one task may hold several desks (read-ahead).
-        borrower = object()
-        await self._limit.acquire_on_behalf_of(borrower)
-        desk = self._free.pop() if self._free else Desk()
+        async with self.loan() as loan:
+            yield loan.held[0]
+
+    @asynccontextmanager
+    async def loan(self) -> AsyncIterator[Loan]:
+        """A desk, and later perhaps more, for the length of the block."""
+        await self._slots.acquire()
+        loan = Loan(self, self._take())
         try:
-            yield desk
+            yield loan
         finally:
-            self._free.append(desk)
-            self._limit.release_on_behalf_of(borrower)
+            for desk in loan.held:
+                self._free.append(desk)
+                self._slots.release()
+
+    def take_now(self) -> Desk | None:
+        """A desk that is free now, for a loan."""
+        try:
+            self._slots.acquire_nowait()
+        except trio.WouldBlock:
+            return None
+        return self._take()
+
+    def _take(self) -> Desk:
+        return self._free.pop() if self._free else Desk()

@@ -96,8 +96,9 @@ class BucketCreated:
 class ObjectPut:
     """The key now names these bytes: blocks in order, or inline bytes, or the parts journaled for `upload`.
 
-    `digest` is the BLAKE3 of the plain bytes, or of the blocks' ids in order: hashing a large object once more would cost
-    as much as sealing it, and the ids commit to every byte already. `retain_until_s` and `legal_hold` are S3's object lock.
+    `digest` is the BLAKE3 of the plain bytes of an inline object, or of the blocks' ids in order: hashing a large
+    object once more would cost as much as sealing it, and the ids commit to every byte already. `retain_until_s` and
+    `legal_hold` are S3's object lock.
     """
 
     WIRE_VERSION: ClassVar[int] = 1

@@ -57,9 +57,8 @@ class Devnet:
         maillon("--dir", str(self.gateway), "put", str(self.object_file), f"bench/{key}")
 
     def get(self, key: str) -> None:
-        with Path(os.devnull).open("wb") as nowhere:
-            command = [sys.executable, "-m", "node", "--dir", str(self.gateway), "get", f"bench/{key}", "-"]
-            subprocess.run(command, stdout=nowhere, stderr=subprocess.DEVNULL, check=True)
+        target = self.object_file.with_name("back")
+        maillon("--dir", str(self.gateway), "get", f"bench/{key}", str(target), "--force")
 
     def kill_two(self) -> list[int]:
         """Kill two nodes that are not the gateway; the pids of the others."""

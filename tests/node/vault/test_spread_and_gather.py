@@ -6,6 +6,7 @@ import os
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from node.vault.gather import Gatherer, GatherTimes, reading_order
 from node.vault.get import GetTools, get_blocks
@@ -28,7 +29,6 @@ KEY = bytes(range(32))
 PLAIN = os.urandom(300_000)
 STAMP = Stamp(1, 7)
 TIMES = SpreadTimes(straggler_wait_s=1.0, put_deadline_s=30.0)
-pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 
 def rules(nodes: int, code: Code) -> Rules:
@@ -69,7 +69,7 @@ async def read_back(holders: FakeHolders, block: EncodedBlock, spread: Spread) -
     return bytes(open_block(KEY, gathered.header, sealed, memoryview(bytearray(len(PLAIN)))))
 
 
-async def test_with_everybody_there_all_n_shares_are_durable_without_any_waiting() -> None:
+async def test_with_everybody_there_all_n_shares_are_durable_without_any_waiting(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0))
     began = trio.current_time()
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
@@ -79,7 +79,7 @@ async def test_with_everybody_there_all_n_shares_are_durable_without_any_waiting
     assert await read_back(holders, block, spread) == PLAIN
 
 
-async def test_a_straggler_is_waited_for_a_second_and_left_to_the_completer() -> None:
+async def test_a_straggler_is_waited_for_a_second_and_left_to_the_completer(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0), dead={node_id(4)})
     began = trio.current_time()
     _block, spread = await spread_over(holders, 6, Code(3, 6, 1))
@@ -87,7 +87,7 @@ async def test_a_straggler_is_waited_for_a_second_and_left_to_the_completer() ->
     assert [spread.placing[i] for i in range(6) if spread.missing >> i & 1] == [node_id(4)]
 
 
-async def test_a_full_holder_is_replaced_by_another_lawful_one() -> None:
+async def test_a_full_holder_is_replaced_by_another_lawful_one(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0), full={node_id(2)})
     block, spread = await spread_over(holders, 7, Code(3, 6, 1))
     assert spread.missing == 0
@@ -95,7 +95,7 @@ async def test_a_full_holder_is_replaced_by_another_lawful_one() -> None:
     assert await read_back(holders, block, spread) == PLAIN
 
 
-async def test_a_member_known_to_be_down_costs_no_waiting_and_its_share_is_missing() -> None:
+async def test_a_member_known_to_be_down_costs_no_waiting_and_its_share_is_missing(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0), down={node_id(3)})
     began = trio.current_time()
     _block, spread = await spread_over(holders, 6, Code(3, 6, 1))
@@ -103,7 +103,7 @@ async def test_a_member_known_to_be_down_costs_no_waiting_and_its_share_is_missi
     assert bin(spread.missing).count("1") == 1
 
 
-async def test_too_few_live_members_refuse_the_write_and_are_named() -> None:
+async def test_too_few_live_members_refuse_the_write_and_are_named(autojump_clock: MockClock) -> None:
     down = {node_id(1), node_id(3), node_id(5)}
     holders = FakeHolders(node_id(0), down=down)
     with pytest.raises(Unavailable) as caught:
@@ -114,24 +114,26 @@ async def test_too_few_live_members_refuse_the_write_and_are_named() -> None:
     assert not holders.kept
 
 
-async def test_silent_members_fail_the_write_at_its_deadline() -> None:
+async def test_silent_members_fail_the_write_at_its_deadline(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0), dead={node_id(1), node_id(2), node_id(3)})
     with pytest.raises(Unavailable, match="holders-too-few"), trio.fail_after(31):
         await spread_over(holders, 6, Code(3, 6, 1))
 
 
-async def test_two_members_stop_writing_when_one_is_away() -> None:
+async def test_two_members_stop_writing_when_one_is_away(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0), down={node_id(1)})
     with pytest.raises(Unavailable, match="holders-too-few"):
         await spread_over(holders, 2, Code(1, 2, 1))
 
 
-async def test_no_lawful_placement_is_a_refusal() -> None:
+async def test_no_lawful_placement_is_a_refusal(autojump_clock: MockClock) -> None:
     with pytest.raises(Refused, match="placement-impossible"):
         await spread_over(FakeHolders(node_id(0)), 5, Code(3, 6, 1))
 
 
-async def test_the_completer_brings_a_block_to_n_at_the_returned_holder_or_at_another() -> None:
+async def test_the_completer_brings_a_block_to_n_at_the_returned_holder_or_at_another(
+    autojump_clock: MockClock,
+) -> None:
     code = Code(3, 6, 1)
     holders = FakeHolders(node_id(0), dead={node_id(4)})
     block, short = await spread_over(holders, 6, code)
@@ -153,7 +155,7 @@ def test_the_own_share_is_read_first_then_systematic_ones_and_absent_holders_las
     assert order == (5, 2, 3, 4, 0, 1)
 
 
-async def test_reading_survives_n_minus_k_losses_and_asks_no_more_than_it_must() -> None:
+async def test_reading_survives_n_minus_k_losses_and_asks_no_more_than_it_must(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0))
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
     assert await read_back(holders, block, spread) == PLAIN
@@ -163,7 +165,7 @@ async def test_reading_survives_n_minus_k_losses_and_asks_no_more_than_it_must()
     assert await read_back(holders, block, spread) == PLAIN
 
 
-async def test_a_slow_holder_costs_one_more_share_not_the_reader_s_time() -> None:
+async def test_a_slow_holder_costs_one_more_share_not_the_reader_s_time(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0))
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
     holders.delay_s = {spread.placing[1]: 20.0}
@@ -173,14 +175,14 @@ async def test_a_slow_holder_costs_one_more_share_not_the_reader_s_time() -> Non
     assert len(holders.asked) == 4
 
 
-async def test_a_holder_with_wrong_bytes_is_passed_over() -> None:
+async def test_a_holder_with_wrong_bytes_is_passed_over(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(9))
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
     holders.liars = {spread.placing[0]}
     assert await read_back(holders, block, spread) == PLAIN
 
 
-async def test_a_reader_with_the_key_finds_the_liar_only_when_the_seal_breaks() -> None:
+async def test_a_reader_with_the_key_finds_the_liar_only_when_the_seal_breaks(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(9))
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
     assert await opened_by_a_get(holders, block, spread) == PLAIN
@@ -204,7 +206,7 @@ async def opened_by_a_get(holders: FakeHolders, block: EncodedBlock, spread: Spr
     return bytes(written)
 
 
-async def test_an_unreadable_block_names_who_is_missing() -> None:
+async def test_an_unreadable_block_names_who_is_missing(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0))
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
     holders.down = {node_id(number) for number in range(1, 5)}
