@@ -42,7 +42,7 @@ from tests.support.members import STANDING, Party
 
 R = TypeVar("R")
 
-VAULT = "straggler_wait_s = 1.0\ncomplete_after_s = 10.0\nput_deadline_s = 20.0\nretry_s = 0.5"
+VAULT = "straggler_wait_s = 1.0\nput_deadline_s = 20.0\nretry_s = 0.5\nstall_s = 20.0"
 ADMITTED_BYTES = 10**11
 
 
@@ -65,6 +65,7 @@ class Township:
     def __init__(self, world: World, nursery: trio.Nursery, *, bulk: str = "tls", code: Code | None = None) -> None:
         self.world = world
         self.houses: dict[int, House] = {}
+        self.complete_after_s = 10.0
         self.dress: Callable[[int, Host], Host] = lambda _number, host: host
         self._nursery = nursery
         self._bulk = bulk
@@ -156,6 +157,7 @@ class Township:
         return (
             f'bulk = "{self._bulk}"\nengine = "zfec"\n[node]\nname = "{name_of(number)}"\n'
             f'zone = "zone-{number}"\nlisten = "{address_of(number)}"\n[vault]\n{VAULT}\n'
+            f"complete_after_s = {self.complete_after_s}\n"
             f'[[store.disks]]\npath = "volumes"\ncapacity = {10**12}\n'
         )
 

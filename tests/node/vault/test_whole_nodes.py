@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from node.host.ports import Buffer
+from node.vault import workspaces
 from node.vault.objects import ObjectPath, ObjectStat
 from protocol.errors import Missing, Refused, Unavailable
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX
@@ -63,14 +64,14 @@ def test_a_network_that_loses_much_delays_a_federation_and_keeps_it_from_nothing
         client = await town.settle(6)
         town.world.wires.conditions = Conditions(0.005, 0.2, dial_loss=0.1, send_loss=0.01)
         put: dict[str, bytes] = {}
-        for number in range(8):
-            data = some_bytes(BLOCK + number, seed=number)
+        for number in range(6):
+            data = some_bytes(1_000_000 + number, seed=number)
             try:
                 await client.put(f"{number}", data)
             except Unavailable:
                 continue
             put[f"{number}"] = data
-        assert len(put) >= 4
+        assert len(put) >= 3
         for key, data in put.items():
             assert await client.get(key) == data
 
@@ -155,36 +156,31 @@ def test_bad_names_are_refused_before_a_byte_is_read() -> None:
     in_a_township(main)
 
 
-def test_puts_read_no_further_ahead_than_their_blocks_in_flight_and_the_desks_allow() -> None:
+def test_puts_of_any_size_and_number_work_on_a_fixed_number_of_desks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever clients send, and however slow the holders are: memory is a number of desks."""
+    made: list[workspaces.Desk] = []
+
+    class Counted(workspaces.Desk):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(workspaces, "Desk", Counted)
 
     async def main(town: Township) -> None:
-        client = await town.settle(6)
-        await client.put("first", b"makes the bucket")
-        faults, config = town.world.faults("n1"), town.config(1).vault
-        read, most_each, most = [0, 0], [0, 0], [0]
-        stored_before = faults.times_reached("vault.after-spread")
-
-        def count(which: int, offset: int) -> None:
-            read[which] = max(read[which], offset // BLOCK + 1)
-            in_memory = sum(read) - (faults.times_reached("vault.after-spread") - stored_before)
-            most[0] = max(most[0], in_memory)
-            if not read[1 - which]:
-                most_each[which] = max(most_each[which], in_memory)
-
-        async def put(which: int) -> None:
-            source = BytesSource(some_bytes(9 * BLOCK, seed=which), lambda offset: count(which, offset))
-            await town.on(1, lambda services: services.vault.put(ObjectPath(BUCKET, f"{which}"), source))
-
-        town.world.wires.conditions = Conditions(0.2, 0.4)
+        client = await town.settle(3)
+        config = town.config(1).vault
+        town.world.wires.conditions = Conditions(0.02, 0.04)
+        data = some_bytes((config.blocks_in_flight + 2) * BLOCK)
+        await client.put("one", data)
+        assert 2 <= len(made) <= config.blocks_in_flight
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(put, 0)
-            await trio.sleep(0.1)
-            assert most_each == [config.blocks_in_flight, 0]
-            nursery.start_soon(put, 1)
-        assert config.blocks_in_flight < most[0] <= 2 * config.blocks_in_flight <= config.desks
-        for which in range(2):
-            assert await client.get(f"{which}") == some_bytes(9 * BLOCK, seed=which)
+            for number in range(config.desks // config.blocks_in_flight + 1):
+                nursery.start_soon(client.put, f"{number}", data)
+        assert config.blocks_in_flight < len(made) <= config.desks
+        town.world.wires.conditions = Conditions()
+        for key in ("one", "0", "1"):
+            assert await client.get(key) == data
 
     in_a_township(main)
 
@@ -210,12 +206,12 @@ def test_a_reader_that_takes_nothing_costs_its_desks_and_is_given_up() -> None:
         config = town.config(1).vault
         began_s = trio.current_time()
         async with trio.open_nursery() as nursery:
-            for _reader in range(2 * config.desks):
+            for _reader in range(config.desks + 3):
                 nursery.start_soon(read)
             # Two dozen stuck readers hold every desk; once they are given up, others have their turn.
             await trio.sleep(config.stall_s + 1)
             assert await client.get("long") == data
-        assert sent == ["long"] * 2 * config.desks
+        assert sent == ["long"] * (config.desks + 3)
         assert trio.current_time() - began_s < 10 * config.stall_s
 
     in_a_township(main)
@@ -242,10 +238,9 @@ def test_a_slow_holder_costs_a_read_half_a_second_not_the_time_it_takes() -> Non
     in_a_township(main)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_sealed_bytes_on_a_plain_wire_that_flips_bits_all_read_back(seed: int) -> None:
+def test_sealed_bytes_on_a_plain_wire_that_flips_bits_all_read_back() -> None:
     async def main(town: Township) -> None:
-        meddler = Meddler(random.Random(seed))
+        meddler = Meddler(random.Random(1))
         town.dress = lambda _number, host: meddler.host(host)
         client = await town.settle(6)
         await trio.sleep(20)  # until the plain streams stand
@@ -253,12 +248,12 @@ def test_sealed_bytes_on_a_plain_wire_that_flips_bits_all_read_back(seed: int) -
             data = some_bytes(size_bytes)
             await client.put(f"{size_bytes}", data)
             assert await town.lacking(f"{size_bytes}") == []
-            for _time in range(3):
+            for _time in range(2):
                 assert await client.get(f"{size_bytes}") == data
         assert meddler.flipped > 20
         assert await town.incomplete() == 0
 
-    in_a_township(main, seed=seed, bulk="sealed")
+    in_a_township(main, bulk="sealed")
 
 
 def test_a_plain_wire_that_breaks_frames_and_handshakes_costs_detours_only() -> None:
@@ -268,7 +263,7 @@ def test_a_plain_wire_that_breaks_frames_and_handshakes_costs_detours_only() -> 
         client = await town.settle(6)
         await trio.sleep(20)
         put: dict[str, bytes] = {}
-        for number in range(6):
+        for number in range(4):
             data = some_bytes(BLOCK + number, seed=number)
             await client.put(f"{number}", data)
             put[f"{number}"] = data
@@ -296,7 +291,7 @@ def eventful_run(seed: int) -> str:
         town.cut_power(1)
         await town.start(1)
         await town.until_open()
-        await trio.sleep(40)
+        await trio.sleep(15)
         listing = await client.list()
         return f"{[entry.key for entry in listing.entries]} {town.fingerprint()}"
 

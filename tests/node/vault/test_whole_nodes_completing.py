@@ -47,6 +47,7 @@ def test_a_holder_that_is_always_slow_gets_its_share_in_the_end() -> None:
 
 def test_nothing_is_gathered_for_a_holder_that_is_away_while_nobody_may_take_its_place() -> None:
     async def main(town: Township) -> None:
+        town.complete_after_s = 3.0
         client = await town.settle(6)
         town.kill(4)
         await town.until(lambda: town.sees(1, 4, Status.DOWN))
@@ -64,6 +65,7 @@ def test_nothing_is_gathered_for_a_holder_that_is_away_while_nobody_may_take_its
 
 def test_of_two_holders_the_one_that_returns_gets_its_shares_once_and_the_other_later() -> None:
     async def main(town: Township) -> None:
+        town.complete_after_s = 3.0
         client = await town.settle(6)
         for number in (4, 5):
             town.kill(number)
@@ -89,6 +91,7 @@ def test_blocks_that_cannot_be_completed_do_not_stand_before_those_that_can(monk
     monkeypatch.setattr(complete, "BLOCKS_PER_ROUND", 2)
 
     async def main(town: Township) -> None:
+        town.complete_after_s = 3.0
         client = await town.settle(6)
         town.kill(5)
         await town.until(lambda: town.sees(1, 5, Status.DOWN))
@@ -100,7 +103,7 @@ def test_blocks_that_cannot_be_completed_do_not_stand_before_those_that_can(monk
         await town.until(lambda: town.agree())
         for number in range(8):
             await client.put(f"hopeless {number}", ONE_BLOCK + bytes([number]))
-        assert await town.incomplete() == 12
+        assert await town.incomplete() > 8
         with trio.fail_after(20 * town.config(1).vault.complete_after_s):
             while await town.incomplete() > 8:  # noqa: ASYNC110
                 await trio.sleep(1)
@@ -112,6 +115,7 @@ def test_blocks_that_cannot_be_completed_do_not_stand_before_those_that_can(monk
 
 def test_a_disk_that_stays_full_is_tried_ever_more_seldom() -> None:
     async def main(town: Township) -> None:
+        town.complete_after_s = 0.5
         client = await town.settle(6)
         platter = town.world.platter("n4", "volumes")
         platter.capacity_bytes = 0
@@ -122,7 +126,7 @@ def test_a_disk_that_stays_full_is_tried_ever_more_seldom() -> None:
         await trio.sleep(64 * pause_s)
         assert 0 < reads(town) - before <= 4 * 2 * 4  # rounds, blocks, and reads of each gathering
         platter.capacity_bytes = 10**12
-        await town.until_complete(within_s=20 * pause_s)
+        await town.until_complete(within_s=40 * pause_s)
         assert await town.lacking("x") == []
 
     in_a_township(main)

@@ -18,12 +18,11 @@ BLOCK = BLOCK_PLAIN_BYTES_MAX
 DATA = some_bytes(2 * BLOCK + 9)
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("point", ["store.before-write", "store.before-sync", "serve.before-put-answer"])
-def test_a_holder_killed_in_mid_put_costs_a_share_that_the_completer_brings_back(point: str, nth: int) -> None:
+def test_a_holder_killed_in_mid_put_costs_a_share_that_the_completer_brings_back(point: str) -> None:
     async def main(town: Township) -> None:
         client = await town.settle(6)
-        town.on_reaching(4, point, lambda: town.kill(4), times=nth)
+        town.on_reaching(4, point, lambda: town.kill(4))
         await client.put("x", DATA)
         assert 4 not in town.houses
         assert 1 <= await town.incomplete() <= 3
@@ -32,7 +31,7 @@ def test_a_holder_killed_in_mid_put_costs_a_share_that_the_completer_brings_back
         await town.until_complete(within_s=60)
         assert await town.lacking("x") == []
 
-    in_a_township(main, seed=nth)
+    in_a_township(main, seed=len(point))
 
 
 @pytest.mark.parametrize("victims", [(2, 3), (2, 3, 4), (2, 3, 4, 5)])
@@ -43,9 +42,8 @@ def test_however_many_holders_die_in_mid_put_it_is_acknowledged_exactly_when_it_
         client = await town.settle(6)
         await client.put("kept", DATA)
         for order, victim in enumerate(victims):
-            town.on_reaching(
-                victim, "serve.before-put-answer", lambda victim=victim: town.kill(victim), times=1 + order % 2
-            )
+            point = ("store.before-sync", "serve.before-put-answer")[order % 2]
+            town.on_reaching(victim, point, lambda victim=victim: town.kill(victim))
         try:
             await client.put("x", DATA)
             acknowledged = True
@@ -223,7 +221,7 @@ def test_a_put_that_its_client_gives_up_leaves_nothing_to_read_and_its_desks_fre
 
         await client.put("first", b"makes the bucket")
         town.world.wires.conditions = Conditions(0.3, 0.5)
-        for _time in range(town.config(1).vault.desks):
+        for _time in range(5):
             await put()
         town.world.wires.conditions = Conditions()
         with pytest.raises(Missing):

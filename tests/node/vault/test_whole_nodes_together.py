@@ -20,9 +20,9 @@ BLOCK = BLOCK_PLAIN_BYTES_MAX
 MEDIUM = INLINE_BYTES_MAX + 1
 
 
-@pytest.mark.parametrize("size_bytes", [BLOCK, 2 * BLOCK - 1, 2 * BLOCK, 2 * BLOCK + 1, 4 * BLOCK, 5 * BLOCK])
+@pytest.mark.parametrize("size_bytes", [4 * BLOCK, 4 * BLOCK + 1, 8 * BLOCK])
 def test_long_objects_are_journaled_in_parts_and_come_back(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
-    monkeypatch.setattr(put, "BLOCKS_PER_PART", 2)
+    monkeypatch.setattr(put, "BLOCKS_PER_PART", 4)
 
     async def main(town: Township) -> None:
         client = await town.settle(3)
@@ -36,13 +36,13 @@ def test_long_objects_are_journaled_in_parts_and_come_back(monkeypatch: pytest.M
     in_a_township(main)
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("times", [1, 2])
 def test_a_long_object_cut_short_between_its_parts_is_not_there(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    monkeypatch.setattr(put, "BLOCKS_PER_PART", 1)
+    monkeypatch.setattr(put, "BLOCKS_PER_PART", 4)
 
     async def main(town: Township) -> None:
         client = await town.settle(3)
-        data = some_bytes(3 * BLOCK)
+        data = some_bytes(5 * BLOCK)
         town.on_reaching(1, "vault.before-journal", lambda: town.cut_power(1), times=times)
         with pytest.raises(Lost):
             await client.put("long", data)
@@ -126,8 +126,8 @@ def test_a_client_that_breaks_off_leaves_the_old_object() -> None:
     async def main(town: Township) -> None:
         client = await town.settle(3)
         await client.put("x", b"old")
-        for _time in range(2 * town.config(1).vault.desks):
-            source = Broken(some_bytes(2 * BLOCK))
+        for _time in range(town.config(1).vault.desks + 1):
+            source = Broken(some_bytes(BLOCK))
             with pytest.raises(Unavailable, match="connection-lost"):
                 await town.on(1, lambda services, source=source: services.vault.put(ObjectPath(BUCKET, "x"), source))
         assert await client.get("x") == b"old"
