@@ -184,7 +184,9 @@ class ShareServer:
                     payload.append(one.data)
                     found.append(FoundShare(ShareReply(one.facts.label, one.facts.proof), len(one.data), b""))
                 else:
-                    error = OverLimit("answer-payload") if isinstance(one, StoredShare) else one
+                    size_bytes = len(one.data) if isinstance(one, StoredShare) else 0
+                    too_much = OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=room_bytes)
+                    error = too_much if isinstance(one, StoredShare) else one
                     found.append(FoundShare(None, 0, schema.encode(failure_of(error))))
             await exchange.answer(GetSharesReply(tuple(found)), payload)
             for one in stored:

@@ -8,6 +8,7 @@ when the namespace's organisation still has room here. Only then is memory spent
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from node.store.shares import ShareFacts
 from protocol.coding.header import Header
@@ -23,6 +24,8 @@ from protocol.placement.classes import Code
 from protocol.placement.place import violations
 from protocol.requests import PutShare
 from protocol.wire import schema
+
+_JUDGED_MOST: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class ShareLaw:
         self._me = me
         self._facts: Facts | None = None
         self._candidates: tuple[Candidate, ...] = ()
+        # Placings of a federation repeat: what was found of each is kept until the view changes.
+        self._judged: dict[tuple[tuple[NodeId, ...], str, int, int], tuple[str, ...]] = {}
         self._namespaces: dict[OrganisationId, tuple[NamespaceId, ...]] = {}
 
     def judge(self, question: PutShare) -> Judged:
@@ -91,8 +96,14 @@ class ShareLaw:
     def _check_placing(self, label: Label) -> None:
         self._refresh()
         header = label.header
-        data_class = class_named(self._view.charter.classes, header.data_class)
-        found = violations(label.placing, data_class, Code(header.k, header.n, 0), self._candidates)
+        case = (label.placing, header.data_class, header.k, header.n)
+        found = self._judged.get(case)
+        if found is None:
+            data_class = class_named(self._view.charter.classes, header.data_class)
+            found = violations(label.placing, data_class, Code(header.k, header.n, 0), self._candidates)
+            if len(self._judged) >= _JUDGED_MOST:
+                self._judged.clear()
+            self._judged[case] = found
         if found:
             raise Refused("placing-unlawful", block=header.block_id, reasons=found)
 
@@ -107,6 +118,7 @@ class ShareLaw:
         if facts is self._facts:
             return
         self._facts = facts
+        self._judged.clear()
         self._candidates = candidates_of(facts.nodes)
         owned: dict[OrganisationId, list[NamespaceId]] = {}
         for namespace in facts.namespaces:

@@ -31,6 +31,14 @@ SAMPLES: tuple[Any, ...] = (
     requests.PutShare(label=b"label", proof=b"proof"),
     requests.GetShare(block=BlockId(b"\x04" * 32), index=31, first_leaf=63, leaf_count=0),
     requests.ShareReply(label=b"label", proof=b"proof"),
+    requests.GetLabel(block=BlockId(b"\x04" * 32)),
+    requests.PutShares(shares=(requests.PutShare(label=b"label", proof=b"proof"),)),
+    requests.PutSharesReply(outcomes=(b"", b"failure")),
+    requests.GetShares(shares=(requests.GetShare(block=BlockId(b"\x04" * 32), index=1, first_leaf=0, leaf_count=0),)),
+    requests.FoundShare(reply=None, size_bytes=0, failure=b"failure"),
+    requests.GetSharesReply(
+        found=(requests.FoundShare(reply=requests.ShareReply(b"label", b"proof"), size_bytes=65_536, failure=b""),)
+    ),
     requests.HasShares(blocks=(BlockId(b"\x04" * 32),)),
     requests.HasSharesReply(held=(0, 2**32 - 1)),
     requests.JournalOpen(opening=b"opening"),

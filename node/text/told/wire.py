@@ -15,6 +15,8 @@ TOLD: Mapping[str, str] = {
     "address": N_("`{address}` is not an address. Write host:port, or [::1]:port for IPv6."),
     "address-in-use": N_("{address} is in use by another program. Stop that, or change `listen` in maillon.toml."),
     "answer-missing": _BROKEN_PEER,
+    "answer-items": N_("The other node answered for {found} shares where {expected} were meant."),
+    "payload-size": N_("Shares of {size_bytes} in one question are more than the {limit_bytes} that a node takes."),
     "answer-payload": N_("The other node announced {size_bytes}, more than the {limit_bytes} that were asked for."),
     "answer-undeclared": _BROKEN_PEER,
     "connection-lost": N_("The connection was lost. Check that the node still runs, then try again."),

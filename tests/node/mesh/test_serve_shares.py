@@ -19,8 +19,22 @@ from protocol.keys.signing import SigningKey
 from protocol.limits import LEAF_BYTES, MIB
 from protocol.members.governance import expel_organisation
 from protocol.members.view import View
-from protocol.requests import Done, GetLabel, GetShare, HasShares, HasSharesReply, Kind, PutShare, ShareReply
+from protocol.requests import (
+    Done,
+    GetLabel,
+    GetShare,
+    GetShares,
+    GetSharesReply,
+    HasShares,
+    HasSharesReply,
+    Kind,
+    PutShare,
+    PutShares,
+    PutSharesReply,
+    ShareReply,
+)
 from protocol.wire import schema
+from protocol.wire.envelopes import Failure
 from tests.support.crashing import Machine
 from tests.support.federations import TIB, Org, decide, joining, namespace_card, node_id, seed
 from tests.support.serving import (
@@ -292,3 +306,53 @@ async def test_a_damaged_share_is_never_sent() -> None:
                 content.current[100_000] ^= 1
         with pytest.raises(Damaged, match="share-damaged"):
             await get(member, GetShare(block.block, MY_INDEX, 0, 0), 300_000)
+
+
+async def put_several(member: Connection, blocks: list[TestBlock], questions: list[PutShare]) -> PutSharesReply:
+    payload = [block.shares[MY_INDEX] for block in blocks]
+    question = PutShares(tuple(questions))
+    return (await member.ask(Kind.PUT_SHARES, question, PutSharesReply, deadline_s=20, payload=payload)).message
+
+
+async def test_shares_that_come_together_are_kept_together_and_given_together() -> None:
+    blocks = [block_of(number) for number in (1, 2, 3)]
+    async with holder() as (member, store):
+        reply = await put_several(member, blocks, [question_of(block) for block in blocks])
+        assert reply.outcomes == (b"", b"", b"")
+        assert store.usage().shares == 3
+        wanted = [GetShare(block.block, MY_INDEX, 0, 0) for block in (blocks[2], block_of(9), blocks[0])]
+        into = memoryview(bytearray(1_000_000))
+        answer = await member.ask(Kind.GET_SHARES, GetShares(tuple(wanted)), GetSharesReply, deadline_s=20, into=into)
+        first, absent, last = answer.message.found
+        assert bytes(into[: first.size_bytes]) == blocks[2].shares[MY_INDEX]
+        assert bytes(into[first.size_bytes : answer.payload_bytes]) == blocks[0].shares[MY_INDEX]
+        assert last.size_bytes + first.size_bytes == answer.payload_bytes
+        assert absent.reply is None
+        assert schema.decode(Failure, absent.failure).identifier == "share-missing"
+
+
+async def test_of_shares_that_come_together_only_the_one_that_does_not_match_is_refused() -> None:
+    good, bad = block_of(1), block_of(2)
+    async with holder() as (member, store):
+        spoiled = bytearray(bad.shares[MY_INDEX])
+        spoiled[5] ^= 1
+        answer = await member.ask(
+            Kind.PUT_SHARES,
+            PutShares((question_of(bad), question_of(good))),
+            PutSharesReply,
+            deadline_s=20,
+            payload=[bytes(spoiled), good.shares[MY_INDEX]],
+        )
+        refused, kept = answer.message.outcomes
+        assert schema.decode(Failure, refused).identifier == "share-leaf"
+        assert kept == b""
+        assert store.usage().shares == 1
+
+
+async def test_one_unlawful_share_refuses_those_that_came_with_it() -> None:
+    good, foreign = block_of(1), block_of(2)
+    unlawful = replace(question_of(foreign), label=question_of(good).label)
+    async with holder() as (member, store):
+        with pytest.raises(MaillonError):
+            await put_several(member, [good, foreign], [question_of(good), unlawful])
+        assert store.usage().shares == 0
