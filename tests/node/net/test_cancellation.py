@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from node.net.connection import Connection
+from node.net.connection import Connection, Handler
 from node.net.exchange import Exchange
 from node.net.settings import NetSettings
 from protocol.errors import Unavailable
@@ -40,10 +40,8 @@ def pattern(seed: int, size_bytes: int) -> bytes:
     return random.Random(seed).randbytes(size_bytes)
 
 
-@pytest.mark.parametrize("seed", range(8))
-async def test_giving_up_at_any_moment_hurts_nobody_else(seed: int, autojump_clock: MockClock) -> None:
-    numbers = random.Random(seed)
-    done = given_up = 0
+def dawdling_echo(numbers: random.Random) -> Handler:
+    """Sends everything back, sometimes after a while."""
 
     async def handler(exchange: Exchange) -> None:
         room = bytearray(exchange.payload_bytes or 0)
@@ -51,6 +49,14 @@ async def test_giving_up_at_any_moment_hurts_nobody_else(seed: int, autojump_clo
             await trio.sleep(numbers.random() / 50)
         await exchange.receive_into(memoryview(room))
         await exchange.answer(exchange.decode(Say), [room])
+
+    return handler
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_giving_up_at_any_moment_hurts_nobody_else(seed: int, autojump_clock: MockClock) -> None:
+    numbers = random.Random(seed)
+    done = given_up = 0
 
     async def ask(connection: Connection, number: int) -> None:
         nonlocal done, given_up
@@ -84,7 +90,7 @@ async def test_giving_up_at_any_moment_hurts_nobody_else(seed: int, autojump_clo
     pair = stream_pair(capacity_bytes=100_000)
     streams = (Jittery(pair[0], numbers), Jittery(pair[1], numbers))
     settings = NetSettings(abandon_grace_s=10)
-    async with connected(handler, streams=streams, settings=settings) as (alice, bob):
+    async with connected(dawdling_echo(numbers), streams=streams, settings=settings) as (alice, bob):
         async with trio.open_nursery() as nursery:
             for number in range(60):
                 nursery.start_soon(ask, alice, number)
