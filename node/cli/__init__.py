@@ -6,9 +6,15 @@ the tree of commands is a table of names (`node.cli.tree`), and a command's modu
 
 from __future__ import annotations
 
+import atexit
+import gc
+
 
 def main() -> None:
     """The `maillon` program."""
     from node.cli.tree import program
+
+    # At the end all memory goes back with the process; collecting what is still alive would be for nobody.
+    atexit.register(gc.freeze)
 
     program(prog_name="maillon")
