@@ -45,6 +45,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("name", ["put", "get", "ls", "status"])
+def test_a_command_that_only_asks_its_node_imports_neither_the_node_nor_ciphers_nor_logs(name: str) -> None:
+    heavy = set(HEAVY) - {"trio", "msgpack"} | {"node.config", "node.host.certificate"}
+    code = f"import sys, node.cli.{name};heavy = {heavy!r} & set(sys.modules); assert not heavy, heavy"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("names", [names for names, _command in ALL], ids="-".join)
 def test_every_command_has_help_and_takes_dir_and_json(names: tuple[str, ...]) -> None:
     result = run(*names, "--help")
