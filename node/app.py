@@ -40,6 +40,9 @@ from protocol.requests import Kind
 
 log = get_logger(__name__)
 
+# A clean stop is not kept waiting for longer than this by members that do not answer.
+GOODBYE_S = 2.0
+
 
 async def run_node(path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
     """Run the node in `path` until it is told to stop.
@@ -54,8 +57,10 @@ async def run_node(path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK
     folder.check_format()
     with first_error():
         async with host.lock(), trio.open_nursery() as nursery:
-            await nursery.start(_stop_on_signal, nursery.cancel_scope)
+            stopping = trio.Event()
+            await nursery.start(_hear_signals, nursery.cancel_scope, stopping)
             services = await start_node(nursery, host, folder, config)
+            nursery.start_soon(_stop, stopping, nursery.cancel_scope, services.mesh)
             await nursery.start(serve_admin, services, f"unix:{path / SOCKET_NAME}")
             log.info("node-up", name=config.node.name, node=services.mesh.me, addresses=services.mesh.addresses)
             task_status.started()
@@ -110,12 +115,22 @@ def _served(host: Host, store: Store, journals: JournalStore, view: View, me: No
     return {**shares.handlers(), **entries.handlers()}
 
 
-async def _stop_on_signal(
-    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+async def _hear_signals(
+    scope: trio.CancelScope, stopping: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
+    """The first signal asks for a good end; a second one is not kept waiting for it."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for number in signals:
             log.info("node-stopping", signal=signal.Signals(number).name)
-            scope.cancel()
-            return
+            if stopping.is_set():
+                scope.cancel()
+            stopping.set()
+
+
+async def _stop(stopping: trio.Event, scope: trio.CancelScope, mesh: Mesh) -> None:
+    """Say goodbye to the members, so that nobody waits for this node's answers, and end everything."""
+    await stopping.wait()
+    with trio.move_on_after(GOODBYE_S):
+        await mesh.goodbye()
+    scope.cancel()

@@ -99,6 +99,7 @@ class JournalWriter:
         catalog: Catalog,
         timers: JournalTimers,
         name_of: Callable[[NodeId], str] = short_text_of,
+        unreachable: Callable[[], frozenset[NodeId]] = frozenset,
     ) -> None:
         self._host = host
         self._me = me
@@ -108,6 +109,7 @@ class JournalWriter:
         self._catalog = catalog
         self._timers = timers
         self._name_of = name_of
+        self._unreachable = unreachable
         self._copy = OwnCopy(local, opening)
         self._lines = {node: HolderLine(node, opening, ask, timers) for node in opening.holders if node != me}
         self._holders = {node: Holder(line, self._copy, opening, timers) for node, line in self._lines.items()}
@@ -366,19 +368,24 @@ class JournalWriter:
 
     def _check_holders(self) -> None:
         """Refuse before anything is journaled when w holders cannot be reached now."""
-        answering = sum(holder.problem is None for holder in self._holders.values())
-        answering += self._me in self._opening.holders
+        away = self._away_nodes()
+        answering = len(self._holders) - len(away) + (self._me in self._opening.holders)
         if answering < self._opening.w:
             raise Unavailable(
                 "journal-holders-away",
                 namespace=self._opening.namespace,
                 needed=self._opening.w,
                 answering=answering,
-                away=self._away(),
+                away=self._names(away),
             )
 
     def _away(self) -> tuple[str, ...]:
-        return self._names(tuple(node for node, holder in self._holders.items() if holder.problem is not None))
+        return self._names(self._away_nodes())
+
+    def _away_nodes(self) -> tuple[NodeId, ...]:
+        """Holders that failed us, and those that the members know to be down before we ask."""
+        down = self._unreachable()
+        return tuple(node for node, holder in self._holders.items() if holder.problem is not None or node in down)
 
     def _names(self, nodes: Sequence[NodeId]) -> tuple[str, ...]:
         return tuple(self._name_of(node) for node in nodes)

@@ -32,7 +32,7 @@ from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX, OBJECT_BYTE
 from protocol.members.roster import Rules
 from protocol.namespace.changes import VERSION_BYTES, BlockRef, InlineRef, Metadata, ObjectPut, PartPut
 
-BLOCKS_PER_PART = 512
+BLOCKS_PER_PART = 128 * BLOCKS_PER_FLIGHT
 KEY_BYTES = 32
 
 C = TypeVar("C", ObjectPut, PartPut)

@@ -128,6 +128,7 @@ class Tenancy:
                 catalog=catalog,
                 timers=tools.journal_timers,
                 name_of=tools.holders.name,
+                unreachable=tools.holders.unreachable,
             )
             async with trio.open_nursery() as nursery:
                 await nursery.start(journal.run)

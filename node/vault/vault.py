@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import trio
 
 from node.host.ports import Host
+from node.logs import get_logger
 from node.mesh.mesh import Mesh
 from node.store.journals import JournalStore
 from node.store.store import Store
@@ -41,12 +42,14 @@ from node.vault.spread import SpreadTimes
 from node.vault.tenancy import Open, Tenancy, TenancyTools
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import Engine
-from protocol.errors import Missing, Refused
+from protocol.errors import MaillonError, Missing, Refused
 from protocol.ids import NamespaceId, identity_from_text
 from protocol.keys.signing import SigningKey
 from protocol.limits import KEY_BYTES_MAX
 from protocol.namespace.changes import BucketCreated, Metadata, ObjectDeleted
 from protocol.wire.envelopes import Carriage
+
+log = get_logger(__name__)
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, the part that is about letters.
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -112,8 +115,15 @@ class Vault:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             for name in await self._tools.host.threads.run_blocking(saved_namespaces, self._tools.host.disk):
-                namespace = NamespaceId(identity_from_text(name))
-                secrets = await self._tools.host.threads.run_blocking(load_secrets, self._tools.host.disk, namespace)
+                try:
+                    namespace = NamespaceId(identity_from_text(name))
+                    secrets = await self._tools.host.threads.run_blocking(
+                        load_secrets, self._tools.host.disk, namespace
+                    )
+                except MaillonError as error:
+                    # One namespace's key file is damaged: that closes it, not this node's service to the others.
+                    log.error("vault.secrets-unreadable", namespace=name, error=str(error))
+                    continue
                 tenancy = self._tenancies[namespace] = Tenancy(self._tools, secrets)
                 nursery.start_soon(tenancy.run)
             task_status.started()

@@ -14,12 +14,11 @@ from protocol.errors import Malformed
 from protocol.ids import BlockId, Digest, NamespaceId
 from protocol.keys.derive import digest
 from protocol.keys.sealing import plain_size
-from protocol.limits import BLOCK_BYTES_MAX, SHARES_MAX, TAG_BYTES
+from protocol.limits import BLOCK_BYTES_MAX, CLASS_NAME_BYTES_MAX, SHARES_MAX, TAG_BYTES
 from protocol.wire import schema
 from protocol.wire.schema import Length, Range
 
 BLOCK_ID_CONTEXT: Final = "maillon/1 block id"
-DATA_CLASS_BYTES_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Header:
     k: Annotated[int, Range(1, SHARES_MAX)]
     n: Annotated[int, Range(1, SHARES_MAX)]
     size_bytes: Annotated[int, Range(TAG_BYTES, BLOCK_BYTES_MAX)]
-    data_class: Annotated[str, Length(1, DATA_CLASS_BYTES_MAX)]
+    data_class: Annotated[str, Length(1, CLASS_NAME_BYTES_MAX)]
     namespace: NamespaceId
     root: Digest
 

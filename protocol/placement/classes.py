@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocol.errors import Malformed, Refused
-from protocol.limits import NAME_BYTES_MAX, SHARES_MAX
+from protocol.limits import CLASS_NAME_BYTES_MAX, NAME_BYTES_MAX, SHARES_MAX
 from protocol.wire.schema import Length, Range
 
 Name = Annotated[str, Length(1, NAME_BYTES_MAX)]
+# As long as a header has room for: a class that can be voted in can also be written.
+ClassName = Annotated[str, Length(1, CLASS_NAME_BYTES_MAX)]
 Names = Annotated[tuple[Name, ...], Length(0, 64)]
 Cap = Annotated[int, Range(1, SHARES_MAX)]
 
@@ -50,7 +52,7 @@ class DataClass:
     """The rules of one kind of data. Empty lists of places admit every place; `code` None follows the preset."""
 
     WIRE_VERSION: ClassVar[int] = 1
-    name: Name
+    name: ClassName
     code: Code | None = None
     per_organisation: Cap | None = None
     per_zone: Cap | None = None
