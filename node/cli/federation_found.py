@@ -81,7 +81,7 @@ class CodeType(click.ParamType[Code]):
     "--alone-up-to",
     default=FOUNDER_ALONE_UP_TO,
     show_default=True,
-    help=_("Up to how many organisations the founder decides alone."),
+    help=_("The founder decides alone while there are at most this many organisations."),
 )
 @click.option("--code", type=CodeType(), help=_("Fix the erasure code (k/n) instead of following the preset."))
 async def command(session: Session, **options: Any) -> None:

@@ -12,8 +12,12 @@ from node.cli.session import command as make_command
 from node.text import _
 
 
-@make_command(_("Tell the members that this node leaves."))
+@make_command(_("Tell the members that this node leaves, for good."))
 async def command(session: Session) -> None:
     async with node_of(session) as client:
         done = await client.call(LEAVE, Nothing())
-    session.output.document(done, [_("The members know. The node may be stopped once others hold its data.")])
+    told = _(
+        "The members know, and nothing new is placed here. This cannot be taken back. No shares are moved yet: "
+        "before you stop the node, get your own data out, and ask the others whether they can spare what it holds."
+    )
+    session.output.document(done, [told])

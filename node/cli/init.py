@@ -25,6 +25,7 @@ from node.folder import NodeFolder, Organisation
 from node.host.ports import Host
 from node.host.real import real_host
 from node.text import _
+from node.vault.sheet import numbered_words
 from protocol.errors import Refused
 from protocol.ids import NodeId, OrganisationId
 from protocol.keys.signing import SigningKey
@@ -149,11 +150,12 @@ def _told(created: Created) -> list[str]:
     if created.recovery:
         lines += [
             _(
-                "Write these words on paper and keep them safe: they are all keys of the organisation, "
-                "and they are not shown again."
+                "Write these 33 words on paper, headed “Maillon, organisation {organisation}”, and keep them safe, "
+                "away from the machine: all keys of the organisation come from them, and they are not shown again. "
+                "A word may appear twice. No command reads them yet; keep a backup of the folder keys too."
             ),
             "",
-            created.recovery,
+            *numbered_words(created.recovery.split()),
             "",
         ]
     lines.append(_("Next: maillon --dir {dir} federation found --name NAME, or federation join INVITATION."))

@@ -85,8 +85,8 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
     if not line.writable:
         lines.append("  " + sentence(Unavailable(line.why_not)))
     survives = ngettext(
-        "{count} member can be lost today without losing anything.",
-        "{count} members can be lost today without losing anything.",
+        "{count} other member can be lost today without losing anything, if the disks of the rest are whole.",
+        "{count} other members can be lost today without losing anything, if the disks of the rest are whole.",
         line.survives,
     )
     lines.append("  " + survives.format(count=line.survives))

@@ -41,7 +41,7 @@ FEDERATION = Branch(
         "members": Leaf("federation_members", N_("List organisations and nodes, and open proposals.")),
         "admit": Leaf("federation_admit", N_("Propose to admit an organisation, or vote for it.")),
         "expel": Leaf("federation_expel", N_("Propose to expel an organisation or node, or vote for it.")),
-        "leave": Leaf("federation_leave", N_("Tell the members that this node leaves.")),
+        "leave": Leaf("federation_leave", N_("Tell the members that this node leaves, for good.")),
     },
 )
 COMMANDS: Mapping[str, Leaf | Branch] = {

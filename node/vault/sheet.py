@@ -80,8 +80,6 @@ def root_from_words(words: Sequence[str]) -> Root:
 def write_sheet(sheet: Sheet, identifier: bytes) -> str:
     """The whole sheet as text, ready to print."""
     words = words_of(sheet.root, identifier)
-    numbered = [f"{number:2d} {word:<9}" for number, word in enumerate(words, start=1)]
-    rows = [numbered[start : start + _WORDS_PER_LINE] for start in range(0, WORDS, _WORDS_PER_LINE)]
     return "\n".join(
         [
             FIRST_LINE,
@@ -92,10 +90,17 @@ def write_sheet(sheet: Sheet, identifier: bytes) -> str:
             f"federation: {text_of(sheet.federation)}",
             *(f"address: {address}" for address in sheet.addresses[:ADDRESSES_ON_SHEET_MAX]),
             "words:",
-            *("  " + " ".join(row).rstrip() for row in rows),
+            *numbered_words(words),
             "",
         ]
     )
+
+
+def numbered_words(words: Sequence[str]) -> list[str]:
+    """The words in rows, each with its number, as people copy and check them."""
+    numbered = [f"{number:2d} {word:<9}" for number, word in enumerate(words, start=1)]
+    rows = [numbered[start : start + _WORDS_PER_LINE] for start in range(0, len(numbered), _WORDS_PER_LINE)]
+    return ["  " + " ".join(row).rstrip() for row in rows]
 
 
 def read_sheet(text: str) -> Sheet:

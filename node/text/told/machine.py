@@ -19,7 +19,9 @@ TOLD: Mapping[str, str] = {
     "node-dir-absent": N_("{path} is not a node's folder. Create the node with `maillon init --dir {path}`."),
     "node-dir-format": N_("{path} has the format {found}; this program knows {known}. Use the program that made it."),
     "node-dir-unset": N_("Which node? Give its folder with --dir, or in the environment variable MAILLON_DIR."),
-    "node-not-running": N_("No node answers at {path}. Start it with `maillon node run`."),
+    "node-not-running": N_(
+        "No node answers at {path}. Start it with `maillon node run`. If it should be running, look at its log."
+    ),
     "node-already-running": N_("This folder's node is already running. Stop it first, or use the one that runs."),
     "organisation-key-absent": N_(
         "This node does not hold its organisation's key, so it cannot vote or found. Use the node that holds {path}."

@@ -40,7 +40,10 @@ TOLD: Mapping[str, str] = {
         "This node has no address that a newcomer could dial. Set `advertise` in maillon.toml."
     ),
     "invitation-used": N_("The invitation {invitation} was used already. Each works once: ask for a new one."),
-    "inviter-unreachable": N_("The member that sent the invitation does not answer: {reasons}. Try again later."),
+    "inviter-unreachable": N_(
+        "The member that sent the invitation does not answer: {reasons}. Ask whether its node runs "
+        "and its port is open to you, then try again with the same invitation."
+    ),
     "lineage": N_("A statement in the name of {organisation} is not by its current key, and was refused."),
     "no-vote": N_("This organisation has no vote in this decision. Those that have: {electorate}."),
     "node-expelled": N_("The node {node} was expelled from the federation."),

@@ -62,8 +62,14 @@ TOLD: Mapping[str, str] = {
         "The journal needs {needed} members to hold it and {found} answer. Start more nodes, or invite members."
     ),
     "journal-opening": N_("A journal's opening is not possible ({what})."),
-    "key-damaged": N_("The key file {path} is damaged. Put back a copy, or recover from the sheet."),
-    "key-missing": N_("The key file {path} is not there. Put it back, or recover from the sheet."),
+    "key-damaged": N_(
+        "The key file {path} is damaged. Put it back from your backup of the node's folder. (No paper "
+        "sheet can be read back yet.)"
+    ),
+    "key-missing": N_(
+        "The key file {path} is not there. Put it back from your backup of the node's folder. (No "
+        "paper sheet can be read back yet.)"
+    ),
     "key-unreadable": N_("The key file {path} cannot be read ({reason}). Correct its owner and mode (0600)."),
     "label-placing": _BAD_SHARE,
     "local-file-is-folder": N_("{path} is a folder; give a file name."),
@@ -75,7 +81,9 @@ TOLD: Mapping[str, str] = {
     "namespace-name": N_("`{namespace}` cannot be a namespace's name: use printable letters, at most {limit_bytes}."),
     "namespace-opening": N_("The namespace {namespace} is being opened. Try again in a moment."),
     "node-dir-unfinished": N_("{path} holds no finished node. Create it with `maillon init --dir {path}`."),
-    "not-the-gateway": N_("Another node is the gateway of that namespace: {gateways}. Ask there, with --dir."),
+    "not-the-gateway": N_(
+        "Another node is the gateway of that namespace: {gateways}. Run the command on that node's machine."
+    ),
     "object-content": N_("The catalog has an impossible entry for {key}."),
     "object-cut-short": N_("{bucket}/{key} ended before its size; nothing was written. Try again."),
     "object-key": N_("A key has 1 to {limit_bytes}; this one has {size_bytes}."),
@@ -106,8 +114,14 @@ TOLD: Mapping[str, str] = {
     "sheet-word-wrong": N_("Word {number}, `{word}`, must be `{nearest}`."),
     "sheet-words": N_("The words do not belong together: more than one is wrong. Compare them with the paper."),
     "store-closed": N_("The node is stopping and stores nothing more."),
-    "store-failing": N_("The disks refuse to write. Look at the log and replace the failing disk."),
-    "store-full": N_("The disks of that node are full, or its capacity is used up."),
+    "store-failing": N_(
+        "No disk can be written. Look at the log for disk-unreadable: if a disk is not mounted, mount "
+        "it and start again; if it fails, replace it."
+    ),
+    "store-full": N_(
+        "The disks of that node are full, or its capacity is used up. Its owner can free space, raise "
+        "capacity in maillon.toml, or add a disk. Deleting objects frees nothing yet."
+    ),
     "volume-header": N_("A volume's first bytes are not a volume's. It was set aside."),
     "volume-version": N_("A volume has the format {version}, unknown to this program. Use the one that wrote it."),
     "bucket-name": N_("`{bucket}` cannot be a bucket name: use 3 to 63 small letters, digits, dots and hyphens."),
