@@ -268,10 +268,14 @@ class Incoming:
             self.fail(Unavailable("receive-buffers-full"))
             await reader.skip(size_bytes)
             return
-        aside = memoryview(bytearray(size_bytes))
-        rest = aside
-        while len(rest):
-            rest = rest[await reader.some_into(rest) :]
+        try:
+            aside = memoryview(bytearray(size_bytes))
+            rest = aside
+            while len(rest):
+                rest = rest[await reader.some_into(rest) :]
+        except BaseException:
+            self._budget.give(size_bytes)  # the plain stream may die in mid-frame while its connection goes on
+            raise
         if self._closed:
             self._budget.give(size_bytes)
             return

@@ -52,6 +52,18 @@ async def test_a_receiver_that_leaves_with_the_last_byte_stops_the_reader_betwee
         assert await reader.payload(header.payload_bytes) == b"12345678"
 
 
+async def test_a_stream_that_dies_in_the_middle_of_a_frame_gives_its_budget_back() -> None:
+    ours, theirs = stream_pair()
+    budget = Budget(MIB)
+    incoming = Incoming(EXCHANGE_WINDOW_BYTES, budget, lambda _credit: None)
+    incoming.open(None)
+    await ours.send_all([bytes(1_000)])
+    await ours.aclose()
+    with pytest.raises(Malformed, match="frame-truncated"):
+        await incoming.take(FrameReader(theirs), 50_000)
+    assert budget.left_bytes == MIB
+
+
 async def test_credit_is_spent_and_granted() -> None:
     outgoing = Outgoing(10)
     assert outgoing.take_now(7) == 7
