@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import trio
-
 from node.host.ports import Host
 from node.mesh.share_law import ShareLaw
-from node.mesh.turns import Turns
+from node.mesh.turns import Turns, in_time
 from node.net.connection import Handler
 from node.net.exchange import Exchange
 from node.store.journals import JournalStore
-from protocol.errors import Malformed, OverLimit, Refused, Unavailable
+from protocol.errors import Malformed, OverLimit, Refused
 from protocol.ids import NamespaceId, NodeId
 from protocol.limits import MIB
 from protocol.members.view import View
@@ -104,12 +102,10 @@ class JournalServer:
 
     async def _receive(self, exchange: Exchange, size_bytes: int) -> memoryview:
         buffer = memoryview(bytearray(size_bytes))
-        with trio.move_on_after(self._receive_s) as patience:
+        with in_time(self._receive_s, size_bytes):
             received = await exchange.receive_into(buffer)
             if received != size_bytes:
                 raise Malformed("journal-append", size_bytes=received)
-        if patience.cancelled_caught:
-            raise Unavailable("payload-slow", size_bytes=size_bytes)
         return buffer
 
     async def serve_tail(self, exchange: Exchange) -> None:
@@ -118,12 +114,13 @@ class JournalServer:
         await exchange.answer(_reply(question.epoch, await self._journals.tail(question.namespace, question.epoch)))
 
     async def serve_read(self, exchange: Exchange) -> None:
-        """Raises Missing(`journal-epoch`), Damaged(`journal-damaged`)."""
+        """Raises Missing(`journal-epoch`), Damaged(`journal-damaged`), Unavailable(`payload-slow`)."""
         question = exchange.decode(JournalRead)
         async with self._turns.of(exchange.peer.node):
             opening, entries = await self._read(question)
             sizes = tuple(len(entry) for entry in entries)
-            await exchange.answer(JournalReadReply(opening, sizes), entries)
+            with in_time(self._receive_s, sum(sizes)):
+                await exchange.answer(JournalReadReply(opening, sizes), entries)
 
     async def _read(self, question: JournalRead) -> tuple[bytes, Sequence[bytes]]:
         namespace, epoch = NamespaceId(question.namespace), question.epoch

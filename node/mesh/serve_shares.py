@@ -16,7 +16,7 @@ import trio
 from node.host.direct import PAGE_BYTES
 from node.host.ports import Host
 from node.mesh.share_law import Judged, ShareLaw
-from node.mesh.turns import Turns
+from node.mesh.turns import Turns, in_time
 from node.net.connection import Handler
 from node.net.exchange import Exchange
 from node.net.failures import failure_of
@@ -26,7 +26,7 @@ from node.store.shares import ShareKey, StoredShare
 from node.store.store import Store
 from node.store.volume import rounded
 from protocol.coding.label import verify_leaves
-from protocol.errors import Forged, MaillonError, OverLimit, Unavailable
+from protocol.errors import Forged, MaillonError, OverLimit
 from protocol.ids import NodeId, OrganisationId
 from protocol.limits import BLOCK_BYTES_MAX
 from protocol.members.view import View
@@ -82,10 +82,11 @@ class ShareServer:
             Malformed, OverLimit, Forged, Refused: from `ShareLaw.judge`; Forged also for bytes that do not match.
             Unavailable: `payload-slow`; what the store raises.
         """
-        judged = self._law.judge(exchange.decode(PutShare))
-        if exchange.payload_bytes != judged.header.share_bytes:
-            raise Forged("share-size", index=judged.proof.index, size_bytes=exchange.payload_bytes or 0)
+        question = exchange.decode(PutShare)
         async with self._turns.of(exchange.peer.node):
+            judged = self._law.judge(question)  # takes a turn too: its signatures are work
+            if exchange.payload_bytes != judged.header.share_bytes:
+                raise Forged("share-size", index=judged.proof.index, size_bytes=exchange.payload_bytes or 0)
             with self._reserved(judged):
                 await self._receive_and_store(exchange, judged)
         await self._faults.reach("serve.before-put-answer")
@@ -97,13 +98,9 @@ class ShareServer:
         Raises:
             What the law says of any of them: then none is kept, and the asker sends them one by one.
         """
-        judged = [self._law.judge(question) for question in exchange.decode(PutShares).shares]
-        size_bytes = sum(one.header.share_bytes for one in judged)
-        if exchange.payload_bytes != size_bytes:
-            raise Forged("share-size", index=judged[0].proof.index, size_bytes=exchange.payload_bytes or 0)
-        if size_bytes > BLOCK_BYTES_MAX:
-            raise OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=BLOCK_BYTES_MAX)
+        questions = exchange.decode(PutShares).shares
         async with self._turns.of(exchange.peer.node):
+            judged = await self._judge_all(exchange, questions)
             with ExitStack() as reserved:
                 for one in judged:
                     reserved.enter_context(self._reserved(one))
@@ -112,6 +109,18 @@ class ShareServer:
         encoded = tuple(b"" if error is None else schema.encode(failure_of(error)) for error in outcomes)
         await exchange.answer(PutSharesReply(encoded))
 
+    async def _judge_all(self, exchange: Exchange, questions: Sequence[PutShare]) -> list[Judged]:
+        judged = []
+        for question in questions:
+            judged.append(self._law.judge(question))
+            await trio.lowlevel.checkpoint()
+        size_bytes = sum(one.header.share_bytes for one in judged)
+        if exchange.payload_bytes != size_bytes:
+            raise Forged("share-size", index=judged[0].proof.index, size_bytes=exchange.payload_bytes or 0)
+        if size_bytes > BLOCK_BYTES_MAX:
+            raise OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=BLOCK_BYTES_MAX)
+        return judged
+
     async def _receive_and_store_several(
         self, exchange: Exchange, judged: Sequence[Judged]
     ) -> list[MaillonError | None]:
@@ -119,8 +128,9 @@ class ShareServer:
         starts = list(accumulate((rounded(one.header.share_bytes, PAGE_BYTES) for one in judged), initial=0))
         buffer = self._pool.take(starts[-1])
         shares = [buffer[start:][: one.header.share_bytes] for start, one in zip(starts, judged, strict=False)]
-        for share in shares:
-            await self._receive(exchange, share)
+        with in_time(self._receive_s, starts[-1]):  # one for all: each would hold the turn so much longer
+            for share in shares:
+                await _receive(exchange, share)
         outcomes = await self._threads.run_blocking(_check_all, judged, shares)
         good = [number for number, error in enumerate(outcomes) if error is None]
         if good:
@@ -133,19 +143,12 @@ class ShareServer:
     async def _receive_and_store(self, exchange: Exchange, judged: Judged) -> None:
         buffer = self._pool.take(judged.header.share_bytes)
         share = buffer[: judged.header.share_bytes]
-        await self._receive(exchange, share)
+        with in_time(self._receive_s, len(share)):
+            await _receive(exchange, share)
         await self._threads.run_blocking(verify_leaves, judged.proof, 0, share)
         await self._store.put_encoded(judged.facts, [share])
         # Only here is it certain that nobody else still looks at the buffer.
         self._pool.give(buffer)
-
-    async def _receive(self, exchange: Exchange, share: memoryview) -> None:
-        with trio.move_on_after(self._receive_s) as patience:
-            received = await exchange.receive_into(share)
-            if received != len(share):
-                raise Forged("share-size", index=0, size_bytes=received)
-        if patience.cancelled_caught:
-            raise Unavailable("payload-slow", size_bytes=len(share))
 
     @contextmanager
     def _reserved(self, judged: Judged) -> Iterator[None]:
@@ -160,13 +163,14 @@ class ShareServer:
             self._coming_bytes[judged.owner] -= judged.header.share_bytes
 
     async def serve_get(self, exchange: Exchange) -> None:
-        """Raises Missing(`share-missing`, `share-leaves`), Damaged(`share-damaged`)."""
+        """Raises Missing(`share-missing`, `share-leaves`), Damaged(`share-damaged`), Unavailable(`payload-slow`)."""
         question = exchange.decode(GetShare)
         async with self._turns.of(exchange.peer.node):
             share = await self._store.get_share(
                 question.block, question.index, first_leaf=question.first_leaf, leaf_count=question.leaf_count
             )
-            await exchange.answer(ShareReply(share.facts.label, share.facts.proof), [share.data])
+            with in_time(self._receive_s, len(share.data)):
+                await exchange.answer(ShareReply(share.facts.label, share.facts.proof), [share.data])
             share.release()
 
     async def serve_get_several(self, exchange: Exchange) -> None:
@@ -174,24 +178,11 @@ class ShareServer:
         questions = exchange.decode(GetShares).shares
         wanted = [(ShareKey(one.block, one.index), Wanted(one.first_leaf, one.leaf_count)) for one in questions]
         async with self._turns.of(exchange.peer.node):
-            stored = await self._store.get_several(wanted)
-            found: list[FoundShare] = []
-            payload: list[memoryview] = []
-            room_bytes = BLOCK_BYTES_MAX
-            for one in stored:
-                if isinstance(one, StoredShare) and len(one.data) <= room_bytes:
-                    room_bytes -= len(one.data)
-                    payload.append(one.data)
-                    found.append(FoundShare(ShareReply(one.facts.label, one.facts.proof), len(one.data), b""))
-                else:
-                    size_bytes = len(one.data) if isinstance(one, StoredShare) else 0
-                    too_much = OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=room_bytes)
-                    error = too_much if isinstance(one, StoredShare) else one
-                    found.append(FoundShare(None, 0, schema.encode(failure_of(error))))
-            await exchange.answer(GetSharesReply(tuple(found)), payload)
-            for one in stored:
-                if isinstance(one, StoredShare):
-                    one.release()
+            stored = await self._store.get_several(wanted, room_bytes=BLOCK_BYTES_MAX)
+            shares = [one for one in stored if isinstance(one, StoredShare)]
+            await exchange.answer(GetSharesReply(tuple(map(_found, stored))), [share.data for share in shares])
+            for share in shares:
+                share.release()
 
     async def serve_has(self, exchange: Exchange) -> None:
         question = exchange.decode(HasShares)
@@ -201,6 +192,19 @@ class ShareServer:
         """Raises Missing(`share-missing`)."""
         facts = await self._store.get_label(exchange.decode(GetLabel).block)
         await exchange.answer(ShareReply(facts.label, facts.proof))
+
+
+async def _receive(exchange: Exchange, share: memoryview) -> None:
+    received = await exchange.receive_into(share)
+    if received != len(share):
+        raise Forged("share-size", index=0, size_bytes=received)
+
+
+def _found(one: StoredShare | MaillonError) -> FoundShare:
+    """What is answered for one of several shares."""
+    if isinstance(one, StoredShare):
+        return FoundShare(ShareReply(one.facts.label, one.facts.proof), len(one.data), b"")
+    return FoundShare(None, 0, schema.encode(failure_of(one)))
 
 
 def _check_all(judged: Sequence[Judged], shares: Sequence[memoryview]) -> list[MaillonError | None]:

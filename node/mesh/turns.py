@@ -1,16 +1,18 @@
 """Whose turn it is to have a large buffer: so many in all, and so many for each peer.
 
 What a node spends on serving others is bounded whatever they send, and one peer that is slow, or wants to be, uses up
-its own turns and nobody else's.
+its own turns and nobody else's. `in_time` is the other half of that: whoever has a turn and does not send, or does
+not take what it asked for, loses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import trio
 
+from protocol.errors import Unavailable
 from protocol.ids import NodeId
 
 
@@ -38,3 +40,12 @@ class Turns:
             own.release_on_behalf_of(holder)
             if not own.borrowed_tokens and not own.statistics().tasks_waiting:
                 self._each.pop(peer, None)
+
+
+@contextmanager
+def in_time(limit_s: float, size_bytes: int) -> Iterator[None]:
+    """Raises Unavailable(`payload-slow`) when the peer has not sent or taken so many bytes within `limit_s`."""
+    with trio.move_on_after(limit_s) as patience:
+        yield
+    if patience.cancelled_caught:
+        raise Unavailable("payload-slow", size_bytes=size_bytes)

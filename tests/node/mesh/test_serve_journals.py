@@ -15,7 +15,7 @@ from node.store.journals import JournalStore
 from protocol.errors import Forged, Malformed, Missing, OverLimit, Refused, Unavailable
 from protocol.ids import NodeId
 from protocol.keys.signing import SigningKey
-from protocol.limits import ENTRY_BYTES_MAX
+from protocol.limits import ENTRY_BYTES_MAX, MIB
 from protocol.namespace.journal import (
     Opening,
     Tip,
@@ -119,6 +119,21 @@ async def test_entries_are_kept_and_given_back() -> None:
         assert await read(member, 0, 10**6) == chain
         assert await read(member, 9, 1) == chain[9:]
         assert await read(member, 10, 1) == []
+
+
+async def test_a_reader_that_does_not_take_what_it_asked_for_is_given_up(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    chain = chain_of(4, inline_bytes=MIB // 2)
+    question = JournalRead(NAMESPACE, 1, 0, 4 * MIB)
+    async with holder() as member:
+        await open_at(member)
+        await append(member, 0, chain)
+        async with member.open(Kind.JOURNAL_READ, question, payload_bytes=0) as exchange:
+            await exchange.reply(JournalReadReply)
+            await trio.sleep(6)  # nothing is received meanwhile: no more room than the first window is granted
+            with pytest.raises(Unavailable, match="payload-slow"):
+                await exchange.receive_into(memoryview(bytearray(3 * MIB)))
 
 
 async def test_an_epoch_that_is_not_held_is_missing() -> None:

@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 import trio
 
-from node.mesh.serve_shares import ShareServer
+from node.mesh.serve_shares import TURNS_MOST_EACH, ShareServer
 from node.net.connection import Connection
 from node.store.config import DiskConfig, StoreConfig
+from node.store.reading import Wanted
+from node.store.shares import ShareKey, StoredShare
 from node.store.store import Store
 from protocol.coding.label import Label, Stamp, sign_label
 from protocol.errors import Damaged, Forged, MaillonError, Malformed, Missing, OverLimit, Refused, Unavailable
@@ -297,6 +299,59 @@ async def test_slow_peers_use_up_their_own_turns_only(autojump_clock: trio.testi
         assert store.usage().shares == 1
 
 
+async def test_a_peer_that_does_not_take_what_it_asked_for_is_given_up(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    block = block_of(1, size_bytes=3 * MIB)
+    async with holder() as (member, _):
+        await put(member, question_of(block), block.shares[MY_INDEX])
+        question = GetShare(block.block, MY_INDEX, 0, 0)
+        began_s = trio.current_time()
+        async with member.open(Kind.GET_SHARE, question, payload_bytes=0) as exchange:
+            await exchange.reply(ShareReply)
+            await trio.sleep(6)  # nothing is received meanwhile: no more room than the first window is granted
+            with pytest.raises(Unavailable, match="payload-slow"):
+                await exchange.receive_into(memoryview(bytearray(3 * MIB)))
+        assert trio.current_time() - began_s < 7
+
+
+async def test_shares_that_come_together_have_one_bound_together(autojump_clock: trio.testing.MockClock) -> None:
+    blocks = [block_of(number) for number in (1, 2, 3)]
+    question = PutShares(tuple(question_of(block) for block in blocks))
+    size_bytes = sum(len(block.shares[MY_INDEX]) for block in blocks)
+    async with holder() as (member, store):
+        began_s = trio.current_time()
+        async with member.open(Kind.PUT_SHARES, question, payload_bytes=size_bytes) as exchange:
+            for block in blocks[:2]:
+                await trio.sleep(2)
+                await exchange.send([block.shares[MY_INDEX]])
+            with pytest.raises(Unavailable, match="payload-slow"):
+                await exchange.reply(PutSharesReply)
+        assert trio.current_time() - began_s < 6
+        assert store.usage().shares == 0
+
+
+async def test_even_to_be_judged_takes_a_turn(autojump_clock: trio.testing.MockClock) -> None:
+    blocks = [block_of(number, size_bytes=70_000) for number in range(TURNS_MOST_EACH)]
+    unlawful = replace(question_of(block_of(50)), proof=question_of(block_of(51)).proof)
+    async with holder() as (member, _):
+
+        async def stall(block: TestBlock) -> None:
+            size_bytes = len(block.shares[MY_INDEX])
+            async with member.open(Kind.PUT_SHARE, question_of(block), payload_bytes=size_bytes) as exchange:
+                with pytest.raises(Unavailable, match="payload-slow"):
+                    await exchange.reply(Done)
+
+        async with trio.open_nursery() as nursery:
+            began_s = trio.current_time()
+            for block in blocks:
+                nursery.start_soon(stall, block)
+            await trio.sleep(1)
+            with pytest.raises(Forged):
+                await put(member, unlawful, b"")
+            assert trio.current_time() - began_s >= 5.0
+
+
 async def test_a_damaged_share_is_never_sent() -> None:
     machine, block = Machine(1), block_of(1)
     async with holder(machine=machine) as (member, _):
@@ -347,6 +402,17 @@ async def test_of_shares_that_come_together_only_the_one_that_does_not_match_is_
         assert schema.decode(Failure, refused).identifier == "share-leaf"
         assert kept == b""
         assert store.usage().shares == 1
+
+
+async def test_more_shares_than_a_block_is_worth_are_neither_read_nor_sent() -> None:
+    block = block_of(1)
+    async with holder() as (member, store):
+        await put(member, question_of(block), block.shares[MY_INDEX])
+        size_bytes = len(block.shares[MY_INDEX])
+        key, wanted = ShareKey(block.block, MY_INDEX), Wanted(0, 0)
+        stored = await store.get_several([(key, wanted)] * 8, room_bytes=2 * size_bytes)
+        assert [isinstance(one, StoredShare) for one in stored] == [True, True] + [False] * 6
+        assert all(isinstance(one, OverLimit) for one in stored[2:])
 
 
 async def test_one_unlawful_share_refuses_those_that_came_with_it() -> None:
