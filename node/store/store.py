@@ -24,7 +24,7 @@ from node.store.storedisk import StoreDisk, merge_namespaces
 from node.store.visitors import Visitors
 from node.store.volumes import Outcome
 from protocol.coding.label import Label, ShareProof
-from protocol.errors import Damaged, MaillonError, Malformed, Missing, Refused, Unavailable
+from protocol.errors import Damaged, MaillonError, Malformed, Missing, OverLimit, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
 
 log = get_logger(__name__)
@@ -137,19 +137,41 @@ class Store:
         key, wanted = ShareKey(block, index), Wanted(first_leaf, leaf_count)
         return await self._look(self._read, key, wanted)
 
-    async def get_several(self, wanted: Sequence[tuple[ShareKey, Wanted]]) -> list[StoredShare | Missing | Damaged]:
-        """`get_share` for shares that are asked for together: for each, the share or why there is none."""
-        return await self._look(self._read_several, tuple(wanted))
+    async def get_several(
+        self, wanted: Sequence[tuple[ShareKey, Wanted]], *, room_bytes: int
+    ) -> list[StoredShare | MaillonError]:
+        """`get_share` for shares that are asked for together: for each, the share or why there is none.
 
-    def _read_several(self, wanted: tuple[tuple[ShareKey, Wanted], ...]) -> list[StoredShare | Missing | Damaged]:
-        found: list[StoredShare | Missing | Damaged] = []
+        What comes after `room_bytes` are used up is not read, but answered with OverLimit(`payload-size`).
+        """
+        return await self._look(self._read_several, tuple(wanted), room_bytes)
+
+    def _read_several(
+        self, wanted: tuple[tuple[ShareKey, Wanted], ...], room_bytes: int
+    ) -> list[StoredShare | MaillonError]:
+        found: list[StoredShare | MaillonError] = []
+        left_bytes = room_bytes
         for key, leaves in wanted:
-            try:
-                found.append(self._read(key, leaves))
-            except (Missing, Damaged) as error:
-                _raise_index_damage(error)
-                found.append(error)
+            one = self._read_within(key, leaves, left_bytes)
+            left_bytes -= len(one.data) if isinstance(one, StoredShare) else 0
+            if isinstance(one, OverLimit):
+                left_bytes = 0
+            found.append(one)
         return found
+
+    def _read_within(self, key: ShareKey, leaves: Wanted, room_bytes: int) -> StoredShare | MaillonError:
+        too_much = OverLimit("payload-size", size_bytes=room_bytes + 1, limit_bytes=room_bytes)
+        if room_bytes <= 0:
+            return too_much
+        try:
+            share = self._read(key, leaves)
+        except (Missing, Damaged) as error:
+            _raise_index_damage(error)
+            return error
+        if len(share.data) > room_bytes:
+            share.release()
+            return too_much
+        return share
 
     async def _look(self, work: Callable[..., R], *arguments: object) -> R:
         """Do `work` in a thread; should an index turn out to be damaged, make it anew and do it again."""

@@ -41,13 +41,16 @@ class Gathered:
     present: tuple[tuple[int, memoryview], ...]
 
 
-def reading_order(reference: BlockRef, me: NodeId, unreachable: frozenset[NodeId]) -> tuple[int, ...]:
-    """The shares of a block in the order in which to ask for them. Pure."""
+def reading_order(reference: BlockRef, me: NodeId, shunned: frozenset[NodeId]) -> tuple[int, ...]:
+    """The shares of a block in the order in which to ask for them. Pure.
+
+    `shunned`: those that do not answer, or answered with wrong bytes a while ago.
+    """
 
     def cost(index: int) -> tuple[bool, bool, bool, bool, int]:
         node = reference.placing[index]
         absent = bool(reference.missing >> index & 1)
-        return (absent, node in unreachable, node != me, index >= reference.k, index)
+        return (absent, node in shunned, node != me, index >= reference.k, index)
 
     return tuple(sorted(range(reference.n), key=cost))
 
@@ -80,7 +83,8 @@ class Gatherer:
             Unavailable: `block-unreadable`, with how many shares were found and who failed.
         """
         slots = workspace.slots(sealed_size(reference.size_bytes))
-        order = reading_order(reference, self._holders.me, self._holders.unreachable())
+        shunned = self._holders.unreachable() | self._holders.accused()
+        order = reading_order(reference, self._holders.me, shunned)
         fetches = _Fetches(list(order), reference.k, checking)
         with trio.move_on_after(self._times.get_deadline_s):
             async with trio.open_nursery() as nursery:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import enum
 
+import trio
+
 from node.host.ports import Threads
 from node.logs import get_logger
 from node.mesh.mesh import Mesh
@@ -31,6 +33,10 @@ log = get_logger(__name__)
 _WRONG = (Forged, Malformed, OverLimit)
 
 
+# For how long a holder that sent wrong bytes is asked last.
+ACCUSED_S = 600.0
+
+
 class Checking(enum.Enum):
     """Whether the bytes of a share are checked when they arrive, or by the seal when the block is opened."""
 
@@ -47,6 +53,7 @@ class Holders:
         self._threads = threads
         self._bulk = bulk
         self._deadline_s = deadline_s
+        self._accused: dict[NodeId, float] = {}
         self._lanes = ShareLanes(mesh, deadline_s=deadline_s)
 
     @property
@@ -58,6 +65,11 @@ class Holders:
         """Members that do not answer now, as far as this node knows."""
         live = self._mesh.live()
         return frozenset(facts.node for facts in self._mesh.view.nodes() if facts.node not in live)
+
+    def accused(self) -> frozenset[NodeId]:
+        """Holders that sent wrong bytes a short while ago: they are asked last."""
+        now = trio.current_time()
+        return frozenset(node for node, until in self._accused.items() if until > now)
 
     def require_reachable(self, node: NodeId) -> None:
         """Raise Unavailable(`node-unreachable`) for a member that is known not to answer."""
@@ -77,10 +89,10 @@ class Holders:
         parcel = Parcel(PutShare(label=schema.encode(label), proof=schema.encode(proof)), share)
         try:
             await self._lanes.put(node, self._bulk, parcel)
-        except Forged:
-            if self._bulk is Carriage.SECURE:
+        except (Forged, Unavailable) as error:
+            if self._bulk is Carriage.SECURE or not _blames_the_network(error):
                 raise
-            log.warning("holders.plain-corrupted", node=self.name(node), direction="put")
+            log.warning("holders.plain-corrupted", node=self.name(node), direction="put", error=error.identifier)
             await self._lanes.put(node, Carriage.SECURE, parcel)
 
     async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking) -> Header:
@@ -96,6 +108,9 @@ class Holders:
         except _WRONG as error:
             if self._bulk is Carriage.SECURE:
                 self._accuse(node, block, error)
+                raise
+        except Unavailable as error:
+            if not _blames_the_network(error):
                 raise
         log.warning("holders.plain-corrupted", node=self.name(node), direction="get")
         try:
@@ -126,9 +141,15 @@ class Holders:
     def _accuse(self, node: NodeId, block: BlockId, error: MaillonError) -> None:
         if isinstance(error, RemoteError):
             return  # It said that it cannot; that is no lie.
+        self._accused[node] = trio.current_time() + ACCUSED_S
         log.warning(
             "holders.wrong-bytes", node=self.name(node), node_id=node.hex(), block=block.hex(), error=str(error)
         )
+
+
+def _blames_the_network(error: MaillonError) -> bool:
+    """Whether the plain stream may be at fault: then the same is asked once more inside TLS, and nobody accused."""
+    return isinstance(error, Forged) or error.identifier == "bulk-lost"
 
 
 def _check(header: Header, reply: ShareReply, index: int, share: memoryview) -> None:

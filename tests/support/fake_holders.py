@@ -22,12 +22,16 @@ class FakeHolders:
     dead: set[NodeId] = field(default_factory=set)
     full: set[NodeId] = field(default_factory=set)
     liars: set[NodeId] = field(default_factory=set)
+    found_out: set[NodeId] = field(default_factory=set)
     delay_s: dict[NodeId, float] = field(default_factory=dict)
     kept: dict[tuple[NodeId, BlockId, int], tuple[Label, bytes]] = field(default_factory=dict)
     asked: list[tuple[NodeId, int]] = field(default_factory=list)
 
     def unreachable(self) -> frozenset[NodeId]:
         return frozenset(self.down)
+
+    def accused(self) -> frozenset[NodeId]:
+        return frozenset(self.found_out)
 
     def require_reachable(self, node: NodeId) -> None:
         if node in self.down:
@@ -54,6 +58,7 @@ class FakeHolders:
         if node in self.liars:
             into[-1] ^= 1
             if checking is Checking.NOW:
+                self.found_out.add(node)
                 raise Forged("share-leaf", index=index, leaf=0)
         return label.header
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import trio
+
+from node.mesh.serve_shares import ShareServer
 from node.net.connection import Connection, Handler, dispatch
+from node.store.config import DiskConfig, StoreConfig
+from node.store.store import Store
 from protocol.ids import NamespaceId, NodeId
 from protocol.keys.signing import SigningKey
+from protocol.limits import MIB
 from protocol.members.records import Record
 from protocol.members.view import View
 from protocol.requests import Kind, PutShare
 from protocol.wire import schema
 from tests.support.connections import connected
+from tests.support.crashing import Machine
 from tests.support.federations import Org, federate, found, namespace_card, namespace_id, node_id, seed
 from tests.support.shares import TestBlock, make_block
 
@@ -50,3 +57,16 @@ async def asking(handlers: Mapping[Kind, Handler]) -> AsyncIterator[Connection]:
     """A member's connection to the server."""
     async with connected(dispatch({int(kind): handler for kind, handler in handlers.items()})) as (member, _):
         yield member
+
+
+@asynccontextmanager
+async def holder(view: View | None = None, machine: Machine | None = None) -> AsyncIterator[tuple[Connection, Store]]:
+    """A member's connection to beta, and beta's store."""
+    host = (machine or Machine(1)).host()
+    store = Store(host, StoreConfig((DiskConfig("d", 100 * MIB, 0),)))
+    server = ShareServer(host, store, view or view_of(), ME, receive_s=5.0)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(store.run)
+        async with asking(server.handlers()) as member:
+            yield member, store
+        nursery.cancel_scope.cancel()

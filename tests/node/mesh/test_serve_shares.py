@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 import trio
 
-from node.mesh.serve_shares import TURNS_MOST_EACH, ShareServer
+from node.mesh.serve_shares import TURNS_MOST_EACH
 from node.net.connection import Connection
-from node.store.config import DiskConfig, StoreConfig
-from node.store.reading import Wanted
-from node.store.shares import ShareKey, StoredShare
-from node.store.store import Store
 from protocol.coding.label import Label, Stamp, sign_label
 from protocol.errors import Damaged, Forged, MaillonError, Malformed, Missing, OverLimit, Refused, Unavailable
 from protocol.keys.signing import SigningKey
@@ -25,8 +19,6 @@ from protocol.requests import (
     Done,
     GetLabel,
     GetShare,
-    GetShares,
-    GetSharesReply,
     HasShares,
     HasSharesReply,
     Kind,
@@ -36,7 +28,6 @@ from protocol.requests import (
     ShareReply,
 )
 from protocol.wire import schema
-from protocol.wire.envelopes import Failure
 from tests.support.crashing import Machine
 from tests.support.federations import TIB, Org, decide, joining, namespace_card, node_id, seed
 from tests.support.serving import (
@@ -46,26 +37,13 @@ from tests.support.serving import (
     ORGS,
     PLACING,
     WRITER,
-    asking,
     block_of,
+    holder,
     question_of,
     town_card,
     view_of,
 )
 from tests.support.shares import TestBlock, make_block
-
-
-@asynccontextmanager
-async def holder(view: View | None = None, machine: Machine | None = None) -> AsyncIterator[tuple[Connection, Store]]:
-    """A member's connection to beta, and beta's store."""
-    host = (machine or Machine(1)).host()
-    store = Store(host, StoreConfig((DiskConfig("d", 100 * MIB, 0),)))
-    server = ShareServer(host, store, view or view_of(), ME, receive_s=5.0)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(store.run)
-        async with asking(server.handlers()) as member:
-            yield member, store
-        nursery.cancel_scope.cancel()
 
 
 async def put(member: Connection, question: PutShare, share: bytes) -> None:
@@ -361,64 +339,3 @@ async def test_a_damaged_share_is_never_sent() -> None:
                 content.current[100_000] ^= 1
         with pytest.raises(Damaged, match="share-damaged"):
             await get(member, GetShare(block.block, MY_INDEX, 0, 0), 300_000)
-
-
-async def put_several(member: Connection, blocks: list[TestBlock], questions: list[PutShare]) -> PutSharesReply:
-    payload = [block.shares[MY_INDEX] for block in blocks]
-    question = PutShares(tuple(questions))
-    return (await member.ask(Kind.PUT_SHARES, question, PutSharesReply, deadline_s=20, payload=payload)).message
-
-
-async def test_shares_that_come_together_are_kept_together_and_given_together() -> None:
-    blocks = [block_of(number) for number in (1, 2, 3)]
-    async with holder() as (member, store):
-        reply = await put_several(member, blocks, [question_of(block) for block in blocks])
-        assert reply.outcomes == (b"", b"", b"")
-        assert store.usage().shares == 3
-        wanted = [GetShare(block.block, MY_INDEX, 0, 0) for block in (blocks[2], block_of(9), blocks[0])]
-        into = memoryview(bytearray(1_000_000))
-        answer = await member.ask(Kind.GET_SHARES, GetShares(tuple(wanted)), GetSharesReply, deadline_s=20, into=into)
-        first, absent, last = answer.message.found
-        assert bytes(into[: first.size_bytes]) == blocks[2].shares[MY_INDEX]
-        assert bytes(into[first.size_bytes : answer.payload_bytes]) == blocks[0].shares[MY_INDEX]
-        assert last.size_bytes + first.size_bytes == answer.payload_bytes
-        assert absent.reply is None
-        assert schema.decode(Failure, absent.failure).identifier == "share-missing"
-
-
-async def test_of_shares_that_come_together_only_the_one_that_does_not_match_is_refused() -> None:
-    good, bad = block_of(1), block_of(2)
-    async with holder() as (member, store):
-        spoiled = bytearray(bad.shares[MY_INDEX])
-        spoiled[5] ^= 1
-        answer = await member.ask(
-            Kind.PUT_SHARES,
-            PutShares((question_of(bad), question_of(good))),
-            PutSharesReply,
-            deadline_s=20,
-            payload=[bytes(spoiled), good.shares[MY_INDEX]],
-        )
-        refused, kept = answer.message.outcomes
-        assert schema.decode(Failure, refused).identifier == "share-leaf"
-        assert kept == b""
-        assert store.usage().shares == 1
-
-
-async def test_more_shares_than_a_block_is_worth_are_neither_read_nor_sent() -> None:
-    block = block_of(1)
-    async with holder() as (member, store):
-        await put(member, question_of(block), block.shares[MY_INDEX])
-        size_bytes = len(block.shares[MY_INDEX])
-        key, wanted = ShareKey(block.block, MY_INDEX), Wanted(0, 0)
-        stored = await store.get_several([(key, wanted)] * 8, room_bytes=2 * size_bytes)
-        assert [isinstance(one, StoredShare) for one in stored] == [True, True] + [False] * 6
-        assert all(isinstance(one, OverLimit) for one in stored[2:])
-
-
-async def test_one_unlawful_share_refuses_those_that_came_with_it() -> None:
-    good, foreign = block_of(1), block_of(2)
-    unlawful = replace(question_of(foreign), label=question_of(good).label)
-    async with holder() as (member, store):
-        with pytest.raises(MaillonError):
-            await put_several(member, [good, foreign], [question_of(good), unlawful])
-        assert store.usage().shares == 0

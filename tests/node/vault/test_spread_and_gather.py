@@ -189,6 +189,9 @@ async def test_a_reader_with_the_key_finds_the_liar_only_when_the_seal_breaks(au
     assert len(holders.asked) == 3
     holders.liars = {spread.placing[0], spread.placing[1]}
     assert await opened_by_a_get(holders, block, spread) == PLAIN
+    holders.asked.clear()
+    assert await opened_by_a_get(holders, block, spread) == PLAIN
+    assert not {node for node, _index in holders.asked} & holders.liars
 
 
 async def opened_by_a_get(holders: FakeHolders, block: EncodedBlock, spread: Spread) -> bytes:

@@ -191,3 +191,12 @@ def test_the_bytes_are_those_of_the_vectors() -> None:
     assert [given.form for given in answers.answers] == [Form.IDS, Form.SAME, Form.CHILDREN]
     assert reconcile.encode_answers(answers).hex() == VECTORS["answers"]
     assert reconcile.decode_answers(bytes.fromhex(VECTORS["answers"])) == answers
+
+
+def test_paths_that_somebody_invents_are_not_remembered() -> None:
+    trie = Trie(bytes(32), [bytes([number]) * 32 for number in range(200)])
+    trie.digest(b"")
+    inner = len(trie._digests)
+    for number in range(2_000):
+        trie.digest(bytes((number >> shift) & 15 for shift in range(0, 128, 4)))
+    assert len(trie._digests) == inner
