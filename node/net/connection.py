@@ -114,7 +114,12 @@ class Connection:
         self._reader = reader
         self._handler = handler
         self._settings = settings
-        self._sender = Sender(stream, grace_s=settings.abandon_grace_s, give_up=self._give_up)
+        self._sender = Sender(
+            stream,
+            grace_s=settings.abandon_grace_s,
+            stalled_after_s=settings.silent_after_s,
+            give_up=self._give_up,
+        )
         most = _STRANGER_EXCHANGES_MAX if peer.role is Role.JOINER else EXCHANGES_MAX
         self._exchanges = Exchanges(self, first=1 if dialled else 2, most=most)
         self._side: Side | None = None

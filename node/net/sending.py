@@ -82,19 +82,22 @@ class Job:
 
 class Sender:
     """The sending side of one stream. `give_up` ends it when a cancelled sender finds it stuck; `lost` makes the
-    error of those who wait when it is over."""
+    error of those who wait when it is over. A peer that has not taken one write within `stalled_after_s` is given up
+    however much it sends: what waits for it would be held for ever."""
 
     def __init__(
         self,
         stream: Stream,
         *,
         grace_s: float,
+        stalled_after_s: float,
         give_up: Callable[[MaillonError], None],
         lost: Callable[[], MaillonError] = lost,
     ) -> None:
         self._stream = stream
         self._lost = lost
         self._grace_s = grace_s
+        self._stalled_after_s = stalled_after_s
         self._give_up = give_up
         self._urgent: list[Frame] = []
         self._queue: deque[Job] = deque()
@@ -166,7 +169,7 @@ class Sender:
         self._queue.clear()
 
     async def run(self) -> None:
-        """Write until finished. Raises Unavailable(`stream-broken`)."""
+        """Write until finished. Raises Unavailable(`stream-broken`, `peer-stalled`)."""
         while True:
             parts, jobs = self._gather()
             if parts:
@@ -200,7 +203,10 @@ class Sender:
 
     async def _write(self, parts: list[Buffer], jobs: list[Job]) -> None:
         try:
-            await self._stream.send_all(parts)
+            with trio.move_on_after(self._stalled_after_s) as patience:
+                await self._stream.send_all(parts)
+            if patience.cancelled_caught:
+                raise Unavailable("peer-stalled")
         except BaseException:
             for job in jobs:
                 job.error = self._lost()

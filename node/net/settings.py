@@ -13,9 +13,10 @@ from protocol.limits import MIB
 @dataclass(frozen=True, slots=True)
 class NetSettings:
     """`handshake_s`: a peer that has not proven itself by then is dropped. `ping_every_s`: a peer not heard for so
-    long is pinged; `silent_after_s`: and given up after this. `abandon_grace_s`: how long a cancelled sender waits
-    for the frame it is in the middle of; after that the connection is given up, as half a frame cannot be taken
-    back. `buffered_bytes_max`: payload kept for handlers that have not asked for it yet, on one connection.
+    long is pinged; `silent_after_s`: and given up after this, as is one that takes so long to take one write of
+    ours. `abandon_grace_s`: how long a cancelled sender waits for the frame it is in the middle of; after that the
+    connection is given up, as half a frame cannot be taken back. `buffered_bytes_max`: payload kept for handlers
+    that have not asked for it yet, on one connection.
     """
 
     handshake_s: float = 10.0

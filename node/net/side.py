@@ -31,7 +31,13 @@ class Side:
 
     def __init__(self, stream: Stream, reader: FrameReader, settings: NetSettings, find: Find) -> None:
         self.is_over = False
-        self.sender = Sender(stream, grace_s=settings.abandon_grace_s, give_up=self._give_up, lost=bulk_lost)
+        self.sender = Sender(
+            stream,
+            grace_s=settings.abandon_grace_s,
+            stalled_after_s=settings.silent_after_s,
+            give_up=self._give_up,
+            lost=bulk_lost,
+        )
         self._reader = reader
         self._settings = settings
         self._find = find

@@ -320,6 +320,20 @@ async def test_a_peer_that_takes_nothing_does_not_hold_a_cancelled_sender(autoju
         assert connection.cause.identifier == "peer-stalled"
 
 
+async def test_a_peer_that_reads_nothing_is_given_up_however_much_it_sends(autojump_clock: MockClock) -> None:
+    async def handler(exchange: Exchange) -> None:
+        await exchange.answer(Done(), [bytes(MIB)])
+
+    async with rogue(handler) as (peer, connection):
+        await peer.request(1)
+        while not connection.closed and trio.current_time() < 10 * SETTINGS.silent_after_s:
+            await trio.sleep(SETTINGS.ping_every_s / 3)
+            if not connection.closed:
+                await peer.send(FrameType.PING, 0, bytes(8))
+        assert connection.cause is not None
+        assert connection.cause.identifier == "peer-stalled"
+
+
 async def test_credit_lets_a_sender_go_on() -> None:
     sent = trio.Event()
 

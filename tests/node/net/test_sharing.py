@@ -57,7 +57,7 @@ class Slow:
 
 async def test_frames_of_several_exchanges_alternate_and_control_frames_go_first() -> None:
     stream = Slow()
-    sender = Sender(stream, grace_s=1, give_up=lambda _error: None)
+    sender = Sender(stream, grace_s=1, stalled_after_s=10, give_up=lambda _error: None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sender.run)
         for exchange in (1, 3, 5):
