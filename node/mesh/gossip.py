@@ -22,8 +22,9 @@ from node.mesh.comparing import Ask, batches, fetch, find_difference, offer
 from node.mesh.config import MeshConfig
 from node.mesh.peers import Peers
 from node.mesh.records_file import RecordsFile
+from node.mesh.turns import Turns
 from node.net.exchange import Exchange
-from protocol.errors import MaillonError
+from protocol.errors import MaillonError, Refused
 from protocol.ids import Digest, NodeId, RecordId, short_text_of
 from protocol.members import reconcile
 from protocol.members.reconcile import Trie
@@ -37,6 +38,10 @@ T = TypeVar("T")
 FRESH_MAX = 4_096
 TRIES_KEPT = 4
 DUE_MAX = 4
+# Records judged before others have the processor again; what one peer may have judged, or compared, at a time.
+JUDGED_AT_ONCE = 16
+TURNS_MOST = 16
+TURNS_MOST_EACH = 2
 
 _log = get_logger(__name__)
 
@@ -85,6 +90,8 @@ class Gossip:
         self._edition = 0
         # A peer with ever new salts keeps one thread busy with tries, not all of them.
         self._building = trio.Lock()
+        self._pushes = Turns(most=TURNS_MOST, most_each=TURNS_MOST_EACH)
+        self._comparisons = Turns(most=TURNS_MOST, most_each=TURNS_MOST_EACH)
         self.settled = trio.Event()
 
     async def run(self) -> None:
@@ -119,7 +126,8 @@ class Gossip:
         new: list[Record] = []
         early: list[Record] = []
         error: MaillonError | None = None
-        for record, outcome in zip(records, self._view.admit_all(records), strict=True):
+        outcomes, made = await self._judge(records)
+        for record, outcome in zip(records, outcomes, strict=True):
             if isinstance(outcome, Outcome):
                 # What lost against its contradiction is not passed on: it would go round for ever.
                 if outcome in _CHANGED and self._view.get(record_id(record)) is not None:
@@ -130,10 +138,33 @@ class Gossip:
                 error = error or outcome
         if new:
             self._note_new(new, source)
-        made = self._take_made()
+        if made:
+            self._note_new(made, None)
         if new or made:
             await self._keep([*new, *made])
         return Absorbed(len(new), tuple(early), error)
+
+    async def _judge(self, records: Sequence[Record]) -> tuple[list[Outcome | MaillonError], list[Record]]:
+        """What became of each, and what the view made of them: `View.admit_all` for a few at a time, as long as it
+        helps those that came too early. Never cancelled half-way: what is admitted is also said and written."""
+        outcomes: list[Outcome | MaillonError] = [Outcome.KNOWN] * len(records)
+        made: list[Record] = []
+        left = sorted(range(len(records)), key=lambda place: records[place].kind)
+        helped = True
+        while left and helped:
+            refused: list[int] = []
+            helped = False
+            for start in range(0, len(left), JUDGED_AT_ONCE):
+                group = left[start : start + JUDGED_AT_ONCE]
+                for place, outcome in zip(group, self._view.admit_all([records[one] for one in group]), strict=True):
+                    outcomes[place] = outcome
+                    helped = helped or outcome in _CHANGED
+                    if isinstance(outcome, Refused):
+                        refused.append(place)
+                made.extend(self._view.take_made())
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            left = refused
+        return outcomes, made
 
     def compare_soon(self, node: NodeId) -> None:
         """Compare records with this node before the next turn: it came back, or knows what we do not."""
@@ -159,8 +190,9 @@ class Gossip:
     # --- what peers ask of us ------------------------------------------------------------------------------------
 
     async def serve_push(self, exchange: Exchange) -> None:
-        records = [decode_record(raw) for raw in exchange.decode(PushRecords).records]
-        absorbed = await self.absorb(records, exchange.peer.node)
+        pushed = exchange.decode(PushRecords).records
+        async with self._pushes.of(exchange.peer.node):
+            absorbed = await self.absorb([decode_record(raw) for raw in pushed], exchange.peer.node)
         if absorbed.early and exchange.peer.node is not None:
             self.compare_soon(exchange.peer.node)
         if absorbed.error is not None:
@@ -168,7 +200,12 @@ class Gossip:
         await exchange.answer(Done())
 
     async def serve_reconcile(self, exchange: Exchange) -> None:
-        question = reconcile.decode_question(exchange.decode(Reconcile).message)
+        async with self._comparisons.of(exchange.peer.node):
+            question = reconcile.decode_question(exchange.decode(Reconcile).message)
+            answers = reconcile.answer(await self._trie_for(question), question)
+        await exchange.answer(Reconcile(reconcile.encode_answers(answers)))
+
+    async def _trie_for(self, question: reconcile.Question) -> Trie:
         edition, trie = self._tries.pop(question.salt, (-1, None))
         if trie is None or (edition != self._edition and any(not query.path for query in question.queries)):
             async with self._building:
@@ -177,8 +214,7 @@ class Gossip:
         self._tries[question.salt] = (edition, trie)
         while len(self._tries) > TRIES_KEPT:
             self._tries.popitem(last=False)
-        answers = reconcile.answer(trie, question)
-        await exchange.answer(Reconcile(reconcile.encode_answers(answers)))
+        return trie
 
     async def serve_fetch(self, exchange: Exchange) -> None:
         wanted = exchange.decode(FetchRecords).ids

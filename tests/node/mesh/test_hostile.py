@@ -8,18 +8,24 @@ import pytest
 import trio
 
 from node.host.ports import Stream
+from node.mesh.gossip import JUDGED_AT_ONCE, TURNS_MOST_EACH
 from node.mesh.peers import HANDSHAKES_MAX
 from protocol import limits
 from protocol.errors import Forged, MaillonError, Malformed, OverLimit, Refused, Unavailable
-from protocol.ids import Digest
+from protocol.ids import Digest, NodeId
 from protocol.keys.signing import SigningKey
-from protocol.members.records import Record, encode_record, sign_record
+from protocol.members import reconcile
+from protocol.members.governance import expel_node
+from protocol.members.records import Record, RecordKind, encode_record, sign_record
 from protocol.members.swim import Status
 from protocol.members.swim_updates import Update, encode_update, sign_accusation, sign_claim
 from protocol.requests import Done, FetchRecords, Kind, Ping, PingVia, PingViaReply, PushRecords, Reconcile
 from protocol.wire.envelopes import Role
 from tests.support.members import Party, introduced
 from tests.support.village import Village, address_of, in_a_village
+
+_SALT = bytes(reconcile.SALT_BYTES)
+SOME_QUESTION = reconcile.encode_question(reconcile.Question(_SALT, (reconcile.Query(b"", b""),)))
 
 
 def pushed(*records: Record) -> PushRecords:
@@ -37,6 +43,84 @@ def test_a_record_with_a_bad_signature_is_refused_and_the_good_one_beside_it_kep
         organisations = {facts.organisation for facts in village.meshes[1].view.organisations()}
         assert Party(9).organisation.organisation in organisations
         assert village.meshes[1].view.node(Party(9).node) is None
+
+    in_a_village(main)
+
+
+def test_a_message_full_of_bad_signatures_leaves_the_processor_to_others_between() -> None:
+    async def main(village: Village) -> None:
+        await village.grow(2)
+        good = introduced(village.founded, Party(9))
+        bad = [replace(good[2], counter=number + 1, signature=bytes(64)) for number in range(128)]
+        turns = 0
+
+        async def watch() -> None:
+            nonlocal turns
+            while True:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            await trio.lowlevel.checkpoint()
+            before = turns
+            absorbed = await village.meshes[1]._gossip.absorb([*bad, *reversed(good)], None)
+            between = turns - before
+            nursery.cancel_scope.cancel()
+        assert between >= 128 // JUDGED_AT_ONCE
+        assert isinstance(absorbed.error, Forged)
+        assert village.meshes[1].view.node(Party(9).node) is not None
+
+    in_a_village(main)
+
+
+def test_a_long_chain_of_decisions_that_comes_backwards_is_kept_at_once() -> None:
+    async def main(village: Village) -> None:
+        await village.grow(2)
+        village.kill(2)
+        view = village.meshes[1].view
+        backwards: list[Record] = []
+        for number in range(2 * JUDGED_AT_ONCE):
+            await village.decide(expel_node(NodeId(bytes([200, number]) * 16)))
+            certificates = {record for record in view.records() if record.kind == RecordKind.CERTIFICATE}
+            backwards = [*(certificates - set(backwards)), *backwards]
+        late = await village.start(2)
+        assert late.view.chain.after != view.chain.after
+        absorbed = await late._gossip.absorb(backwards, None)
+        assert absorbed.early == ()
+        assert late.view.chain.after == view.chain.after
+
+    in_a_village(main)
+
+
+@pytest.mark.parametrize(
+    ("kind", "question"), [(Kind.PUSH_RECORDS, PushRecords(())), (Kind.RECONCILE, Reconcile(SOME_QUESTION))]
+)
+def test_one_peer_has_few_of_its_questions_judged_at_a_time(kind: Kind, question: object) -> None:
+    async def main(village: Village) -> None:
+        await village.grow(2)
+        village.kill(2)  # so that nothing but what is asked here is judged
+        gossip = village.meshes[1]._gossip
+        most = now = 0
+
+        async def slowly(*_arguments: object) -> None:
+            nonlocal most, now
+            now += 1
+            most = max(most, now)
+            await trio.sleep(0.1)
+            now -= 1
+            raise Refused("not-yet", kind=int(kind))
+
+        gossip.absorb = gossip._trie_for = slowly  # type: ignore[assignment, method-assign]
+        async with village.at_the_door(village.parties[2], Role.NODE) as connection, trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                with pytest.raises(Refused, match="not-yet"):
+                    await connection.ask(kind, question, Done, deadline_s=5)
+
+            for _ in range(10):
+                nursery.start_soon(ask)
+        assert most == TURNS_MOST_EACH
 
     in_a_village(main)
 
@@ -82,7 +166,7 @@ def test_a_record_over_the_bound_never_leaves_and_never_enters() -> None:
         (Kind.PUSH_RECORDS, PushRecords((b"\x00",))),
         (Kind.PUSH_RECORDS, PushRecords((b"\x91" * 40,))),
         (Kind.RECONCILE, Reconcile(b"\xc1")),
-        (Kind.RECONCILE, Reconcile(b"")),
+        (Kind.RECONCILE, Reconcile(SOME_QUESTION)),
         (Kind.PING, Done()),
         (Kind.FETCH_RECORDS, Done()),
     ],
