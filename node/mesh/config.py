@@ -13,9 +13,9 @@ class MeshConfig:
     """`advertise` is what the node's card says; empty means the address it listens on. `listen_bulk` is the plain
     door for sealed bytes; empty means none. A new record is pushed to `push_fanout` members within
     `push_interval_s`; every `reconcile_interval_s` the records are compared with one member's, for
-    `reconcile_timeout_s` at most. A failed dial is repeated after `backoff_first_s`, doubling up to
-    `backoff_most_s`. A starting node asks its peers for what it may have forgotten, for `settle_s` at most, before
-    it signs a new card.
+    `reconcile_timeout_s` at most, and a quarter of it with each that came back meanwhile. A failed dial is repeated
+    after `backoff_first_s`, doubling up to `backoff_most_s`. A starting node asks its peers for what it may have
+    forgotten, for `settle_s` at most, before it signs a new card.
     """
 
     listen: str

@@ -263,17 +263,24 @@ class Gossip:
             _log.debug("push-failed", node=short_text_of(node), because=str(error))
 
     async def _compare_for_ever(self) -> None:
+        interval_s, timeout_s = self._config.reconcile_interval_s, self._config.reconcile_timeout_s
+        next_draw_s = trio.current_time() + interval_s
         while True:
-            with trio.move_on_after(self._config.reconcile_interval_s):
+            with trio.move_on_at(next_draw_s):
                 await self._due_came.wait()
             self._due_came = trio.Event()
             due, self._due = list(self._due), OrderedDict()
-            for node in due or draw(self._host.entropy, self._live(), 1):
-                await self._compare_quietly(node)
+            for node in due:
+                await self._compare_quietly(node, timeout_s / DUE_MAX)
+            # However many ask for it by what they do, somebody whom nobody chose has a turn every so often.
+            if trio.current_time() >= next_draw_s:
+                for node in draw(self._host.entropy, self._live(), 1):
+                    await self._compare_quietly(node, timeout_s)
+                next_draw_s = trio.current_time() + interval_s
 
-    async def _compare_quietly(self, node: NodeId) -> None:
+    async def _compare_quietly(self, node: NodeId, timeout_s: float) -> None:
         try:
-            with trio.move_on_after(self._config.reconcile_timeout_s):
+            with trio.move_on_after(timeout_s):
                 await self.compare_with(node)
         except MaillonError as error:
             _log.info("compare-failed", node=short_text_of(node), because=str(error))

@@ -125,6 +125,28 @@ def test_one_peer_has_few_of_its_questions_judged_at_a_time(kind: Kind, question
     in_a_village(main)
 
 
+def test_a_member_that_makes_itself_due_again_and_again_does_not_keep_us_from_the_others() -> None:
+    async def main(village: Village) -> None:
+        await village.grow(3)
+        await village.until(village.agree)
+        mesh, greedy = village.meshes[1], village.node(3)
+        gossip = mesh._gossip
+        compared: list[NodeId] = []
+
+        async def dawdle(node: NodeId) -> None:
+            compared.append(node)
+            if node == greedy:
+                gossip.compare_soon(greedy)
+                await trio.sleep_forever()
+
+        gossip.compare_with = dawdle  # type: ignore[method-assign]
+        gossip.compare_soon(greedy)
+        await trio.sleep(600)
+        assert compared.count(village.node(2)) >= 3
+
+    in_a_village(main)
+
+
 def test_a_strangers_record_is_not_kept() -> None:
     async def main(village: Village) -> None:
         await village.grow(2)
