@@ -47,6 +47,16 @@ def parse_address(text: str) -> InternetAddress | UnixAddress:
     return InternetAddress(host[1:-1] if bracketed else host, int(port))
 
 
+def address_of_peer(text: str) -> str:
+    """An address that another node gave, if it may be dialled on its word. Raises Malformed(`address`) for `unix:`.
+
+    Sockets of this machine are doors for this machine's owner, a node's own admin door among them.
+    """
+    if text.startswith("unix:"):
+        raise Malformed("address", address=text[:ADDRESS_BYTES_MAX])
+    return text
+
+
 @contextmanager
 def unix_name(path: Path) -> Iterator[str]:
     """The name under which a Unix socket's path can be given to the kernel, however long the path is.

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import trio
 
+from node.host.addresses import address_of_peer
 from node.host.ports import Host
 from node.mesh.comparing import fetch, find_difference
 from node.mesh.config import MeshConfig
@@ -104,7 +105,7 @@ async def _reach(host: Host, key: SigningKey, invitation: Invitation, config: Me
         try:
             with trio.fail_after(config.dial_timeout_s):
                 return await connect(
-                    await host.network.dial(address),
+                    await host.network.dial(address_of_peer(address)),
                     credentials,
                     expected=invitation.inviter,
                     gate=_anyone,

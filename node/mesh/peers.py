@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import trio
 
+from node.host.addresses import address_of_peer
 from node.host.ports import Buffer, Host, Stream
 from node.logs import get_logger
 from node.mesh.config import MeshConfig
@@ -291,7 +292,7 @@ class Peers:
         raise failure
 
     async def _greet(self, node: NodeId, address: str) -> Connection:
-        stream = await self._host.network.dial(address)
+        stream = await self._host.network.dial(address_of_peer(address))
         return await connect(
             stream,
             self._credentials,

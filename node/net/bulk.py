@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import trio
 
+from node.host.addresses import address_of_peer
 from node.host.ports import Entropy, Network, Stream
 from node.net.connection import Connection
 from node.net.exchange import Exchange, Link
@@ -89,6 +90,7 @@ async def open_bulk(connection: Connection, network: Network, settings: NetSetti
 
     Raises:
         Refused: `bulk-token` when the door does not know the token, `bulk-busy`.
+        Malformed: `address` when the door is said to be on this machine.
         Unavailable: the door could not be reached in time; the connection goes on without.
     """
     with trio.CancelScope(deadline=trio.current_time() + deadline_s):
@@ -100,7 +102,7 @@ async def open_bulk(connection: Connection, network: Network, settings: NetSetti
 async def _open(connection: Connection, network: Network, settings: NetSettings, deadline_s: float) -> None:
     offered = await connection.ask(Kind.BULK_OPEN, BulkOpen(), BulkOffer, deadline_s=deadline_s)
     token = offered.message.token
-    stream = await network.dial_plain(offered.message.address)
+    stream = await network.dial_plain(address_of_peer(offered.message.address))
     reader = FrameReader(stream)
     async with handshake(stream, settings):
         hello = BulkHello(derive_key(_DIALLER_CONTEXT, token))

@@ -103,3 +103,26 @@ def test_who_gives_up_waiting_does_not_stop_the_dial_for_the_others() -> None:
         assert outcomes == [True]
 
     in_a_village(main)
+
+
+def test_a_card_that_names_a_socket_of_this_machine_is_not_followed() -> None:
+    async def main(village: Village) -> None:
+        await village.grow(2)
+        await village.until(village.agree)
+        village.kill(2)
+        mesh = village.meshes[1]
+        peers, local = mesh._peers, "unix:/run/maillon/admin.sock"
+        peers._addresses = lambda _node: (local, address_of(2))
+        dialled: list[str] = []
+        record = village.world.trace.record
+
+        def listen(*words: str) -> None:
+            dialled.extend(words[2:3] if words[:2] == ("dial", "n1") else ())
+            record(*words)
+
+        village.world.trace.record = listen  # type: ignore[method-assign]
+        await trio.sleep(60)
+        assert address_of(2) in dialled
+        assert local not in dialled
+
+    in_a_village(main)

@@ -16,7 +16,7 @@ from node.net.connection import Connection, dispatch
 from node.net.exchange import Exchange
 from node.net.identity import send_first
 from node.net.settings import NetSettings
-from protocol.errors import Refused, Unavailable
+from protocol.errors import Malformed, Refused, Unavailable
 from protocol.keys.derive import derive_key
 from protocol.limits import KIB, MIB
 from protocol.requests import BulkOffer, BulkOpen, Done, Kind
@@ -205,3 +205,18 @@ async def test_a_stranger_gets_no_token() -> None:
     async with beside(role=Role.JOINER, opened=False) as (alice, _, _):
         with pytest.raises(Refused, match="peer-role"):
             await alice.ask(Kind.BULK_OPEN, BulkOpen(), BulkOffer, deadline_s=5)
+
+
+async def test_a_door_said_to_be_a_socket_of_this_machine_is_never_dialled() -> None:
+    dialled: list[str] = []
+
+    class Watched(PlainDoor):
+        async def dial_plain(self, address: str) -> Stream:
+            dialled.append(address)
+            raise Unavailable("dial-failed", address=address, reason="watched")
+
+    door = BulkDoor(Numbers(b"door"), "unix:/run/other/admin.sock", SETTINGS)
+    async with connected(dispatch({Kind.BULK_OPEN: door.serve_open})) as (dialler, _), trio.open_nursery() as nursery:
+        with pytest.raises(Malformed, match="address"):
+            await open_bulk(dialler, Watched(door, nursery), SETTINGS, deadline_s=5)
+    assert dialled == []
