@@ -130,6 +130,9 @@ def _store(story: Story, federation: Federation, chosen: Sample) -> int:
             files=put["files"], size=show_size(put["size_bytes"]), time=show_duration(seconds), ratio=ratio
         )
     )
+    story.found(
+        _("(Small files ride whole in the journal of six members; larger ones are coded and take twice their size.)")
+    )
     story.prove(
         _("Every file was stored, durably, before it was acknowledged"),
         _("{files} files, {size}").format(files=put["files"], size=show_size(put["size_bytes"])),
