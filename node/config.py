@@ -44,9 +44,9 @@ class DiskSection:
 
     path: str = setting(
         "volumes",
-        "The folder of the volumes; relative to the node's folder unless absolute. On a disk of its own, create a folder "
-        "there and name one inside it (/mnt/disk1/maillon/volumes): if the disk is not mounted, it is then refused, not "
-        "filled on the system's disk.",
+        "The folder of the volumes; relative to the node's folder unless absolute. On a disk of its own, create a "
+        "folder there and name one inside it (/mnt/disk1/maillon/volumes): if the disk is not mounted, it is then "
+        "refused, not filled on the system's disk.",
     )
     capacity_bytes: int = setting(100 * 10**9, "How much the federation may store here, at most.", form=SIZE)
     reserve_bytes: int = setting(10**9, "Free space of the file system that is never used.", form=SIZE)

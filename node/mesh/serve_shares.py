@@ -180,7 +180,9 @@ class ShareServer:
         async with self._turns.of(exchange.peer.node):
             stored = await self._store.get_several(wanted, room_bytes=BLOCK_BYTES_MAX)
             shares = [one for one in stored if isinstance(one, StoredShare)]
-            await exchange.answer(GetSharesReply(tuple(map(_found, stored))), [share.data for share in shares])
+            payload = [share.data for share in shares]
+            with in_time(self._receive_s, sum(map(len, payload))):
+                await exchange.answer(GetSharesReply(tuple(map(_found, stored))), payload)
             for share in shares:
                 share.release()
 
