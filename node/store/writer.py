@@ -66,6 +66,8 @@ class DiskWriter:
 
     async def submit_all(self, works: Sequence[Work | RebuildWork]) -> list[Outcome]:
         """The same for several works that arrive together, and so are written together."""
+        # Who is told to stop together with the writer hears just that, and not that the store is closed.
+        await trio.lowlevel.checkpoint_if_cancelled()
         if not self._is_open:
             raise Unavailable("store-closed")
         tickets = [_Ticket(work) for work in works]
