@@ -16,7 +16,7 @@ import trio
 from node.logs import get_logger
 from node.vault.holders import Checking, Holders
 from protocol.coding.block import Workspace
-from protocol.coding.header import Header, share_size
+from protocol.coding.header import Header
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId
 from protocol.keys.sealing import sealed_size
@@ -143,8 +143,3 @@ class Gatherer:
                 self._holders.name(node) for index, node in enumerate(reference.placing) if index not in got
             ),
         )
-
-
-def slot_bytes(reference: BlockRef) -> int:
-    """The size of each share of the block."""
-    return share_size(reference.k, sealed_size(reference.size_bytes))
