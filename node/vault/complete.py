@@ -19,9 +19,9 @@ import trio
 
 from node.host.ports import Host
 from node.logs import get_logger
-from node.vault.catalog import Catalog
+from node.vault.catalog.catalog import Catalog
 from node.vault.gather import Gatherer
-from node.vault.journal import JournalWriter
+from node.vault.journal.writer import JournalWriter
 from node.vault.spread import Spread, Spreader
 from node.vault.workspaces import Desk, Desks
 from protocol.coding.block import EncodedBlock, decode_block, recode_block

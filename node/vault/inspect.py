@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from node.mesh.mesh import Mesh
-from node.vault.catalog import StoredObject
+from node.vault.catalog.catalog import StoredObject
 from node.vault.holders import Holders
 from node.vault.objects import (
     BlockExplanation,

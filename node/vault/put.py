@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from node.first_error import first_error
 from node.host.ports import Host
-from node.vault.journal import JournalWriter
+from node.vault.journal.writer import JournalWriter
 from node.vault.objects import ObjectPath, Source
 from node.vault.spread import Spreader
 from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan

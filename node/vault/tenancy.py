@@ -18,12 +18,12 @@ from node.host.ports import Host
 from node.logs import get_logger
 from node.mesh.mesh import Mesh
 from node.store.journals import JournalStore
-from node.vault.catalog import Catalog
+from node.vault.catalog.catalog import Catalog
 from node.vault.complete import Completer, CompleterTools
 from node.vault.gather import Gatherer
 from node.vault.get import GetTools
 from node.vault.holders import Holders
-from node.vault.journal import JournalTimers, JournalWriter
+from node.vault.journal.writer import JournalTimers, JournalWriter
 from node.vault.put import PutTools
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import Spreader, SpreadTimes

@@ -24,7 +24,7 @@ from node.vault.gather import Gatherer, GatherTimes
 from node.vault.get import get_blocks, open_inline
 from node.vault.holders import Holders
 from node.vault.inspect import Inspector, stat_of_change
-from node.vault.journal import JournalTimers
+from node.vault.journal.writer import JournalTimers
 from node.vault.objects import (
     Bucket,
     CreatedNamespace,

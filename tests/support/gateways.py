@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import trio
 
 from node.host.ports import Host
-from node.vault.catalog import Catalog
-from node.vault.journal import JournalTimers, JournalWriter
+from node.vault.catalog.catalog import Catalog
+from node.vault.journal.writer import JournalTimers, JournalWriter
 from node.vault.secrets import GatewaySecrets, WrappingKey
 from protocol.errors import MaillonError
 from protocol.ids import NodeId

@@ -11,8 +11,8 @@ import trio
 
 from node.host.ports import Host
 from node.host.real import real_host
-from node.vault.catalog import Applied, Catalog, catalog_path
-from node.vault.catalog_rows import InlineAt
+from node.vault.catalog.catalog import Applied, Catalog, catalog_path
+from node.vault.catalog.rows import InlineAt
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, Unavailable
 from protocol.ids import Digest

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.host.index import SqliteIndex
-from node.vault.catalog_tables import CatalogTables
+from node.vault.catalog.tables import CatalogTables
 from protocol.coding.label import Stamp
 from protocol.ids import BlockId, Digest, NodeId
 from protocol.namespace.changes import (

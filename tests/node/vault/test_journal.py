@@ -9,7 +9,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from node.vault.catalog import InlineAt
+from node.vault.catalog.catalog import InlineAt
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, OverLimit, Unavailable
 from protocol.ids import short_text_of

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from node.host.ports import Host
 from node.store.journals import JournalStore
-from node.vault.catalog import Catalog
-from node.vault.journal import JournalTimers, JournalWriter
+from node.vault.catalog.catalog import Catalog
+from node.vault.journal.writer import JournalTimers, JournalWriter
 from node.vault.secrets import GatewaySecrets, WrappingKey
 from protocol.errors import MaillonError
 from protocol.namespace.changes import BucketCreated, InlineRef

@@ -9,7 +9,7 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from node.vault.catalog import catalog_path
+from node.vault.catalog.catalog import catalog_path
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, MaillonError, Unavailable
 from protocol.ids import short_text_of

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from node.host.ports import Index
-from node.vault.catalog_rows import (
+from node.vault.catalog.rows import (
     OBJECT_COLUMNS,
     CatalogTotals,
     StoredBucket,

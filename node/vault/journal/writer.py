@@ -5,7 +5,7 @@ first, then to the other holders, each at its own pace. When w holders have it, 
 applied to the catalog, in order, and only then do its callers go on. So a caller reads its own writes, and the
 catalog never knows more than what is acknowledged.
 
-At the start nothing is written before what the holders can show was adopted (`node.vault.journal_start`), is with w
+At the start nothing is written before what the holders can show was adopted (`node.vault.journal.start`), is with w
 of them again, and was replayed into the catalog. An append that cannot reach w is refused before it is journaled,
 with the names of the holders that are away; if they go away in the middle, the caller is told that the outcome is
 not known, and the entry stays: it is acknowledged when they come back, or at the next start.
@@ -25,12 +25,12 @@ import trio
 
 from node.host.ports import Host
 from node.logs import get_logger
-from node.vault.catalog import Applied, Catalog, InlineAt
-from node.vault.journal_batch import Batch, Request, entry_for, request_for, take_batch
-from node.vault.journal_copy import LocalJournal, OwnCopy
-from node.vault.journal_holder import Ask, Holder, HolderLine, JournalTimers, note_problem
-from node.vault.journal_replay import replay
-from node.vault.journal_start import Starter
+from node.vault.catalog.catalog import Applied, Catalog, InlineAt
+from node.vault.journal.batch import Batch, Request, entry_for, request_for, take_batch
+from node.vault.journal.holder import Ask, Holder, HolderLine, JournalTimers, note_problem
+from node.vault.journal.own_copy import LocalJournal, OwnCopy
+from node.vault.journal.replay import replay
+from node.vault.journal.start import Starter
 from node.vault.secrets import GatewaySecrets
 from node.vault.ticker import Ticker
 from protocol import limits

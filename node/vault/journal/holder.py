@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 import trio
 
 from node.logs import get_logger
-from node.vault.journal_copy import OwnCopy
+from node.vault.journal.own_copy import OwnCopy
 from node.vault.ticker import Ticker
 from protocol import limits
 from protocol.errors import Forged, MaillonError, Malformed, Missing, OverLimit

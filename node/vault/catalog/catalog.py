@@ -20,8 +20,8 @@ import trio
 
 from node.host.ports import Host
 from node.logs import get_logger
-from node.vault.catalog_rows import CatalogTotals, InlineAt, StoredBucket, StoredObject, StoredPart
-from node.vault.catalog_tables import CatalogTables
+from node.vault.catalog.rows import CatalogTotals, InlineAt, StoredBucket, StoredObject, StoredPart
+from node.vault.catalog.tables import CatalogTables
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, Unavailable
 from protocol.ids import BlockId, NamespaceId, short_text_of, text_of

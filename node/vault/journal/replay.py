@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from node.host.ports import Threads
-from node.vault.catalog import Applied, Catalog
-from node.vault.journal_copy import READ_BYTES, OwnCopy
+from node.vault.catalog.catalog import Applied, Catalog
+from node.vault.journal.own_copy import READ_BYTES, OwnCopy
 from protocol.namespace.journal import Tip, decode_entry, entry_hash
 from protocol.namespace.sealed_entry import open_changes
 

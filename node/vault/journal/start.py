@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import trio
 
 from node.logs import get_logger
-from node.vault.journal_copy import OwnCopy
-from node.vault.journal_holder import HolderLine, JournalTimers, note_problem
+from node.vault.journal.holder import HolderLine, JournalTimers, note_problem
+from node.vault.journal.own_copy import OwnCopy
 from node.vault.ticker import Ticker
 from protocol.errors import Damaged, Forged, MaillonError
 from protocol.ids import NodeId, short_text_of

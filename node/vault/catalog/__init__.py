@@ -1,0 +1,1 @@
+"""A namespace's index on the gateway: a cache of its journal."""

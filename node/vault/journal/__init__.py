@@ -1,0 +1,1 @@
+"""The writing side of a namespace's journal: queue, own copy, holders, replay."""
