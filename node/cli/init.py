@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from shamir_mnemonic import generate_mnemonics
 
 from node.cli.session import Session
 from node.cli.session import command as make_command
@@ -25,7 +24,7 @@ from node.folder import NodeFolder, Organisation
 from node.host.ports import Host
 from node.host.real import real_host
 from node.text import _
-from node.vault.sheet import numbered_words
+from node.vault.sheet_words import IDENTIFIER_BYTES, numbered_words, words_of
 from protocol.errors import Refused
 from protocol.ids import NodeId, OrganisationId
 from protocol.keys.signing import SigningKey
@@ -111,7 +110,7 @@ def _organisation(given: Given, host: Host) -> tuple[Organisation, bytes, str]:
         raise Refused("organisation-unnamed")
     seed = host.entropy.random_bytes(SEED_BYTES)
     keys = OrganisationKeys(seed)
-    words: str = generate_mnemonics(1, [(1, 1)], seed)[0][0]
+    words = " ".join(words_of(seed, host.entropy.random_bytes(IDENTIFIER_BYTES)))
     organisation = Organisation(given.organisation, given.contact, keys.lineage(), taken_over=False)
     return organisation, keys.key().seed, words
 

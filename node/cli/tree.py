@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
         N_("Namespaces: private trees of buckets."),
         {
             "create": Leaf("namespace_create", N_("Create a namespace on this node and show its recovery sheet.")),
+            "sheet": Leaf("namespace_sheet", N_("Print a recovery sheet again, as text or HTML, whole or split.")),
             "list": Leaf("namespace_list", N_("List the namespaces that this node serves.")),
         },
     ),

@@ -33,3 +33,8 @@ def ngettext(singular: str, plural: str, count: int) -> str:
 def N_(message: str) -> str:  # noqa: N802 (gettext's own name for "translate later")
     """Mark a message for the catalogue and leave it as it is; whoever shows it calls `_`."""
     return message
+
+
+def language() -> str:
+    """The language that `_` speaks now, as HTML names it."""
+    return _catalogue().info().get("language", "") or "en"

@@ -13,7 +13,8 @@ import trio
 
 from node.logs import get_logger
 from node.vault.secrets import GatewaySecrets, gateway_secrets
-from node.vault.sheet import IDENTIFIER_BYTES, Sheet, write_sheet
+from node.vault.sheet import Sheet, write_sheet
+from node.vault.sheet_words import IDENTIFIER_BYTES
 from node.vault.tenancy import TenancyTools
 from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId

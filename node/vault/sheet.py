@@ -1,47 +1,43 @@
 """The recovery sheet: a namespace's root as words on paper, with where to ask for what they open.
 
-The words are SLIP-39 (33 of them, one sheet suffices), so that other tools can read them too, and so that the same
-root can later be split among several people. Their checksum does not only notice a slip: it is linear, so that a
-single wrong word can be found and the right one computed; a word that is in no list is named with its nearest.
+A *paper* is one sheet as it was printed: the namespace's name, the federation's id, addresses of members, and words.
+One paper is the whole sheet, or one of several among which the root was split (`sheet_words`); put together they
+give the *sheet* back.
 
-The text is read back by its form, not by its prose: lines that begin with ``#`` are for people, in their language.
-
-Source: SLIP-0039; its checksum RS1024 is a Reed-Solomon code over GF(1024) of distance 4.
+A paper is read back by its form, not by its prose: lines that begin with ``#`` are for people, in their language.
+The text of its QR code is the same in one line without blanks, so that nothing between a camera and a terminal can
+break it in a way that matters.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-
-from shamir_mnemonic.constants import CUSTOMIZATION_STRING_EXTENDABLE
-from shamir_mnemonic.rs1024 import verify_checksum
-from shamir_mnemonic.shamir import EncryptedMasterSecret, combine_mnemonics, split_ems
-from shamir_mnemonic.utils import MnemonicError
-from shamir_mnemonic.wordlist import WORDLIST
+from urllib.parse import parse_qs, quote
 
 from node.text import _
-from protocol.errors import Malformed
+from node.vault.sheet_words import Words, numbered_words, secret_from_words, split_words
+from protocol.errors import Malformed, Refused
 from protocol.ids import FederationId, identity_from_text, text_of
 from protocol.limits import ADDRESS_BYTES_MAX, NAME_BYTES_MAX
-from protocol.namespace.root import ROOT_BYTES, Root
+from protocol.namespace.root import Root
 
 FIRST_LINE: Final = "maillon-sheet 1"
-WORDS: Final = 33
+QR_BEGINNING: Final = "maillon-sheet:1?"
 ADDRESSES_ON_SHEET_MAX: Final = 3
-IDENTIFIER_BYTES: Final = 2
+PAPERS_MAX: Final = 16
 
-_WORDS_PER_LINE: Final = 6
-_RADIX_BITS: Final = 10
-_LINES_MAX: Final = 200
+_LINES_MAX: Final = 200 * PAPERS_MAX
+_FIELDS: Final = ("namespace", "federation", "address")
+_QR_FIELDS_MAX: Final = 16
+_NUMBER: Final = re.compile(r"\d{1,2}[.):]?")
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What stands on the paper. `addresses` are members who can be asked for the namespace's journal and shares."""
+    """What the papers give back. `addresses` are members who can be asked for the namespace's journal and shares."""
 
     root: Root
     name: str
@@ -49,72 +45,146 @@ class Sheet:
     addresses: tuple[str, ...]
 
 
-def words_of(root: Root, identifier: bytes) -> tuple[str, ...]:
-    """The 33 words. `identifier`: two random bytes that tell sheets of different splits apart."""
-    number = int.from_bytes(identifier, "big") & 0x7FFF
-    sealed = EncryptedMasterSecret.from_master_secret(root.secret, b"", number, extendable=True, iteration_exponent=0)
-    ((share,),) = split_ems(1, [(1, 1)], sealed)
-    return tuple(share.words())
+@dataclass(frozen=True, slots=True, repr=False)
+class Paper:
+    """What stands on one paper. It never shows its words by accident."""
+
+    name: str
+    federation: FederationId
+    addresses: tuple[str, ...]
+    words: Words
+
+    def __repr__(self) -> str:
+        return f"Paper(name={self.name!r})"
 
 
-def root_from_words(words: Sequence[str]) -> Root:
-    """The root that `words_of` wrote.
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Any `needed` of `total` papers give the sheet back."""
 
-    Raises:
-        Malformed: `sheet-word-count`; `sheet-word-unknown` with the word's number and the nearest word;
-            `sheet-word-wrong` with number and right word, when one wrong word explains the checksum;
-            `sheet-words` when more is wrong.
-    """
-    indices = _indices(words)
-    if not verify_checksum(indices, CUSTOMIZATION_STRING_EXTENDABLE):
-        raise _located(indices, words)
-    try:
-        secret = combine_mnemonics([" ".join(WORDLIST[index] for index in indices)])
-    except (MnemonicError, ValueError) as error:
-        raise Malformed("sheet-words") from error
-    if len(secret) != ROOT_BYTES:
-        raise Malformed("sheet-words")
-    return Root(secret)
+    needed: int
+    total: int
+
+
+WHOLE: Final = Split(1, 1)
+
+
+def papers_of(sheet: Sheet, split: Split, identifier: bytes) -> tuple[Paper, ...]:
+    """The sheet as papers. Raises Refused(`sheet-split`)."""
+    addresses = sheet.addresses[:ADDRESSES_ON_SHEET_MAX]
+    sets = split_words(sheet.root.secret, split.needed, split.total, identifier)
+    return tuple(Paper(sheet.name, sheet.federation, addresses, words) for words in sets)
 
 
 def write_sheet(sheet: Sheet, identifier: bytes) -> str:
     """The whole sheet as text, ready to print."""
-    words = words_of(sheet.root, identifier)
+    return write_papers(papers_of(sheet, WHOLE, identifier), WHOLE)
+
+
+def write_papers(papers: Sequence[Paper], split: Split) -> str:
+    """The papers as text, one below the other."""
+    return "\n".join(_text(paper, number, split) for number, paper in enumerate(papers, start=1))
+
+
+def heading(paper: Paper, number: int, split: Split) -> str:
+    """What the paper is, in the reader's language."""
+    if split.total == 1:
+        return _("Recovery sheet of the namespace “{name}”.").format(name=paper.name)
+    told = _("Recovery sheet {number} of {total} of the namespace “{name}”: any {needed} of them together.")
+    return told.format(name=paper.name, number=number, total=split.total, needed=split.needed)
+
+
+def warning(split: Split) -> str:
+    """What its keeper must know."""
+    if split.total == 1:
+        return _("Whoever holds these words can read everything in it. Keep them on paper, away from the machine.")
+    return _("Each keeper has one sheet, on paper, away from the machine. One alone opens nothing.")
+
+
+def qr_text(paper: Paper) -> str:
+    """The paper in one line, for a QR code."""
+    fields = [
+        ("namespace", paper.name),
+        ("federation", text_of(paper.federation)),
+        *(("address", address) for address in paper.addresses),
+        ("words", ".".join(paper.words)),
+    ]
+    return QR_BEGINNING + "&".join(f"{name}={quote(value, safe=':.[]')}" for name, value in fields)
+
+
+def read_sheet(text: str) -> Sheet:
+    """The sheet of which `text` holds enough papers, one after the other, in either form.
+
+    Blank lines, prose, capitals and the numbers of the words do not matter.
+
+    Raises:
+        Malformed, Refused: what `read_papers` and `sheet_from` raise.
+    """
+    return sheet_from(read_papers(text))
+
+
+def read_papers(text: str) -> tuple[Paper, ...]:
+    """Every paper in `text`, before its words are understood.
+
+    Raises:
+        Malformed: `sheet-form` with the line that cannot be understood, `sheet-incomplete` with what is missing,
+            `sheet-empty`, `id-text` for the federation.
+    """
+    papers: list[Paper] = []
+    lines: list[tuple[int, str]] = []
+    for number, line in enumerate((line.strip() for line in text.splitlines()[:_LINES_MAX]), start=1):
+        begins = line.lower().startswith((FIRST_LINE, QR_BEGINNING))
+        if begins and lines:
+            papers.append(_read(lines))
+            lines = []
+        if line and not line.startswith("#"):
+            lines.append((number, line))
+    if lines:
+        papers.append(_read(lines))
+    if not papers or len(papers) > PAPERS_MAX:
+        raise Malformed("sheet-empty", found=len(papers), limit=PAPERS_MAX)
+    return tuple(papers)
+
+
+def sheet_from(papers: Sequence[Paper]) -> Sheet:
+    """Put papers together.
+
+    Raises:
+        Refused: `sheets-mixed` when they are of different namespaces or splits, `sheets-too-few`.
+        Malformed: what `secret_from_words` says of the words.
+    """
+    first = papers[0]
+    for which, paper in enumerate(papers, start=1):
+        if (paper.name, paper.federation) != (first.name, first.federation):
+            raise Refused("sheets-mixed", first=1, other=which)
+    root = Root(secret_from_words([paper.words for paper in papers]))
+    addresses = dict.fromkeys(address for paper in papers for address in paper.addresses)
+    return Sheet(root, first.name, first.federation, tuple(addresses))
+
+
+def _text(paper: Paper, number: int, split: Split) -> str:
     return "\n".join(
         [
             FIRST_LINE,
-            "# " + _("Recovery sheet of the namespace “{name}”.").format(name=sheet.name),
-            "# "
-            + _("Whoever holds these words can read everything in it. Keep them on paper, away from the machine."),
-            f"namespace: {sheet.name}",
-            f"federation: {text_of(sheet.federation)}",
-            *(f"address: {address}" for address in sheet.addresses[:ADDRESSES_ON_SHEET_MAX]),
+            "# " + heading(paper, number, split),
+            "# " + warning(split),
+            f"namespace: {paper.name}",
+            f"federation: {text_of(paper.federation)}",
+            *(f"address: {address}" for address in paper.addresses),
             "words:",
-            *numbered_words(words),
+            *numbered_words(paper.words),
             "",
         ]
     )
 
 
-def numbered_words(words: Sequence[str]) -> list[str]:
-    """The words in rows, each with its number, as people copy and check them."""
-    numbered = [f"{number:2d} {word:<9}" for number, word in enumerate(words, start=1)]
-    rows = [numbered[start : start + _WORDS_PER_LINE] for start in range(0, len(numbered), _WORDS_PER_LINE)]
-    return ["  " + " ".join(row).rstrip() for row in rows]
-
-
-def read_sheet(text: str) -> Sheet:
-    """The sheet in `text`; blank lines, prose, capitals and the numbers of the words do not matter.
-
-    Raises:
-        Malformed: `sheet-form` with the line that cannot be understood, `sheet-incomplete` with what is missing,
-            `id-text` for the federation; and what `root_from_words` raises.
-    """
-    fields: dict[str, list[str]] = {"namespace": [], "federation": [], "address": []}
+def _read(lines: list[tuple[int, str]]) -> Paper:
+    if lines[0][1].lower().startswith(QR_BEGINNING):
+        return _read_qr(lines)
+    fields: dict[str, list[str]] = {name: [] for name in _FIELDS}
     words: list[str] | None = None
-    lines = [line.strip() for line in text.splitlines()[:_LINES_MAX]]
-    for number, line in enumerate(lines, start=1):
-        if not line or line.startswith("#") or line == FIRST_LINE:
+    for number, line in lines:
+        if line.lower() == FIRST_LINE:
             continue
         label, _colon, value = line.partition(":")
         if label.lower() == "words":
@@ -125,77 +195,30 @@ def read_sheet(text: str) -> Sheet:
             fields[label.lower()].append(value.strip())
         else:
             raise Malformed("sheet-form", line=number)
-    return _sheet(fields, words or [])
+    return _paper(fields, words or [])
 
 
-def _sheet(fields: dict[str, list[str]], words: list[str]) -> Sheet:
+def _read_qr(lines: list[tuple[int, str]]) -> Paper:
+    """A terminal or a mail may have broken the line anywhere; it has no blanks of its own."""
+    text = "".join("".join(line.split()) for _number, line in lines)[len(QR_BEGINNING) :]
+    try:
+        found = parse_qs(text, max_num_fields=_QR_FIELDS_MAX)
+    except ValueError as error:
+        raise Malformed("sheet-form", line=lines[0][0]) from error
+    fields = {name: found.get(name, []) for name in _FIELDS}
+    return _paper(fields, [word for words in found.get("words", []) for word in words.split(".")])
+
+
+def _paper(fields: dict[str, list[str]], words: list[str]) -> Paper:
     for name in ("namespace", "federation"):
         if len(fields[name]) != 1:
             raise Malformed("sheet-incomplete", field=name)
     if not words:
         raise Malformed("sheet-incomplete", field="words")
-    (name,), (federation,) = fields["namespace"], fields["federation"]
-    if len(name.encode()) > NAME_BYTES_MAX or any(len(one) > ADDRESS_BYTES_MAX for one in fields["address"]):
+    (name,), (federation,), addresses = fields["namespace"], fields["federation"], fields["address"]
+    if len(name.encode()) > NAME_BYTES_MAX or not name.isprintable():
         raise Malformed("sheet-incomplete", field="namespace")
-    root = root_from_words([word for word in words if not re.fullmatch(r"\d{1,2}[.):]?", word)])
-    return Sheet(root, name, FederationId(identity_from_text(federation)), tuple(fields["address"]))
-
-
-def _indices(words: Sequence[str]) -> list[int]:
-    if len(words) != WORDS:
-        raise Malformed("sheet-word-count", found=len(words), needed=WORDS)
-    indices = []
-    for number, word in enumerate(words, start=1):
-        known = word.strip().lower()
-        if known not in WORDLIST:
-            nearest = difflib.get_close_matches(known, WORDLIST, n=1, cutoff=0.0)
-            raise Malformed("sheet-word-unknown", number=number, word=known[:32], nearest=nearest[0])
-        indices.append(WORDLIST.index(known))
-    return indices
-
-
-def _located(indices: list[int], words: Sequence[str]) -> Malformed:
-    """Which single word, changed to which other, would make the checksum right."""
-    wrong = _checksum(indices)
-    for position in range(WORDS):
-        effects = [_effect(position, 1 << bit) for bit in range(_RADIX_BITS)]
-        change = _solve(effects, wrong)
-        if change is not None:
-            right = WORDLIST[indices[position] ^ change]
-            return Malformed("sheet-word-wrong", number=position + 1, word=words[position][:32], nearest=right)
-    return Malformed("sheet-words")
-
-
-def _solve(effects: list[int], wanted: int) -> int | None:
-    """The bits whose effects together make `wanted`. Effects are independent, so there is at most one answer."""
-    rows = [(effect, 1 << bit) for bit, effect in enumerate(effects)]
-    chosen = 0
-    while rows:
-        effect, bits = rows.pop()
-        top = 1 << (effect.bit_length() - 1)
-        rows = [(other ^ effect, mask ^ bits) if other & top else (other, mask) for other, mask in rows]
-        if wanted & top:
-            wanted, chosen = wanted ^ effect, chosen ^ bits
-    return None if wanted else chosen
-
-
-def _effect(position: int, change: int) -> int:
-    """What changing the word at `position` by `change` (xor) does to the checksum."""
-    values = [0] * WORDS
-    values[position] = change
-    return _checksum(values) ^ _checksum([0] * WORDS)
-
-
-def _checksum(indices: list[int]) -> int:
-    """RS1024's remainder, 0 for a good sheet (SLIP-0039, "Checksum")."""
-    generator = (
-        0xE0E040, 0x1C1C080, 0x3838100, 0x7070200, 0xE0E0009,
-        0x1C0C2412, 0x38086C24, 0x3090FC48, 0x21B1F890, 0x3F3F120,
-    )  # fmt: skip
-    remainder = 1
-    for value in [*CUSTOMIZATION_STRING_EXTENDABLE, *indices]:
-        top = remainder >> 20
-        remainder = (remainder & 0xFFFFF) << 10 ^ value
-        for bit in range(_RADIX_BITS):
-            remainder ^= generator[bit] if top >> bit & 1 else 0
-    return remainder ^ 1
+    if any(len(address.encode()) > ADDRESS_BYTES_MAX for address in addresses):
+        raise Malformed("sheet-incomplete", field="address")
+    spoken = tuple(word for word in words if not _NUMBER.fullmatch(word))
+    return Paper(name, FederationId(identity_from_text(federation)), tuple(addresses), spoken)

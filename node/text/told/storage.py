@@ -107,12 +107,26 @@ TOLD: Mapping[str, str] = {
     "share-kept": N_("Share {index} of block {block} is locked until {until_s} (seconds since 1970)."),
     "share-leaves": N_("Leaf {first_leaf} of share {index} of block {block} was asked for; it has fewer."),
     "share-missing": N_("Share {index} of block {block} is not here."),
+    "sheet-empty": N_("There is no recovery sheet in what was given (or more than {limit}). Type all of the paper."),
     "sheet-form": N_("Line {line} of the sheet is not as it must be. Compare it with the paper."),
     "sheet-incomplete": N_("The sheet lacks {field}. Copy all of it."),
-    "sheet-word-count": N_("A sheet has {needed} words; {found} were given."),
-    "sheet-word-unknown": N_("Word {number}, `{word}`, is in no list. Did you mean `{nearest}`?"),
-    "sheet-word-wrong": N_("Word {number}, `{word}`, must be `{nearest}`."),
-    "sheet-words": N_("The words do not belong together: more than one is wrong. Compare them with the paper."),
+    "sheet-split": N_(
+        "{needed}/{total} is no way to split a sheet. Write for instance 3/5: any 3 of 5 sheets; at most {limit}."
+    ),
+    "sheet-word-count": N_("A sheet has {needed} words; sheet {sheet} of those given has {found}."),
+    "sheet-word-unknown": N_("Sheet {sheet}, word {number}: `{word}` is in no list. Did you mean `{nearest}`?"),
+    "sheet-word-wrong": N_("Sheet {sheet}, word {number}: `{word}` must be `{nearest}`."),
+    "sheet-words": N_(
+        "Sheet {sheet}: the words do not belong together; more than one is wrong. Compare them with the paper."
+    ),
+    "sheet-words-swapped": N_("Sheet {sheet}: words {first} and {second} have changed places."),
+    "sheets-mixed": N_(
+        "Sheet {other} does not belong with sheet {first}: they are of different namespaces, or were made on "
+        "different days. Only sheets made together give the words back."
+    ),
+    "sheets-too-few": N_(
+        "{needed} sheets of this set are needed; {found} were given (number {present}). Ask the other keepers."
+    ),
     "store-closed": N_("The node is stopping and stores nothing more."),
     "store-failing": N_(
         "No disk can be written. Look at the log for disk-unreadable: if a disk is not mounted, mount "

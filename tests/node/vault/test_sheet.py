@@ -1,21 +1,38 @@
-"""The recovery sheet: what is printed can be read back, and a slip of the pen is found."""
+"""The recovery sheet: what is printed can be read back, from paper or from its QR code, whole or split."""
 
 from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shamir_mnemonic.wordlist import WORDLIST
 
-from node.vault.sheet import FIRST_LINE, WORDS, Sheet, read_sheet, root_from_words, words_of, write_sheet
-from protocol.errors import Malformed
+from node.vault.sheet import (
+    FIRST_LINE,
+    WHOLE,
+    Sheet,
+    Split,
+    papers_of,
+    qr_text,
+    read_sheet,
+    write_papers,
+    write_sheet,
+)
+from node.vault.sheet_page import sheet_page
+from node.vault.sheet_words import words_of
+from protocol.errors import Malformed, Refused
 from protocol.ids import FederationId
 from protocol.namespace.root import Root
 from tests.support.namespaces import some
 
 ROOT = Root(some("root"))
 SHEET = Sheet(ROOT, "la mairie", FederationId(some("federation")), ("a.example:4444", "[2001:db8::1]:4444", "c:1"))
-GOOD = words_of(ROOT, b"\x12\x34")
+GOOD = words_of(ROOT.secret, b"\x12\x34")
+THREE_OF_FIVE = Split(3, 5)
+PAPERS = papers_of(SHEET, THREE_OF_FIVE, b"\x12\x34")
 
 
 def test_a_printed_sheet_is_read_back() -> None:
@@ -31,57 +48,32 @@ def test_it_is_the_same_sheet_in_capitals_with_dots_and_without_prose() -> None:
     assert read_sheet(typed) == SHEET
 
 
-def test_the_words_are_slip_39() -> None:
-    # Written by shamir-mnemonic's own generator, read here.
-    from shamir_mnemonic import generate_mnemonics
-
-    ((words,),) = generate_mnemonics(1, [(1, 1)], ROOT.secret)
-    assert len(words.split()) == WORDS == len(GOOD)
-    assert root_from_words(words.split()) == ROOT
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.binary(min_size=32, max_size=32), st.binary(min_size=2, max_size=2))
-def test_every_root_comes_back(secret: bytes, identifier: bytes) -> None:
-    assert root_from_words(words_of(Root(secret), identifier)) == Root(secret)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, WORDS - 1), st.integers(1, 1023))
-def test_one_wrong_word_is_found_and_the_right_one_told(position: int, change: int) -> None:
-    wrong = list(GOOD)
-    wrong[position] = WORDLIST[WORDLIST.index(GOOD[position]) ^ change]
-    with pytest.raises(Malformed, match="sheet-word-wrong") as caught:
-        root_from_words(wrong)
-    assert caught.value.parameters == {
-        "number": position + 1,
-        "word": wrong[position],
-        "nearest": GOOD[position],
-    }
+@settings(max_examples=30, deadline=None)
+@given(st.text(st.characters(categories=["L", "N", "P", "Zs", "S"]), min_size=1, max_size=20), st.integers(1, 200))
+def test_the_qr_code_says_the_same_wherever_its_line_is_broken(name: str, width: int) -> None:
+    name = name.strip()
+    if not name or not name.isprintable():
+        return
+    sheet = replace(SHEET, name=name)
+    (paper,) = papers_of(sheet, WHOLE, b"\x12\x34")
+    text = qr_text(paper)
+    assert re.fullmatch(r"[!-~]+", text)
+    broken = "\n".join([text[:20], *(text[start : start + width] for start in range(20, len(text), width))])
+    assert read_sheet(broken) == sheet
+    assert read_sheet(text) == sheet
 
 
-def test_a_misspelt_word_is_named_with_its_nearest() -> None:
-    wrong = [*GOOD[:4], GOOD[4][:-1] + "q", *GOOD[5:]]
-    with pytest.raises(Malformed, match="sheet-word-unknown") as caught:
-        root_from_words(wrong)
-    assert caught.value.parameters["number"] == 5
-    assert caught.value.parameters["nearest"] == GOOD[4]
+def test_enough_papers_one_after_the_other_are_the_sheet_in_either_form() -> None:
+    mixed = "\n".join([write_papers(PAPERS[:1], THREE_OF_FIVE), qr_text(PAPERS[3]), "", qr_text(PAPERS[2])])
+    assert read_sheet(mixed) == SHEET
+    assert read_sheet(write_papers(PAPERS, THREE_OF_FIVE)) == SHEET
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, WORDS - 2))
-def test_two_swapped_words_never_pass(position: int) -> None:
-    swapped = list(GOOD)
-    swapped[position], swapped[position + 1] = GOOD[position + 1], GOOD[position]
-    if swapped != list(GOOD):
-        with pytest.raises(Malformed):
-            root_from_words(swapped)
-
-
-def test_a_word_too_few_says_how_many_there_are() -> None:
-    with pytest.raises(Malformed, match="sheet-word-count") as caught:
-        root_from_words(GOOD[:-1])
-    assert caught.value.parameters == {"found": 32, "needed": 33}
+def test_papers_of_two_namespaces_do_not_mix() -> None:
+    (other,) = papers_of(replace(SHEET, name="the coop"), WHOLE, b"\x12\x34")
+    with pytest.raises(Refused, match="sheets-mixed") as caught:
+        read_sheet(f"{qr_text(PAPERS[0])}\n{qr_text(PAPERS[1])}\n{qr_text(other)}")
+    assert caught.value.parameters == {"first": 1, "other": 3}
 
 
 @pytest.mark.parametrize("field", ["namespace", "federation", "words"])
@@ -99,6 +91,35 @@ def test_a_line_that_belongs_to_no_sheet_is_named() -> None:
     assert caught.value.parameters == {"line": 2}
 
 
-def test_a_sheet_does_not_show_its_root_by_accident() -> None:
+@pytest.mark.parametrize("text", ["", "\n# only prose\n", "\n".join([FIRST_LINE + "\nnamespace: x"] * 17)])
+def test_nothing_or_far_too_much_is_no_sheet(text: str) -> None:
+    with pytest.raises(Malformed, match=r"sheet-(empty|incomplete)"):
+        read_sheet(text)
+
+
+def test_a_qr_text_of_endless_fields_is_refused() -> None:
+    with pytest.raises(Malformed, match="sheet-form"):
+        read_sheet("maillon-sheet:1?" + "&".join(["namespace=x"] * 1_000))
+
+
+def test_a_sheet_does_not_show_its_secret_by_accident() -> None:
     assert ROOT.secret.hex() not in repr(SHEET)
     assert str(ROOT.secret) not in repr(SHEET)
+    assert PAPERS[0].words[7] not in repr(PAPERS[0])
+
+
+def test_the_page_for_the_printer_has_every_paper_with_words_and_code_and_asks_for_nothing_else() -> None:
+    page = sheet_page(PAPERS, THREE_OF_FIVE, "en")
+    assert page.count("<section>") == page.count("<svg") == 5
+    sections = page.split("<section>")[1:]
+    for paper, section in zip(PAPERS, sections, strict=True):
+        assert tuple(re.findall(r"<li>(\w+)</li>", section)) == paper.words
+        assert all(html.escape(address) in section for address in SHEET.addresses)
+    assert re.search(r"(src|href)=|@import|url\(|<script", page) is None
+
+
+def test_a_name_is_text_on_the_page_whatever_it_says() -> None:
+    papers = papers_of(replace(SHEET, name="<script>alert('{x}')</script>"), WHOLE, b"\x12\x34")
+    page = sheet_page(papers, WHOLE, 'fr"><script>')
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
