@@ -28,6 +28,7 @@ from node.membership import node_card
 from node.mesh.mesh import Mesh
 from node.mesh.records_file import open_records
 from node.mesh.serve_journals import JournalServer
+from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
 from node.net.connection import Handler
 from node.settings import mesh_config, store_config, vault_config
@@ -112,7 +113,8 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
 def _served(host: Host, store: Store, journals: JournalStore, view: View, me: NodeId) -> Mapping[Kind, Handler]:
     """What other members may ask of this node's disks."""
     shares, entries = ShareServer(host, store, view, me), JournalServer(host, journals, view, me)
-    return {**shares.handlers(), **entries.handlers()}
+    releases = ReleaseServer(host, store, view, me)
+    return {**shares.handlers(), **releases.handlers(), **entries.handlers()}
 
 
 async def _hear_signals(

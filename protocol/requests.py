@@ -38,6 +38,7 @@ class Kind(enum.IntEnum):
     GET_LABEL = 19
     PUT_SHARES = 20
     GET_SHARES = 21
+    RELEASE_SHARES = 22
 
     JOURNAL_APPEND = 32
     JOURNAL_TAIL = 33
@@ -223,6 +224,25 @@ class HasShares:
 class HasSharesReply:
     WIRE_VERSION: ClassVar[int] = 1
     held: Annotated[tuple[Annotated[int, Range(0, 2**32 - 1)], ...], Length(1, 1_024)]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseShares:
+    """Delete all shares of these blocks: an encoded release of `protocol.namespace.releases`.
+
+    Answer, once what may go is gone for good: ReleaseReply.
+    """
+
+    WIRE_VERSION: ClassVar[int] = 1
+    release: EncodedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseReply:
+    """For each block, in order: 0 when no share of it is here (any more), or until when those here must stay."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    kept_until_s: Annotated[tuple[int, ...], Length(1, limits.BLOCKS_PER_RELEASE_MAX)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ what it lost is repaired from other nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import trio
@@ -26,10 +27,19 @@ from node.store.volumes import Outcome
 from protocol.coding.label import Label, ShareProof
 from protocol.errors import Damaged, MaillonError, Malformed, Missing, OverLimit, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
+from protocol.limits import SHARES_MAX
 
 log = get_logger(__name__)
 
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What is here of a block, and until when it must stay (0: it need not)."""
+
+    keys: tuple[ShareKey, ...]
+    kept_until_s: int
 
 
 class Store:
@@ -234,24 +244,56 @@ class Store:
             Unavailable: `store-full`, `store-failing`, `store-closed`.
         """
         key = ShareKey(block, index)
-        now_s = self._host.wall.now_s()
-        holding = await self._look(self._deletable, key, now_s)
-        for disk in holding:
-            outcome = await disk.writer.submit(DropWork(key))
-            if outcome is not Outcome.DONE:
-                raise Unavailable("store-full" if outcome is Outcome.FULL else "store-failing", size_bytes=0)
+        until_s = await self._look(self._kept_until_s, key)
+        if until_s > self._host.wall.now_s():
+            raise Refused("share-kept", block=block, index=index, until_s=until_s)
+        await self._drop([key])
 
-    def _deletable(self, key: ShareKey, now_s: int) -> list[StoreDisk]:
-        holding = [disk for disk in self._disks if disk.volumes.may_hold(key)]
-        for disk in holding:
+    async def release(self, namespace: NamespaceId, blocks: Sequence[BlockId]) -> tuple[int, ...]:
+        """Delete all shares of the namespace's blocks for good, but for those that must stay; durable on return.
+
+        For each block, 0 when nothing of it is left here, or until when it must stay. Another namespace's blocks
+        count as not held.
+
+        Raises:
+            Unavailable: `store-full`, `store-failing`, `store-closed`; what was not deleted can be asked for again.
+        """
+        held = await self._look(self._held_for, namespace, tuple(blocks))
+        now_s = self._host.wall.now_s()
+        until_s = tuple(found.kept_until_s if found.kept_until_s > now_s else 0 for found in held)
+        await self._drop([key for found, until in zip(held, until_s, strict=True) if not until for key in found.keys])
+        return until_s
+
+    def _held_for(self, namespace: NamespaceId, blocks: tuple[BlockId, ...]) -> list[_Held]:
+        return [self._held_of(namespace, block) for block in blocks]
+
+    def _held_of(self, namespace: NamespaceId, block: BlockId) -> _Held:
+        spots = [spot for disk in self._disks for spot in disk.volumes.index.spots(block)]
+        if any(spot.namespace != namespace for _, spot in spots):
+            return _Held((), 0)
+        indexes = {index for index, _ in spots}
+        for disk in self._disks:
+            indexes |= {index for index in range(SHARES_MAX) if disk.volumes.ruins.may_hold(ShareKey(block, index))}
+        keys = tuple(ShareKey(block, index) for index in sorted(indexes))
+        return _Held(keys, max(map(self._kept_until_s, keys), default=0))
+
+    def _kept_until_s(self, key: ShareKey) -> int:
+        """What its label says, wherever it can be read; 0 where it stands nowhere."""
+        latest_s = 0
+        for disk in self._disks:
             try:
-                until_s = disk.reader.facts(key).decoded_label().keep_until_s
+                latest_s = max(latest_s, disk.reader.facts(key).decoded_label().keep_until_s)
             except (Missing, Damaged) as error:
                 _raise_index_damage(error)
-                continue
-            if until_s > now_s:
-                raise Refused("share-kept", block=key.block, index=key.index, until_s=until_s)
-        return holding
+        return latest_s
+
+    async def _drop(self, keys: Sequence[ShareKey]) -> None:
+        """Delete them wherever they may be, with one write and sync for each disk."""
+        for disk in self._disks:
+            works = [DropWork(key) for key in keys if disk.volumes.may_hold(key)]
+            for outcome in await disk.writer.submit_all(works):
+                if outcome is not Outcome.DONE:
+                    raise Unavailable("store-full" if outcome is Outcome.FULL else "store-failing", size_bytes=0)
 
     async def list_shares(self, after: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
         """The next shares in the order of their key, from the first when `after` is None."""

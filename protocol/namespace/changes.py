@@ -6,7 +6,7 @@ are numbered with room beside each other, and numbers are never reused; what `Ob
 checksums, metadata, lock, parts) leaves nothing to be guessed at when those are served.
 
 Reserved: 2 bucket deleted, 3 bucket settings; 18 delete marker, 19 metadata replaced, 20 lock replaced; 32 upload
-begun, 34 upload aborted; 49 block moved, 50 block released; 64 objects packed, 65 checkpoint.
+begun, 34 upload aborted; 49 block moved; 65 checkpoint.
 """
 
 from __future__ import annotations
@@ -154,7 +154,43 @@ class BlockCompleted:
     placing: Placing
 
 
-Change = BucketCreated | ObjectPut | PartPut | ObjectDeleted | BlockCompleted
+@dataclass(frozen=True, slots=True)
+class BlocksReleased:
+    """No holder has anything of these blocks any more: nobody needs to be told again."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    blocks: Annotated[tuple[BlockId, ...], Length(1, BLOCKS_PER_CHANGE_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedObject:
+    """A small object's sealed bytes, `size_bytes` of them from `offset` in the pack's plain bytes."""
+
+    bucket: BucketName
+    key: ObjectKey
+    version: Version
+    offset: Annotated[int, Range(0, limits.BLOCK_PLAIN_BYTES_MAX)]
+    size_bytes: Annotated[int, Range(1, 2 * limits.INLINE_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsPacked:
+    """These objects, as far as their keys still name these versions, are now in the block `pack`.
+
+    They were inline or in other packs before. Each stays sealed under its own key inside the pack, so that an object
+    whose key is forgotten is gone at once, and the pack's other objects stay.
+    """
+
+    WIRE_VERSION: ClassVar[int] = 1
+    pack: BlockRef
+    objects: Annotated[tuple[PackedObject, ...], Length(1, limits.OBJECTS_PER_PACK_MAX)]
+
+    def __post_init__(self) -> None:
+        if any(one.offset + one.size_bytes > self.pack.size_bytes for one in self.objects):
+            raise Malformed("pack-bounds", block=self.pack.block)
+
+
+Change = BucketCreated | ObjectPut | PartPut | ObjectDeleted | BlockCompleted | BlocksReleased | ObjectsPacked
 
 KINDS: Final[dict[int, type[Change]]] = {
     1: BucketCreated,
@@ -162,6 +198,8 @@ KINDS: Final[dict[int, type[Change]]] = {
     17: ObjectDeleted,
     33: PartPut,
     48: BlockCompleted,
+    50: BlocksReleased,
+    64: ObjectsPacked,
 }
 _NUMBERS: Final[dict[type[Change], int]] = {kind: number for number, kind in KINDS.items()}
 

@@ -41,6 +41,8 @@ SAMPLES: tuple[Any, ...] = (
     ),
     requests.HasShares(blocks=(BlockId(b"\x04" * 32),)),
     requests.HasSharesReply(held=(0, 2**32 - 1)),
+    requests.ReleaseShares(release=b"release"),
+    requests.ReleaseReply(kept_until_s=(0, 1_800_000_000)),
     requests.JournalOpen(opening=b"opening"),
     requests.JournalAppend(namespace=NamespaceId(b"\x05" * 32), epoch=1, first=0, sizes_bytes=(1, 1_048_576)),
     requests.JournalTail(namespace=NamespaceId(b"\x05" * 32), epoch=1),

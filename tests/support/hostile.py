@@ -23,6 +23,7 @@ from node.membership import node_card
 from node.mesh.mesh import Mesh
 from node.mesh.records_file import RECORDS_PATH, open_records
 from node.mesh.serve_journals import JournalServer
+from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
 from node.net.connection import Connection, Handler, connect, dispatch
 from node.net.failures import RemoteError, error_of
@@ -167,6 +168,7 @@ async def liar(folder: Path, replace: Replace) -> AsyncIterator[Mesh]:
         me = NodeId(key.public)
         honest = {
             **ShareServer(host, store, view, me).handlers(),
+            **ReleaseServer(host, store, view, me).handlers(),
             **JournalServer(host, journals, view, me).handlers(),
         }
         handlers: Mapping[Kind, Handler] = {kind: replace(kind, handler) for kind, handler in honest.items()}

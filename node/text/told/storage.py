@@ -101,6 +101,11 @@ TOLD: Mapping[str, str] = {
         "are allowed, in {organisations} organisations and {zones} zones; at most {per_organisation} shares fit in "
         "one organisation and {per_zone} in one zone, so {placeable} can be placed. Start nodes, or invite members."
     ),
+    "release-ahead": N_("This node has not heard of the new writer of {namespace} yet. It is asked again."),
+    "release-superseded": N_(
+        "This gateway may not free blocks of {namespace}: another writer took over, in epoch {epoch} or before it."
+    ),
+    "pack-bounds": _BAD_SHARE,
     "share-block": _BAD_SHARE,
     "share-damaged": N_("Share {index} of block {block} is damaged on this disk; others must serve."),
     "share-index": _BAD_SHARE,
@@ -134,7 +139,7 @@ TOLD: Mapping[str, str] = {
     ),
     "store-full": N_(
         "The disks of that node are full, or its capacity is used up. Its owner can free space, raise "
-        "capacity in maillon.toml, or add a disk. Deleting objects frees nothing yet."
+        "capacity in maillon.toml, or add a disk; deleting objects frees theirs after a while."
     ),
     "volume-header": N_("A volume's first bytes are not a volume's. It was set aside."),
     "volume-version": N_("A volume has the format {version}, unknown to this program. Use the one that wrote it."),

@@ -18,6 +18,8 @@ from protocol.ids import BlockId, NamespaceId
 from protocol.limits import LEAF_BYTES, MIB
 from tests.support.shares import TestBlock, make_block
 
+OTHERS = NamespaceId(b"o" * 32)
+
 
 def one_disk(*, capacity_bytes: int = 100 * MIB, volume_bytes: int = 64 * MIB) -> StoreConfig:
     return StoreConfig((DiskConfig("store", capacity_bytes, 0),), volume_bytes=volume_bytes)
@@ -117,6 +119,29 @@ async def test_a_share_under_keep_until_cannot_be_deleted(tmp_path: Path) -> Non
         with pytest.raises(Refused, match="share-kept"):
             await store.delete_share(block.block, 0)
         assert await store.held([block.block]) == (1,)
+
+
+async def test_releasing_a_block_deletes_all_its_shares_on_all_disks(tmp_path: Path) -> None:
+    blocks = [make_block(number) for number in range(3)]
+    async with running(tmp_path) as store:
+        for block in blocks:
+            await put(store, block, 0)
+            await put(store, block, 2)
+        namespace = blocks[0].header.namespace
+        assert await store.release(namespace, [block.block for block in blocks[:2]]) == (0, 0)
+        assert await store.held([block.block for block in blocks]) == (0, 0, 0b101)
+    async with running(tmp_path) as store:
+        assert await store.held([block.block for block in blocks]) == (0, 0, 0b101)
+
+
+async def test_a_release_leaves_locked_shares_and_those_of_others(tmp_path: Path) -> None:
+    locked, open_, others = make_block(1, keep_until_s=2**40), make_block(2), make_block(3, namespace=OTHERS)
+    async with running(tmp_path) as store:
+        for block in (locked, open_, others):
+            await put(store, block, 1)
+        asked = [block.block for block in (locked, open_, others)]
+        assert await store.release(locked.header.namespace, asked) == (2**40, 0, 0)
+        assert await store.held(asked) == (0b10, 0, 0b10)
 
 
 async def test_everything_survives_a_restart(tmp_path: Path) -> None:

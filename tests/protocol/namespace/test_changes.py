@@ -13,12 +13,15 @@ from protocol.ids import BlockId, Digest, NodeId
 from protocol.namespace.changes import (
     BlockCompleted,
     BlockRef,
+    BlocksReleased,
     BucketCreated,
     Change,
     EncodedChange,
     InlineRef,
     ObjectDeleted,
     ObjectPut,
+    ObjectsPacked,
+    PackedObject,
     PartPut,
     decode_changes,
     encode_changes,
@@ -63,12 +66,23 @@ def puts(draw: st.DrawFn) -> ObjectPut:
     )
 
 
+@st.composite
+def packs(draw: st.DrawFn) -> ObjectsPacked:
+    """Objects anywhere in a pack that is large enough."""
+    pack = dataclasses.replace(draw(block_refs()), size_bytes=4_000_000)
+    sizes = st.integers(1, 9_999)
+    objects = st.builds(PackedObject, buckets, keys, versions, st.integers(0, 3_000_000), sizes)
+    return ObjectsPacked(pack, tuple(draw(st.lists(objects, min_size=1, max_size=4))))
+
+
 changes = st.one_of(
     st.builds(BucketCreated, buckets, times),
     puts(),
     st.builds(ObjectDeleted, buckets, keys, st.none() | versions),
     st.builds(PartPut, versions, st.integers(0, 10_000), times, ids.map(Digest), st.tuples(block_refs())),
     st.builds(BlockCompleted, ids.map(BlockId), block_refs().map(lambda block: block.placing)),
+    st.builds(BlocksReleased, st.lists(ids.map(BlockId), min_size=1, max_size=5).map(tuple)),
+    packs(),
 )
 
 
@@ -88,7 +102,7 @@ def test_arbitrary_bytes_are_refused_by_name_or_canonical(data: bytes) -> None:
     assert encode_changes(said) == data
 
 
-@pytest.mark.parametrize("kind", [0, 2, 3, 18, 19, 20, 32, 34, 49, 50, 64, 65, 65_535])
+@pytest.mark.parametrize("kind", [0, 2, 3, 18, 19, 20, 32, 34, 49, 51, 63, 70, 65_535])
 def test_an_unknown_kind_stops_the_reader_and_is_named(kind: int) -> None:
     with pytest.raises(Refused, match="change-unknown") as caught:
         decode_changes(join_changes([EncodedChange(kind, b"\x91\x01")]))
@@ -131,3 +145,10 @@ def test_keys_of_blocks_are_not_shown() -> None:
     block = block_ref(1)
     assert block.key.hex() not in repr(block)
     assert str(block.key) not in repr(object_put("photos", "a", blocks=(block,)))
+
+
+def test_a_packed_object_lies_within_its_pack() -> None:
+    pack = dataclasses.replace(block_ref(1), size_bytes=100)
+    ObjectsPacked(pack, (PackedObject("photos", "a", bytes(16), 60, 40),))
+    with pytest.raises(Malformed, match="pack-bounds"):
+        ObjectsPacked(pack, (PackedObject("photos", "a", bytes(16), 61, 40),))

@@ -11,6 +11,7 @@ from protocol.keys.signing import SigningKey
 from protocol.namespace.changes import (
     BlockCompleted,
     BlockRef,
+    BlocksReleased,
     BucketCreated,
     Change,
     Checksum,
@@ -18,6 +19,8 @@ from protocol.namespace.changes import (
     Metadata,
     ObjectDeleted,
     ObjectPut,
+    ObjectsPacked,
+    PackedObject,
     PartPut,
     decode_changes,
     encode_change,
@@ -37,6 +40,7 @@ from protocol.namespace.journal import (
     start_of,
 )
 from protocol.namespace.quorums import quorum
+from protocol.namespace.releases import decode_release, encode_release, sign_release, verify_release
 from protocol.namespace.root import Root, WriterCertificate, certify_writer, verify_certificate
 from protocol.namespace.sealed_entry import open_changes, seal_changes, unwrap_epoch_key, wrap_epoch_key
 from protocol.wire import schema
@@ -98,7 +102,17 @@ CHANGES: dict[str, Change] = {
     "object-deleted": ObjectDeleted("photos", "film.mkv", repeated(0x34, 16)),
     "part-put": PartPut(repeated(0x66, 16), 7, 4_000_000, Digest(repeated(0x47)), (BLOCK,)),
     "block-completed": BlockCompleted(BlockId(repeated(0x11)), BLOCK.placing),
+    "blocks-released": BlocksReleased((BlockId(repeated(0x11)), BlockId(repeated(0x12)))),
+    "objects-packed": ObjectsPacked(
+        BLOCK,
+        (
+            PackedObject("photos", "été/plage.jpg", repeated(0x33, 16), 0, 116),
+            PackedObject("photos", "note.txt", repeated(0x36, 16), 116, 17),
+        ),
+    ),
 }
+
+RELEASED = (BlockId(repeated(0x11)), BlockId(repeated(0x12)))
 
 
 def build() -> dict[str, Any]:
@@ -131,6 +145,7 @@ def build() -> dict[str, Any]:
         },
         "changes": {name: encode_changes([change]).hex() for name, change in CHANGES.items()},
         "entries": entries,
+        "release": encode_release(sign_release(writer, root.namespace, 3, RELEASED)).hex(),
     }
 
 
@@ -138,7 +153,7 @@ def opening_of_vectors() -> Opening:
     return decode_opening(bytes.fromhex(VECTORS["opening"]["bytes"]))
 
 
-@pytest.mark.parametrize("part", ["root", "certificate", "opening", "changes", "entries"])
+@pytest.mark.parametrize("part", ["root", "certificate", "opening", "changes", "entries", "release"])
 def test_values_become_the_bytes_of_the_vectors(part: str) -> None:
     assert build()[part] == VECTORS[part]
 
@@ -152,6 +167,12 @@ def test_bytes_of_a_certificate_become_one_that_verifies() -> None:
     certificate = schema.decode(WriterCertificate, bytes.fromhex(VECTORS["certificate"]["bytes"]))
     verify_certificate(certificate)
     assert certificate == opening_of_vectors().certificate
+
+
+def test_bytes_of_a_release_become_one_that_verifies() -> None:
+    release = decode_release(bytes.fromhex(VECTORS["release"]))
+    verify_release(release, writer=opening_of_vectors().certificate.writer, epoch=3)
+    assert release.blocks == RELEASED
 
 
 def test_bytes_of_entries_become_a_chain_that_opens_with_the_root() -> None:
