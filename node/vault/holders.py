@@ -10,6 +10,7 @@ when that breaks, everything is asked for again and checked, which finds the lia
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 import trio
 
@@ -17,6 +18,7 @@ from node.host.ports import Threads
 from node.logs import get_logger
 from node.mesh.mesh import Mesh
 from node.net.failures import RemoteError
+from node.store.shares import ShareFacts
 from node.store.store import Store
 from node.vault.share_lanes import Fetch, Parcel, ShareLanes
 from protocol.coding.header import Header
@@ -28,6 +30,9 @@ from protocol.wire import schema
 from protocol.wire.envelopes import Carriage
 
 log = get_logger(__name__)
+
+# A share that is to be kept: what travels with it, and its bytes.
+Consigned = tuple[ShareFacts, memoryview]
 
 # What an answer can be that is not the share: wrong bytes, no message at all, or more than was asked for.
 _WRONG = (Forged, Malformed, OverLimit)
@@ -81,19 +86,28 @@ class Holders:
         facts = self._mesh.view.node(node)
         return facts.name if facts is not None else node.hex()[:10]
 
-    async def put(self, node: NodeId, label: Label, proof: ShareProof, share: memoryview) -> None:
-        """Return once the share is durable at `node`. Raises whatever stood in the way."""
+    async def put(self, node: NodeId, shares: Sequence[Consigned]) -> Sequence[MaillonError | None]:
+        """For each share None once it is durable at `node`, or what stood in its way. Raises what all met."""
         if node == self.me:
-            await self._store.put_share(label, proof, [share])
-            return
-        parcel = Parcel(PutShare(label=schema.encode(label), proof=schema.encode(proof)), share)
-        try:
-            await self._lanes.put(node, self._bulk, parcel)
-        except (Forged, Unavailable) as error:
-            if self._bulk is Carriage.SECURE or not _blames_the_network(error):
-                raise
-            log.warning("holders.plain-corrupted", node=self.name(node), direction="put", error=error.identifier)
-            await self._lanes.put(node, Carriage.SECURE, parcel)
+            return await self._store.put_several(shares)
+        parcels = [Parcel(PutShare(label=facts.label, proof=facts.proof), share) for facts, share in shares]
+        outcomes = await self._put_over(self._bulk, node, parcels)
+        if self._bulk is Carriage.SECURE:
+            return outcomes
+        spoilt = [number for number, error in enumerate(outcomes) if error and _spoilt_on_the_way(error)]
+        if spoilt:
+            reason = str(outcomes[spoilt[0]])
+            log.warning("holders.plain-corrupted", node=self.name(node), direction="put", error=reason)
+            again = await self._put_over(Carriage.SECURE, node, [parcels[number] for number in spoilt])
+            for number, error in zip(spoilt, again, strict=True):
+                outcomes[number] = error
+        return outcomes
+
+    async def _put_over(
+        self, carriage: Carriage, node: NodeId, parcels: Sequence[Parcel]
+    ) -> list[MaillonError | None]:
+        outcomes = await self._lanes.put(node, carriage, parcels)
+        return [outcome if isinstance(outcome, MaillonError) else None for outcome in outcomes]
 
     async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking) -> Header:
         """Fetch share `index` into the buffer (of the share's size); the block's header, which is always checked.
@@ -145,6 +159,11 @@ class Holders:
         log.warning(
             "holders.wrong-bytes", node=self.name(node), node_id=node.hex(), block=block.hex(), error=str(error)
         )
+
+
+def _spoilt_on_the_way(error: MaillonError) -> bool:
+    """Of a share that was sent: perhaps the plain stream is at fault."""
+    return isinstance(error, Forged | Unavailable) and _blames_the_network(error)
 
 
 def _blames_the_network(error: MaillonError) -> bool:

@@ -63,20 +63,24 @@ class Lane(Generic[T, R]):
 
     async def send(self, item: T) -> R:
         """Return what became of the item. Raises its error, or that of the exchange it travelled in."""
-        ticket: _Ticket[T, R] = _Ticket(item)
-        self._waiting.append(ticket)
+        (outcome,) = await self.send_all([item])
+        if isinstance(outcome, MaillonError):
+            raise outcome
+        return outcome
+
+    async def send_all(self, items: Sequence[T]) -> list[R | MaillonError]:
+        """Return what became of each of the items, which come together and are given up together."""
+        tickets = [_Ticket[T, R](item) for item in items]
+        self._waiting.extend(tickets)
         try:
-            while ticket.outcome is None:
+            while any(ticket.outcome is None for ticket in tickets):
                 if self._trip is None:
                     await self._lead()
                 else:
                     await self._changed.wait_past(self._changed.count)
         finally:
-            if ticket.outcome is None:
-                await self._withdraw(ticket)
-        if isinstance(ticket.outcome, MaillonError):
-            raise ticket.outcome
-        return ticket.outcome
+            await self._withdraw([ticket for ticket in tickets if ticket.outcome is None])
+        return [ticket.outcome for ticket in tickets if ticket.outcome is not None]
 
     async def _lead(self) -> None:
         """Carry what waits, from the oldest on."""
@@ -104,14 +108,16 @@ class Lane(Generic[T, R]):
             taken.append(self._waiting.popleft())
         return taken
 
-    async def _withdraw(self, ticket: _Ticket[T, R]) -> None:
-        """Make sure that nobody has the item any more."""
+    async def _withdraw(self, tickets: Sequence[_Ticket[T, R]]) -> None:
+        """Make sure that nobody has these items any more."""
         trip = self._trip
-        if trip is not None and ticket in trip.tickets:
+        if trip is not None and any(ticket in trip.tickets for ticket in tickets):
             trip.scope.cancel()
             with trio.CancelScope(shield=True):
                 while self._trip is trip:
                     await self._changed.wait_past(self._changed.count)
-        if ticket in self._waiting:
+        left = [ticket for ticket in tickets if ticket in self._waiting]
+        for ticket in left:
             self._waiting.remove(ticket)
+        if left:
             self._changed.tick()

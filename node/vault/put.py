@@ -164,16 +164,16 @@ class _Put:
         """Seal, code, place and spread what lies on the desks: together, so that shares can travel together."""
         encoded = await self.tools.host.threads.run_blocking(self._encode, laden)
         await self.tools.host.faults.reach("vault.before-spread")
-        found: dict[int, BlockRef] = {}
-
-        async def spread(number: int) -> None:
-            found[number] = await self._spread(laden[number], encoded[number])
-
-        async with trio.open_nursery() as nursery:
-            for number in range(len(laden)):
-                nursery.start_soon(spread, number)
+        position = self.tools.journal.next_position
+        stamp = Stamp(position.epoch, position.position)
+        spread = await self.tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s())
         await self.tools.host.faults.reach("vault.after-spread")
-        return [found[number] for number in sorted(found)]
+        return [
+            BlockRef(
+                block.header.block_id, one.key, one.filled, block.header.k, block.header.n, at.placing, at.missing
+            )
+            for one, block, at in zip(laden, encoded, spread, strict=True)
+        ]
 
     def _encode(self, laden: list[_Laden]) -> list[EncodedBlock]:
         """Blocking."""
@@ -191,14 +191,6 @@ class _Put:
             )
             for one in laden
         ]
-
-    async def _spread(self, one: _Laden, encoded: EncodedBlock) -> BlockRef:
-        tools, code = self.tools, self.rules.code
-        position = tools.journal.next_position
-        stamp = Stamp(position.epoch, position.position)
-        spread = await tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s())
-        block = encoded.header.block_id
-        return BlockRef(block, one.key, one.filled, code.k, code.n, spread.placing, spread.missing)
 
     async def _append(self, change: C, inline: Sequence[bytes] = ()) -> C:
         await self.tools.host.faults.reach("vault.before-journal")

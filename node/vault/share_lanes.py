@@ -71,8 +71,8 @@ class ShareLanes:
         self._puts: dict[tuple[NodeId, Carriage], Lane[Parcel, Done]] = {}
         self._gets: dict[tuple[NodeId, Carriage], Lane[Fetch, Fetched]] = {}
 
-    async def put(self, node: NodeId, carriage: Carriage, parcel: Parcel) -> None:
-        """Return once the holder keeps the share durably. Raises whatever stood in the way."""
+    async def put(self, node: NodeId, carriage: Carriage, parcels: Sequence[Parcel]) -> Sequence[Done | MaillonError]:
+        """What became of each share once the holder has answered: kept durably, or what stood in the way."""
 
         async def carry(parcels: Sequence[Parcel]) -> Outcomes[Done]:
             if len(parcels) > 1:
@@ -82,7 +82,7 @@ class ShareLanes:
                     return await self._put_several(node, carriage, parcels)
             return [await _outcome_of(self._put_one(node, carriage, parcel)) for parcel in parcels]
 
-        await _travel(self._puts, (node, carriage), parcel, lambda: Lane(carry, _parcels_fit))
+        return await _travel(self._puts, (node, carriage), parcels, lambda: Lane(carry, _parcels_fit))
 
     async def get(self, node: NodeId, carriage: Carriage, fetch: Fetch) -> Fetched:
         """The share, its bytes unchecked. Raises whatever stood in the way."""
@@ -93,7 +93,10 @@ class ShareLanes:
                     return await self._get_several(node, carriage, fetches)
             return [await _outcome_of(self._get_one(node, carriage, one)) for one in fetches]
 
-        return await _travel(self._gets, (node, carriage), fetch, lambda: Lane(carry, _fetches_fit))
+        (fetched,) = await _travel(self._gets, (node, carriage), [fetch], lambda: Lane(carry, _fetches_fit))
+        if isinstance(fetched, MaillonError):
+            raise fetched
+        return fetched
 
     async def _put_one(self, node: NodeId, carriage: Carriage, parcel: Parcel) -> Done:
         payload, deadline_s = [parcel.share], self._deadline_s
@@ -150,15 +153,15 @@ class ShareLanes:
 async def _travel(
     lanes: dict[tuple[NodeId, Carriage], Lane[T, R]],
     key: tuple[NodeId, Carriage],
-    item: T,
+    items: Sequence[T],
     make: Callable[[], Lane[T, R]],
-) -> R:
-    """Send the item by the lane of this key, which lives for as long as it is used."""
+) -> list[R | MaillonError]:
+    """Send the items by the lane of this key, which lives for as long as it is used."""
     lane = lanes.get(key)
     if lane is None:
         lane = lanes[key] = make()
     try:
-        return await lane.send(item)
+        return await lane.send_all(items)
     finally:
         if lane.is_idle and lanes.get(key) is lane:
             del lanes[key]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import trio
 
+from node.store.shares import ShareFacts
 from node.vault.holders import Checking
 from protocol.coding.header import Header
-from protocol.coding.label import Label, ShareProof, verify_share
-from protocol.errors import Forged, Missing, Unavailable
+from protocol.coding.label import Label, verify_share
+from protocol.errors import Forged, MaillonError, Missing, Unavailable
 from protocol.ids import BlockId, NodeId
 
 
@@ -26,6 +28,7 @@ class FakeHolders:
     delay_s: dict[NodeId, float] = field(default_factory=dict)
     kept: dict[tuple[NodeId, BlockId, int], tuple[Label, bytes]] = field(default_factory=dict)
     asked: list[tuple[NodeId, int]] = field(default_factory=list)
+    trips: list[tuple[NodeId, int]] = field(default_factory=list)
 
     def unreachable(self) -> frozenset[NodeId]:
         return frozenset(self.down)
@@ -40,13 +43,19 @@ class FakeHolders:
     def name(self, node: NodeId) -> str:
         return node.hex()[:8]
 
-    async def put(self, node: NodeId, label: Label, proof: ShareProof, share: memoryview) -> None:
+    async def put(self, node: NodeId, shares: Sequence[tuple[ShareFacts, memoryview]]) -> list[MaillonError | None]:
+        self.trips.append((node, len(shares)))
         await self._reach(node)
+        return [self._keep(node, facts, share) for facts, share in shares]
+
+    def _keep(self, node: NodeId, facts: ShareFacts, share: memoryview) -> MaillonError | None:
         if node in self.full:
-            raise Unavailable("store-full", size_bytes=len(share))
+            return Unavailable("store-full", size_bytes=len(share))
+        label, proof = facts.decoded_label(), facts.decoded_proof()
         verify_share(label.header, proof, share)
         assert label.placing[proof.index] == node
         self.kept[node, label.header.block_id, proof.index] = (label, bytes(share))
+        return None
 
     async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking) -> Header:
         self.asked.append((node, index))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from node.net.connection import Answer
+from node.store.shares import ShareFacts
 from node.vault.holders import Checking, Holders
 from protocol.coding.block import EncodedBlock, Workspace, encode_block
 from protocol.coding.erasure import ZfecEngine
@@ -74,7 +75,7 @@ async def test_what_the_plain_stream_spoils_goes_once_more_inside_tls(error: Mai
     mesh = SpoiltMesh(error, block)
     both = holders(mesh, Carriage.SEALED)
     label = sign_label(SigningKey.from_seed(bytes(32)), block.header, PLACING, Stamp(1, 0), 0)
-    await both.put(OTHER, label, block.proofs[1], block.shares[1])
+    assert await both.put(OTHER, [(ShareFacts.of(label, block.proofs[1]), block.shares[1])]) == [None]
     into = memoryview(bytearray(block.header.share_bytes))
     await both.get(OTHER, block.header.block_id, 1, into, Checking.NOW)
     assert into == block.shares[1]

@@ -35,11 +35,11 @@ def rules(nodes: int, code: Code) -> Rules:
     return Rules(DataClass("internal"), code, tuple(candidate(number) for number in range(nodes)))
 
 
-def encoded(code: Code) -> EncodedBlock:
+def encoded(code: Code, key: bytes = KEY) -> EncodedBlock:
     return encode_block(
         ZfecEngine(),
         plain=PLAIN,
-        key=KEY,
+        key=key,
         k=code.k,
         n=code.n,
         data_class="internal",
@@ -59,7 +59,8 @@ def reference(block: EncodedBlock, spread: Spread) -> BlockRef:
 
 async def spread_over(holders: FakeHolders, nodes: int, code: Code) -> tuple[EncodedBlock, Spread]:
     block = encoded(code)
-    return block, await spreader(holders).spread(block, rules(nodes, code), STAMP, 0)
+    (spread,) = await spreader(holders).spread([block], rules(nodes, code), STAMP, 0)
+    return block, spread
 
 
 async def read_back(holders: FakeHolders, block: EncodedBlock, spread: Spread) -> bytes:
@@ -77,6 +78,23 @@ async def test_with_everybody_there_all_n_shares_are_durable_without_any_waiting
     assert len(holders.kept) == 6
     assert trio.current_time() - began < 0.1
     assert await read_back(holders, block, spread) == PLAIN
+
+
+async def test_the_shares_of_a_flight_travel_together_and_each_finds_its_own_way_when_refused(
+    autojump_clock: MockClock,
+) -> None:
+    code = Code(3, 6, 1)
+    holders = FakeHolders(node_id(0), full={node_id(2)}, dead={node_id(4)})
+    blocks = [encoded(code, bytes([number]) * 32) for number in range(3)]
+    began = trio.current_time()
+    spreads = await spreader(holders).spread(blocks, rules(7, code), STAMP, 0)
+    assert trio.current_time() - began == pytest.approx(1.0, abs=0.1)
+    assert len(holders.trips) <= 7 + 3  # one to each holder, one more for each share that was refused
+    for block, spread in zip(blocks, spreads, strict=True):
+        assert node_id(2) not in spread.placing
+        assert {spread.placing[index] for index in spread.lacking()} <= {node_id(4)}
+        kept = {index for _node, name, index in holders.kept if name == block.header.block_id}
+        assert kept == set(range(6)) - spread.lacking()
 
 
 async def test_a_straggler_is_waited_for_a_second_and_left_to_the_completer(autojump_clock: MockClock) -> None:
