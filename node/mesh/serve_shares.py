@@ -7,13 +7,12 @@ from there to the disk without another copy. The answer to a PUT is sent when th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import accumulate
 from typing import Final
 
 import trio
 
-from node.host.direct import PAGE_BYTES
 from node.host.ports import Host
 from node.mesh.share_law import Judged, ShareLaw
 from node.mesh.turns import Turns, in_time
@@ -24,7 +23,6 @@ from node.store.buffers import BufferPool
 from node.store.reading import Wanted
 from node.store.shares import ShareKey, StoredShare
 from node.store.store import Store
-from node.store.volume import rounded
 from protocol.coding.label import verify_leaves
 from protocol.errors import Forged, MaillonError, OverLimit
 from protocol.ids import NodeId, OrganisationId
@@ -82,13 +80,9 @@ class ShareServer:
             Malformed, OverLimit, Forged, Refused: from `ShareLaw.judge`; Forged also for bytes that do not match.
             Unavailable: `payload-slow`; what the store raises.
         """
-        question = exchange.decode(PutShare)
-        async with self._turns.of(exchange.peer.node):
-            judged = self._law.judge(question)  # takes a turn too: its signatures are work
-            if exchange.payload_bytes != judged.header.share_bytes:
-                raise Forged("share-size", index=judged.proof.index, size_bytes=exchange.payload_bytes or 0)
-            with self._reserved(judged):
-                await self._receive_and_store(exchange, judged)
+        (outcome,) = await self._keep(exchange, [exchange.decode(PutShare)])
+        if outcome is not None:
+            raise outcome
         await self._faults.reach("serve.before-put-answer")
         await exchange.answer(Done())
 
@@ -98,22 +92,23 @@ class ShareServer:
         Raises:
             What the law says of any of them: then none is kept, and the asker sends them one by one.
         """
-        questions = exchange.decode(PutShares).shares
-        async with self._turns.of(exchange.peer.node):
-            judged = await self._judge_all(exchange, questions)
-            with ExitStack() as reserved:
-                for one in judged:
-                    reserved.enter_context(self._reserved(one))
-                outcomes = await self._receive_and_store_several(exchange, judged)
+        outcomes = await self._keep(exchange, exchange.decode(PutShares).shares)
         await self._faults.reach("serve.before-put-answer")
         encoded = tuple(b"" if error is None else schema.encode(failure_of(error)) for error in outcomes)
         await exchange.answer(PutSharesReply(encoded))
 
+    async def _keep(self, exchange: Exchange, questions: Sequence[PutShare]) -> list[MaillonError | None]:
+        """What was wrong with the bytes of each share, or with storing it."""
+        async with self._turns.of(exchange.peer.node):
+            judged = await self._judge_all(exchange, questions)  # takes a turn too: signatures are work
+            with self._reserved(judged):
+                return await self._receive_and_store(exchange, judged)
+
     async def _judge_all(self, exchange: Exchange, questions: Sequence[PutShare]) -> list[Judged]:
-        judged = []
-        for question in questions:
+        judged = [self._law.judge(questions[0])]
+        for question in questions[1:]:
+            await trio.lowlevel.checkpoint()  # others have their turn between two of them
             judged.append(self._law.judge(question))
-            await trio.lowlevel.checkpoint()
         size_bytes = sum(one.header.share_bytes for one in judged)
         if exchange.payload_bytes != size_bytes:
             raise Forged("share-size", index=judged[0].proof.index, size_bytes=exchange.payload_bytes or 0)
@@ -121,46 +116,39 @@ class ShareServer:
             raise OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=BLOCK_BYTES_MAX)
         return judged
 
-    async def _receive_and_store_several(
-        self, exchange: Exchange, judged: Sequence[Judged]
-    ) -> list[MaillonError | None]:
-        """Each share begins at a page, so that it can go around the page cache."""
-        starts = list(accumulate((rounded(one.header.share_bytes, PAGE_BYTES) for one in judged), initial=0))
-        buffer = self._pool.take(starts[-1])
-        shares = [buffer[start:][: one.header.share_bytes] for start, one in zip(starts, judged, strict=False)]
-        with in_time(self._receive_s, starts[-1]):  # one for all: each would hold the turn so much longer
-            for share in shares:
-                await _receive(exchange, share)
+    async def _receive_and_store(self, exchange: Exchange, judged: Sequence[Judged]) -> list[MaillonError | None]:
+        """The shares lie one after the other, as they come. In a flight they are whole pages, so that each begins at
+        one and can go around the page cache."""
+        ends = list(accumulate(one.header.share_bytes for one in judged))
+        buffer = self._pool.take(ends[-1])
+        with in_time(self._receive_s, ends[-1]):
+            await _receive(exchange, buffer[: ends[-1]])
+        shares = [buffer[end - one.header.share_bytes : end] for one, end in zip(judged, ends, strict=True)]
         outcomes = await self._threads.run_blocking(_check_all, judged, shares)
         good = [number for number, error in enumerate(outcomes) if error is None]
         if good:
             stored = await self._store.put_several([(judged[number].facts, shares[number]) for number in good])
             for number, error in zip(good, stored, strict=True):
                 outcomes[number] = error
+        # Only here is it certain that nobody else still looks at the buffer.
         self._pool.give(buffer)
         return outcomes
 
-    async def _receive_and_store(self, exchange: Exchange, judged: Judged) -> None:
-        buffer = self._pool.take(judged.header.share_bytes)
-        share = buffer[: judged.header.share_bytes]
-        with in_time(self._receive_s, len(share)):
-            await _receive(exchange, share)
-        await self._threads.run_blocking(verify_leaves, judged.proof, 0, share)
-        await self._store.put_encoded(judged.facts, [share])
-        # Only here is it certain that nobody else still looks at the buffer.
-        self._pool.give(buffer)
-
     @contextmanager
-    def _reserved(self, judged: Judged) -> Iterator[None]:
-        """Count the share against its owner's quota while it is on its way."""
-        stored_bytes = sum(self._store.stored_bytes(name) for name in self._law.namespaces_of(judged.owner))
-        coming_bytes = self._coming_bytes.get(judged.owner, 0)
-        self._law.check_quota(judged, stored_bytes + coming_bytes)
-        self._coming_bytes[judged.owner] = coming_bytes + judged.header.share_bytes
+    def _reserved(self, judged: Sequence[Judged]) -> Iterator[None]:
+        """Count the shares against their owners' quotas while they are on their way."""
+        counted: list[Judged] = []
         try:
+            for one in judged:
+                stored_bytes = sum(self._store.stored_bytes(name) for name in self._law.namespaces_of(one.owner))
+                coming_bytes = self._coming_bytes.get(one.owner, 0)
+                self._law.check_quota(one, stored_bytes + coming_bytes)
+                self._coming_bytes[one.owner] = coming_bytes + one.header.share_bytes
+                counted.append(one)
             yield
         finally:
-            self._coming_bytes[judged.owner] -= judged.header.share_bytes
+            for one in counted:
+                self._coming_bytes[one.owner] -= one.header.share_bytes
 
     async def serve_get(self, exchange: Exchange) -> None:
         """Raises Missing(`share-missing`, `share-leaves`), Damaged(`share-damaged`), Unavailable(`payload-slow`)."""
