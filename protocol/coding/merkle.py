@@ -92,10 +92,12 @@ def _turns(index: int, count: int) -> list[bool]:
 
 
 def _tree(hashes: Sequence[Digest]) -> Digest:
-    if len(hashes) == 1:
-        return hashes[0]
-    left = _split(len(hashes))
-    return _inner(_tree(hashes[:left]), _tree(hashes[left:]))
+    """Level by level: pairs from the left, and who is left over goes up as he is. That is the same tree as splitting
+    after the largest power of two, and every put and every check walks some, so they are walked without recursion."""
+    while len(hashes) > 1:
+        pairs = [_inner(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=False)]
+        hashes = [*pairs, hashes[-1]] if len(hashes) % 2 else pairs
+    return hashes[0]
 
 
 def _split(count: int) -> int:
@@ -103,4 +105,4 @@ def _split(count: int) -> int:
 
 
 def _inner(left: Digest, right: Digest) -> Digest:
-    return digest(INNER_CONTEXT, left, right)
+    return Digest(blake3(left + right, derive_key_context=INNER_CONTEXT).digest())
