@@ -26,6 +26,7 @@ from node.host.real import real_host
 from node.logs import configure, get_logger
 from node.membership import node_card
 from node.mesh.mesh import Mesh
+from node.mesh.peering import Peering
 from node.mesh.records_file import open_records
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
@@ -130,7 +131,7 @@ async def _hear_signals(
             stopping.set()
 
 
-async def _stop(stopping: trio.Event, scope: trio.CancelScope, mesh: Mesh) -> None:
+async def _stop(stopping: trio.Event, scope: trio.CancelScope, mesh: Peering) -> None:
     """Say goodbye to the members, so that nobody waits for this node's answers, and end everything."""
     await stopping.wait()
     with trio.move_on_after(GOODBYE_S):

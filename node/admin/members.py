@@ -93,7 +93,7 @@ def condition_of(services: Services, node: NodeId) -> str:
     """What this node observes of another: live, suspect, down, left or unknown."""
     if node == services.mesh.me:
         return "live"
-    status = services.mesh.swim.status(node)
+    status = services.mesh.status(node)
     return _CONDITIONS.get(status, status.name.lower())
 
 
@@ -110,7 +110,7 @@ async def invite(services: Services, question: calls.Invite) -> calls.Invited:
     invitation = make_invitation(
         services.node_key,
         mesh.view.federation,
-        services.membership.certification.organisation,
+        services.organisation(),
         addresses=mesh.addresses,
         expires_s=expires_s,
         nonce=host.entropy.random_bytes(32),
@@ -179,7 +179,7 @@ def _same_subject(one: Decision, other: Decision) -> bool:
 
 def _proposal_line(services: Services, facts: ProposalFacts) -> ProposalLine:
     decision = facts.motion.decision
-    mine = services.membership.certification.organisation
+    mine = services.organisation()
     return ProposalLine(
         id=RecordId(facts.decision),
         action=_ACTIONS[decision.kind],

@@ -40,7 +40,7 @@ async def serve_admin(
     host = services.host
     listener = await host.network.listen_plain(address)
     handler = dispatch({Kind.ADMIN: _by_command(_table(services))})
-    credentials = Credentials(Role.NODE, services.membership.federation, services.node_key)
+    credentials = Credentials(Role.NODE, services.mesh.view.federation, services.node_key)
 
     async def welcome(stream: Stream) -> None:
         try:

@@ -7,24 +7,35 @@ from dataclasses import dataclass, field
 from node.config import Config
 from node.folder import Membership, NodeFolder
 from node.host.ports import Host
-from node.mesh.mesh import Mesh
+from node.mesh.peering import Peering
 from node.store.store import Store
 from node.vault.vault import Vault
+from protocol.errors import Refused
+from protocol.ids import OrganisationId
 from protocol.keys.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`started_s` is on trio's clock. `transfers` counts the bytes moved through shared files, by transfer."""
+    """`started_s` is on trio's clock. `transfers` counts the bytes moved through shared files, by transfer.
+
+    `membership` is None while the node is a guest, which recovers namespaces and belongs to no organisation yet.
+    """
 
     host: Host
     folder: NodeFolder
     config: Config
-    membership: Membership
+    membership: Membership | None
     node_key: SigningKey
-    mesh: Mesh
+    mesh: Peering
     store: Store
     vault: Vault
     engine: str
     started_s: float
     transfers: dict[bytes, int] = field(default_factory=dict)
+
+    def organisation(self) -> OrganisationId:
+        """Whose node this is. Raises Refused(`not-in-a-federation`) for a guest."""
+        if self.membership is None:
+            raise Refused("not-in-a-federation")
+        return self.membership.certification.organisation

@@ -22,14 +22,14 @@ async def status(services: Services, _question: calls.Nothing) -> calls.Status:
     mesh, config = services.mesh, services.config
     nodes = [facts for facts in mesh.view.nodes() if facts.state is not NodeState.LEFT]
     admitted = [facts for facts in mesh.view.organisations() if facts.admitted]
-    organisation = mesh.view.organisation(services.membership.certification.organisation)
+    organisation = _organisation(services)
     found = await services.vault.namespaces()
     return calls.Status(
         name=config.node.name,
         node=mesh.me,
-        organisation=organisation.name if organisation is not None else "",
+        organisation=organisation,
         zone=config.node.zone,
-        federation=services.membership.federation,
+        federation=mesh.view.federation,
         version=importlib.metadata.version("maillon"),
         addresses=mesh.addresses,
         engine=services.engine,
@@ -49,6 +49,14 @@ async def namespaces(services: Services, _question: calls.Nothing) -> calls.Name
     """The namespaces that this node is the gateway of."""
     found = await services.vault.namespaces()
     return calls.NamespacePage(tuple(_namespace_line(services, each) for each in found[: calls.NAMESPACE_LINES]))
+
+
+def _organisation(services: Services) -> str:
+    """The organisation's name, as far as the members know it; a guest belongs to none."""
+    if services.membership is None:
+        return ""
+    facts = services.mesh.view.organisation(services.organisation())
+    return "" if facts is None else facts.name
 
 
 def _storage(services: Services) -> StorageLine:

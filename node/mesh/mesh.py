@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import TypeVar
 
 import trio
@@ -21,6 +20,7 @@ from node.mesh.config import MeshConfig
 from node.mesh.expelled import expelled_nodes
 from node.mesh.gossip import Gossip
 from node.mesh.own_card import OwnCard
+from node.mesh.peering import PeerState
 from node.mesh.peers import Peers
 from node.mesh.probing import Prober
 from node.mesh.records_file import RecordsFile
@@ -43,15 +43,6 @@ from protocol.wire.envelopes import Carriage, Role
 T = TypeVar("T")
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PeerState:
-    """What this node knows of another's presence."""
-
-    node: NodeId
-    status: Status
-    connected: bool
 
 
 class Mesh:
@@ -155,6 +146,10 @@ class Mesh:
     def live(self) -> set[NodeId]:
         """Members that answer now, this node among them."""
         return {self.me} | (self.swim.live() & self._members.keys())
+
+    def status(self, node: NodeId) -> Status:
+        """What this node observes of another."""
+        return self.swim.status(node)
 
     def peers(self) -> tuple[PeerState, ...]:
         """Every other member and how it is doing, sorted by id."""

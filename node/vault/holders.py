@@ -16,7 +16,7 @@ import trio
 
 from node.host.ports import Threads
 from node.logs import get_logger
-from node.mesh.mesh import Mesh
+from node.mesh.peering import Peering
 from node.net.failures import RemoteError
 from node.store.shares import ShareFacts
 from node.store.store import Store
@@ -52,7 +52,7 @@ class Checking(enum.Enum):
 class Holders:
     """Shares to and from any node, this one included."""
 
-    def __init__(self, *, mesh: Mesh, store: Store, threads: Threads, bulk: Carriage, deadline_s: float) -> None:
+    def __init__(self, *, mesh: Peering, store: Store, threads: Threads, bulk: Carriage, deadline_s: float) -> None:
         self._mesh = mesh
         self._store = store
         self._threads = threads

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from node.mesh.mesh import Mesh
+from node.mesh.peering import Peering
 from node.vault.catalog.catalog import StoredObject
 from node.vault.holders import Holders
 from node.vault.objects import (
@@ -34,7 +34,7 @@ from protocol.placement.explain import Reason, reasons
 class Inspector:
     """Answers questions about the tenancies of one node."""
 
-    def __init__(self, mesh: Mesh, holders: Holders) -> None:
+    def __init__(self, mesh: Peering, holders: Holders) -> None:
         self._mesh = mesh
         self._holders = holders
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from node.mesh.mesh import Mesh
+from node.mesh.peering import Peering
 from node.net.failures import RemoteError, error_of
 from node.store.buffers import BufferPool
 from node.vault.lanes import Lane, Outcomes
@@ -64,7 +64,7 @@ class Fetched:
 class ShareLanes:
     """To each holder, shares that are to be kept; from each, shares that are wanted."""
 
-    def __init__(self, mesh: Mesh, *, deadline_s: float) -> None:
+    def __init__(self, mesh: Peering, *, deadline_s: float) -> None:
         self._mesh = mesh
         self._deadline_s = deadline_s
         self._pool = BufferPool()

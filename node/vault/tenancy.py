@@ -16,7 +16,7 @@ import trio
 from node.first_error import first_error
 from node.host.ports import Host
 from node.logs import get_logger
-from node.mesh.mesh import Mesh
+from node.mesh.peering import Peering
 from node.store.journals import JournalStore
 from node.vault.catalog.catalog import Catalog
 from node.vault.complete import Completer, CompleterTools
@@ -43,7 +43,7 @@ class TenancyTools:
 
     host: Host
     node_key: SigningKey
-    mesh: Mesh
+    mesh: Peering
     journals: JournalStore
     engine: Engine
     desks: Desks

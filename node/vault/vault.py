@@ -16,7 +16,7 @@ import trio
 
 from node.host.ports import Host
 from node.logs import get_logger
-from node.mesh.mesh import Mesh
+from node.mesh.peering import Peering
 from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.create import create_namespace
@@ -79,7 +79,7 @@ class Vault:
         self,
         *,
         host: Host,
-        mesh: Mesh,
+        mesh: Peering,
         store: Store,
         journals: JournalStore,
         engine: Engine,
