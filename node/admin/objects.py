@@ -28,7 +28,8 @@ async def create_namespace(services: Services, question: calls.NamespaceCreate) 
 async def put(services: Services, exchange: Exchange, question: calls.PutObject) -> None:
     """Store the exchange's payload, or the shared file; the answer says that it is durable."""
     async with _bytes_of(services, exchange, question.shared) as source:
-        found = await services.vault.put(_path(question.target), _Checked(source, question.size_bytes))
+        checked = _Checked(source, question.size_bytes)
+        found = await services.vault.put(_path(question.target), checked, expected_bytes=question.size_bytes)
     await exchange.answer(_line(found))
 
 
@@ -63,8 +64,9 @@ async def get(services: Services, exchange: Exchange, question: calls.GetObject)
     """Stream an object as the answer's payload, or write it to the shared file."""
     path = _path(question.target)
     if question.shared is None:
-        await services.vault.get(path, _ToAsker(exchange))
-        await exchange.finish()
+        asker = _ToAsker(exchange)
+        await services.vault.get(path, asker)
+        await asker.end()
         return
     async with opened(services, question.shared, FileMode.WRITE) as file:
         found = await services.vault.get(path, file)
@@ -77,16 +79,27 @@ async def transfer(services: Services, question: calls.Transfer) -> calls.Moved:
 
 
 class _ToAsker:
-    """The asker as the vault's sink."""
+    """The asker as the vault's sink. The first bytes leave together with what the object is."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self._waiting: ObjectLine | None = None
 
     async def begin(self, stat: ObjectStat) -> None:
-        await self._exchange.begin_answer(_line(stat), payload_bytes=stat.size_bytes)
+        self._waiting = _line(stat)
 
     async def write(self, parts: list[Buffer]) -> None:
-        await self._exchange.send(parts)
+        if self._waiting is None:
+            await self._exchange.send(parts)
+            return
+        line, self._waiting = self._waiting, None
+        await self._exchange.begin_answer(line, payload_bytes=line.size_bytes, first=parts)
+
+    async def end(self) -> None:
+        """All of the object was written."""
+        if self._waiting is not None:
+            await self.write([])
+        await self._exchange.finish()
 
 
 async def list_objects(services: Services, question: calls.ListObjects) -> calls.ObjectPage:

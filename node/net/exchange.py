@@ -285,9 +285,13 @@ class Exchange(_End):
         await self._send_rest(cutter)
         await self.finish()
 
-    async def begin_answer(self, message: object, *, payload_bytes: int | None = None) -> None:
-        """The answer's message, before a payload that `send` and `finish` stream."""
-        await self._begin(message, payload_bytes, Cutter(()))
+    async def begin_answer(
+        self, message: object, *, payload_bytes: int | None = None, first: Sequence[Buffer] = ()
+    ) -> None:
+        """The answer's message with the `first` of a payload, the rest of which `send` and `finish` stream."""
+        cutter = Cutter(first)
+        await self._begin(message, payload_bytes, cutter)
+        await self._send_rest(cutter)
 
     @property
     def complete(self) -> bool:
@@ -308,7 +312,7 @@ class Exchange(_End):
         reply = pack_reply(Reply(payload_bytes, self.over, encode_call(message)))
         frames = self._open_frames(frame_of(FrameType.REPLY, self.id, reply), cutter)
         sender = self._link.sender(Carriage.SECURE)
-        if payload_bytes == 0 and sender.has_room:
-            sender.submit(frames)  # Nobody's buffer goes with it, so nobody needs to wait for it.
+        if sender.has_room and not cutter.left_bytes and cutter.is_lasting:
+            sender.submit(frames)  # Nobody wants a buffer back, so nobody needs to wait for it.
         else:
             await sender.send(frames)

@@ -24,6 +24,7 @@ from protocol.wire.frames import HEADER_BYTES, FrameType, pack_header
 _BATCH_BYTES = FRAME_PAYLOAD_BYTES_MAX
 _URGENT_MAX = 4_096
 _UNAWAITED_MAX = 64
+_LASTING_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Cutter:
     def __init__(self, parts: Sequence[Buffer]) -> None:
         self._views = deque(memoryview(part).cast("B") for part in parts if len(part))
         self.left_bytes = sum(len(view) for view in self._views)
+        # Small parts that cannot change: whoever sends them need not wait until they are out.
+        self.is_lasting = self.left_bytes <= _LASTING_BYTES_MAX and all(isinstance(part, bytes) for part in parts)
 
     def frames(self, exchange: int, size_bytes: int) -> list[Frame]:
         """The next `size_bytes` of the payload as frames."""

@@ -25,7 +25,7 @@ from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
 from protocol.coding.block import EncodedBlock, encode_block
 from protocol.coding.erasure import Engine
 from protocol.coding.label import Stamp
-from protocol.errors import OverLimit, Unavailable
+from protocol.errors import Malformed, OverLimit, Unavailable
 from protocol.ids import Digest, NamespaceId
 from protocol.keys.sealing import seal_into, sealed_size
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX, OBJECT_BYTES_MAX
@@ -53,15 +53,21 @@ class PutTools:
     stall_s: float
 
 
-async def put_object(tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...]) -> ObjectPut:
+async def put_object(
+    tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...], expected_bytes: int | None
+) -> ObjectPut:
     """Store all bytes of `source` under `path`; return once the object is durable and named.
 
     Raises:
+        Malformed: `object-size-changed` when `expected_bytes` are few and more of them come.
         Refused: `placement-impossible`.
         Unavailable: `holders-too-few`, `journal-quorum`, `client-stalled`.
         OverLimit: `object-size`.
     """
-    return await _Put(tools, path, source, metadata).run()
+    put = _Put(tools, path, source, metadata)
+    if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:
+        return await put.run_small(expected_bytes)
+    return await put.run()
 
 
 class _Put:
@@ -91,6 +97,14 @@ class _Put:
             number += 1
             part = _Part((), ended=True) if part.ended else await self._put_part()
         return await self._append(self._change((), upload=self.version))
+
+    async def run_small(self, expected_bytes: int) -> ObjectPut:
+        """An object that is known to ride in the journal needs no desk."""
+        buffer = memoryview(bytearray(expected_bytes + 1))
+        filled = await self._read(buffer)
+        if filled > expected_bytes:
+            raise Malformed("object-size-changed", expected_bytes=expected_bytes, found_bytes=filled)
+        return await self._put_inline(bytes(buffer[:filled]))
 
     async def _put_part(self) -> _Part:
         """Read on and store up to `BLOCKS_PER_PART` blocks, several at a time."""
@@ -130,7 +144,7 @@ class _Put:
         desk: Desk | None = loan.held[0]
         is_first = self.size_bytes == 0
         while desk is not None:
-            filled = await self._read(desk)
+            filled = await self._read(desk.plain)
             if is_first and not laden and filled <= INLINE_BYTES_MAX:
                 self.small = bytes(desk.plain[:filled])
                 return []
@@ -140,10 +154,10 @@ class _Put:
             desk = loan.more() if full else None
         return laden
 
-    async def _read(self, desk: Desk) -> int:
-        """Fill the desk's plain buffer from the source."""
+    async def _read(self, buffer: memoryview) -> int:
+        """Fill the buffer from the source, as far as it goes."""
         with trio.move_on_after(self.tools.stall_s) as stall:
-            filled = await self.source.receive_into(desk.plain)
+            filled = await self.source.receive_into(buffer)
         if stall.cancelled_caught:
             raise Unavailable("client-stalled", after_s=int(self.tools.stall_s))
         self.size_bytes += filled

@@ -169,14 +169,21 @@ class Vault:
         ordered = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
         return tuple([await self._inspector.status(tenancy) for tenancy in ordered])
 
-    async def put(self, path: ObjectPath, source: Source, *, metadata: tuple[Metadata, ...] = ()) -> ObjectStat:
+    async def put(
+        self,
+        path: ObjectPath,
+        source: Source,
+        *,
+        metadata: tuple[Metadata, ...] = (),
+        expected_bytes: int | None = None,
+    ) -> ObjectStat:
         """Store the source's bytes under the path, durably; see `node.vault.put`."""
         _require_names(path)
         tenancy, serving = self._at(path.namespace)
         if path.bucket not in {bucket.bucket for bucket in await serving.catalog.buckets()}:
             created = BucketCreated(path.bucket, self._tools.host.wall.now_s())
             await serving.journal.append([created])
-        change = await put_object(serving.put, path, source, metadata)
+        change = await put_object(serving.put, path, source, metadata, expected_bytes)
         return stat_of_change(tenancy.secrets.name, change, len(serving.journal.status().holders))
 
     async def get(self, path: ObjectPath, sink: Sink) -> ObjectStat:
