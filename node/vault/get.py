@@ -15,18 +15,14 @@ import trio
 
 from node.first_error import first_error
 from node.host.ports import Buffer, Host
-from node.logs import get_logger
-from node.vault.gather import Gathered, Gatherer
-from node.vault.holders import Checking
+from node.vault.blocks import BlockReader
+from node.vault.gather import Gatherer
 from node.vault.objects import Sink
 from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
-from protocol.coding.block import decode_block, open_block
 from protocol.coding.erasure import Engine
-from protocol.errors import Forged, Unavailable
+from protocol.errors import Unavailable
 from protocol.keys.sealing import open_into, plain_size
 from protocol.namespace.changes import BlockRef
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +122,9 @@ def _board(loan: Loan, waiting: deque[BlockRef]) -> tuple[_Page, ...]:
 
 
 async def _fill(tools: GetTools, page: _Page) -> None:
-    """Gather and open the block. The seal proves every byte, so shares are checked one by one only if it breaks."""
-    reference = page.reference
-    workspace = page.desk.workspace(reference.k, reference.n)
-    gathered = await tools.gatherer.gather(reference, workspace, Checking.BY_SEAL)
-    try:
-        await tools.host.threads.run_blocking(_open, tools.engine, gathered, page)
-    except Forged as error:
-        log.warning("get.seal-broken", block=reference.block.hex(), error=str(error))
-        gathered = await tools.gatherer.gather(reference, workspace, Checking.NOW)
-        await tools.host.threads.run_blocking(_open, tools.engine, gathered, page)
-
-
-def _open(engine: Engine, gathered: Gathered, page: _Page) -> None:
-    """Decode where needed and open the block onto the desk's plain buffer. Blocking."""
-    reference = page.reference
-    workspace = page.desk.workspace(reference.k, reference.n)
-    sealed = decode_block(engine, gathered.header, gathered.present, workspace)
-    open_block(reference.key, gathered.header, sealed, page.desk.plain)
+    """Gather and open the block."""
+    reader = BlockReader(tools.host, tools.engine, tools.gatherer)
+    await reader.open_onto(page.desk, page.reference)
 
 
 async def _write(tools: GetTools, sink: Sink, parts: list[Buffer]) -> None:

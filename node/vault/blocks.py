@@ -1,0 +1,117 @@
+"""Blocks one by one: what a gateway stores for itself (packs, tables), and how any block is opened.
+
+Objects go in and out several blocks at a time (`put`, `get`); what the gateway itself makes of its namespace is a
+block at a time, and small enough in number not to hurry. It is stored and read by the same rules: sealed under a
+fresh key, durable by the rule of a put, checked by its seal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.host.ports import Buffer, Host
+from node.logs import get_logger
+from node.vault.gather import Gathered, Gatherer
+from node.vault.holders import Checking
+from node.vault.spread import Spreader
+from node.vault.workspaces import Desk, Desks
+from protocol.coding.block import EncodedBlock, decode_block, encode_block, open_block
+from protocol.coding.erasure import Engine
+from protocol.coding.label import Stamp
+from protocol.errors import Forged
+from protocol.ids import NamespaceId
+from protocol.keys.sealing import SEALING_KEY_BYTES
+from protocol.members.roster import Rules
+from protocol.namespace.changes import BlockRef
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReader:
+    """What opening a block takes."""
+
+    host: Host
+    engine: Engine
+    gatherer: Gatherer
+
+    async def open_onto(self, desk: Desk, reference: BlockRef) -> memoryview:
+        """Gather and open the block; its plain bytes, on the desk.
+
+        The seal proves every byte, so shares are checked one by one only if it breaks.
+
+        Raises:
+            Unavailable: `block-unreadable`.
+            Forged: `seal`, should k good shares ever open to nonsense.
+        """
+        workspace = desk.workspace(reference.k, reference.n)
+        gathered = await self.gatherer.gather(reference, workspace, Checking.BY_SEAL)
+        try:
+            return await self.host.threads.run_blocking(_open, self.engine, gathered, reference, desk)
+        except Forged as error:
+            log.warning("block.seal-broken", block=reference.block.hex(), error=str(error))
+            gathered = await self.gatherer.gather(reference, workspace, Checking.NOW)
+            return await self.host.threads.run_blocking(_open, self.engine, gathered, reference, desk)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTools:
+    """What a namespace's own blocks are stored and read with."""
+
+    host: Host
+    engine: Engine
+    desks: Desks
+    gatherer: Gatherer
+    spreader: Spreader
+    namespace: NamespaceId
+
+
+async def store_block(
+    tools: BlockTools, plain: Buffer, rules: Rules, stamp: Stamp, keep_until_s: int = 0
+) -> BlockRef:
+    """Seal, code, place and spread `plain`; durable on return, by the code and the candidates of `rules`.
+
+    Raises:
+        Refused: `placement-impossible`. Unavailable: `holders-too-few`.
+    """
+    code, key = rules.code, tools.host.entropy.random_bytes(SEALING_KEY_BYTES)
+    async with tools.desks.desk() as desk:
+        workspace = desk.workspace(code.k, code.n)
+
+        def encode() -> EncodedBlock:
+            return encode_block(
+                tools.engine,
+                plain=plain,
+                key=key,
+                k=code.k,
+                n=code.n,
+                data_class=rules.data_class.name,
+                namespace=tools.namespace,
+                workspace=workspace,
+            )
+
+        encoded = await tools.host.threads.run_blocking(encode)
+        (spread,) = await tools.spreader.spread([encoded], rules, stamp, keep_until_s)
+    return BlockRef(
+        encoded.header.block_id,
+        key,
+        memoryview(plain).nbytes,
+        code.k,
+        code.n,
+        spread.placing,
+        spread.missing,
+    )
+
+
+async def fetch_block(tools: BlockTools, reference: BlockRef) -> bytes:
+    """The plain bytes of a block. Raises what `BlockReader.open_onto` raises."""
+    reader = BlockReader(tools.host, tools.engine, tools.gatherer)
+    async with tools.desks.desk() as desk:
+        return bytes(await reader.open_onto(desk, reference))
+
+
+def _open(engine: Engine, gathered: Gathered, reference: BlockRef, desk: Desk) -> memoryview:
+    """Decode where needed and open the block onto the desk's plain buffer. Blocking."""
+    workspace = desk.workspace(reference.k, reference.n)
+    sealed = decode_block(engine, gathered.header, gathered.present, workspace)
+    return open_block(reference.key, gathered.header, sealed, desk.plain)
