@@ -3,7 +3,9 @@
 `format` names the layout and is written last, so a folder without it was never finished. `keys/` holds the node's
 seed and, on machines that vote, the organisation's current key, both mode 0600. `organisation` says who the
 organisation is, for the day it founds or joins; `membership` says which federation that became, with the
-organisation's certification of this node. The rest (volumes, index, records) belongs to the parts that keep it.
+organisation's certification of this node. A machine that recovers a namespace and belongs to nobody yet has `guest`
+instead of these two, until an organisation takes it in. The rest (volumes, index, records) belongs to the parts that
+keep it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ CONFIG_FILE = PurePath("maillon.toml")
 _FORMAT_FILE = PurePath("format")
 _ORGANISATION_FILE = PurePath("organisation")
 _MEMBERSHIP_FILE = PurePath("membership")
+_GUEST_FILE = PurePath("guest")
 _NODE_KEY = "node"
 _ORGANISATION_KEY = "organisation"
 _SMALL_FILE_BYTES_MAX = 64 * limits.KIB
@@ -57,6 +60,14 @@ class Membership:
     certification: Certification
 
 
+@dataclass(frozen=True, slots=True)
+class GuestOf:
+    """The federation in which a machine recovers namespaces, before it belongs to anybody."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    federation: FederationId
+
+
 class NodeFolder:
     """The small files of one node's folder. All calls block."""
 
@@ -74,6 +85,27 @@ class NodeFolder:
         self._disk.replace(_ORGANISATION_FILE, schema.encode(organisation))
         self._disk.replace(CONFIG_FILE, config.encode())
         self._disk.replace(_FORMAT_FILE, FORMAT)
+
+    def create_guest(self, config: str, node_key: SigningKey, guest: GuestOf) -> None:
+        """Make a guest's folder. Raises Refused(`node-dir-exists`) where there is a node already."""
+        if self._disk.exists(_FORMAT_FILE) or self._disk.exists(CONFIG_FILE):
+            raise Refused("node-dir-exists", path=self._path)
+        save_seed(self._disk, _NODE_KEY, node_key.seed)
+        self._disk.replace(_GUEST_FILE, schema.encode(guest))
+        self._disk.replace(CONFIG_FILE, config.encode())
+        self._disk.replace(_FORMAT_FILE, FORMAT)
+
+    def is_made(self) -> bool:
+        """Whether there is a node in the folder, finished."""
+        return self._disk.exists(_FORMAT_FILE)
+
+    def is_guest(self) -> bool:
+        """Whether the node recovers namespaces and is no member yet."""
+        return self._disk.exists(_GUEST_FILE) and not self.is_member()
+
+    def guest(self) -> GuestOf:
+        """Raises Refused(`not-in-a-federation`) where there is nothing to recover from."""
+        return self._read(_GUEST_FILE, GuestOf, Refused("not-in-a-federation"))
 
     def check_format(self) -> None:
         """Raises Missing(`node-dir-absent`) or Refused(`node-dir-format`)."""
@@ -120,6 +152,12 @@ class NodeFolder:
         if self.is_member():
             raise Refused("already-in-a-federation", federation=self.membership().federation)
         self._disk.replace(_MEMBERSHIP_FILE, schema.encode(membership))
+
+    def take_in(self, organisation: Organisation, organisation_seed: bytes, membership: Membership) -> None:
+        """Make a guest's folder that of a member's node, with the organisation's current key on it."""
+        save_seed(self._disk, _ORGANISATION_KEY, organisation_seed)
+        self._disk.replace(_ORGANISATION_FILE, schema.encode(organisation))
+        self.become_member(membership)
 
     def _read(self, path: PurePath, kind: type[T], otherwise: MaillonError) -> T:
         if not self._disk.exists(path):

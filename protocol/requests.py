@@ -108,10 +108,13 @@ class FetchRecords:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A stranger with an invitation, and the records that introduce it. Answer: PushRecords (to begin with)."""
+    """A stranger with an invitation, and the records that introduce it. Answer: PushRecords (to begin with).
+
+    `invitation` is empty for a further node of an organisation that the members admitted: its key vouches for it.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
-    invitation: Annotated[bytes, Length(1, 1_024)]
+    invitation: Annotated[bytes, Length(0, 1_024)]
     records: Annotated[tuple[EncodedRecord, ...], Length(1, limits.RECORDS_PER_MESSAGE_MAX)]
 
 

@@ -121,6 +121,7 @@ def _make_nodes(folder: Path, wanted: Wanted) -> tuple[DevNode, ...]:
         given = init.Given(
             organisation=f"org{organisation}",
             organisation_from=sibling,
+            organisation_words="",
             contact="",
             name=f"n{number}",
             zone=f"zone{(number - 1) % zones + 1}",

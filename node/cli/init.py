@@ -2,7 +2,8 @@
 
 All of the organisation's keys, present and future, come from one seed. The seed is shown once, as words for paper,
 and not kept: the machine has the current key only, so that after a theft the paper can replace it. A further node
-of the same organisation is made with `--organisation-from`, the folder of a node that holds the organisation's key.
+of the same organisation is made with `--organisation-from`, the folder of a node that holds the organisation's key,
+or with `--organisation-words` from the paper.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import click
 
+from node.cli.organisation_words import given_keys
 from node.cli.session import Session
 from node.cli.session import command as make_command
 from node.cli.sizes import SIZE_TYPE
@@ -51,6 +53,7 @@ class Given:
 
     organisation: str
     organisation_from: Path | None
+    organisation_words: str
     contact: str
     name: str
     zone: str
@@ -66,6 +69,12 @@ class Given:
     "--organisation-from",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help=_("Folder of a node of the same organisation, whose name and key are taken over."),
+)
+@click.option(
+    "--organisation-words",
+    default="",
+    metavar="FILE",
+    help=_("The organisation's words, from FILE or - to type them."),
 )
 @click.option("--contact", default="", help=_("How members reach the organisation's people."))
 @click.option("--name", default="", help=_("The node's name. Otherwise this machine's."))
@@ -108,6 +117,9 @@ def _organisation(given: Given, host: Host) -> tuple[Organisation, bytes, str]:
         return organisation, source.organisation_key().seed, ""
     if not given.organisation:
         raise Refused("organisation-unnamed")
+    if given.organisation_words:
+        keys = given_keys(given.organisation_words)
+        return Organisation(given.organisation, given.contact, keys.lineage(), taken_over=True), keys.key().seed, ""
     seed = host.entropy.random_bytes(SEED_BYTES)
     keys = OrganisationKeys(seed)
     words = " ".join(words_of(seed, host.entropy.random_bytes(IDENTIFIER_BYTES)))
@@ -151,7 +163,7 @@ def _told(created: Created) -> list[str]:
             _(
                 "Write these 33 words on paper, headed “Maillon, organisation {organisation}”, and keep them safe, "
                 "away from the machine: all keys of the organisation come from them, and they are not shown again. "
-                "A word may appear twice. No command reads them yet; keep a backup of the folder keys too."
+                "A word may appear twice."
             ),
             "",
             *numbered_words(created.recovery.split()),

@@ -38,6 +38,7 @@ FEDERATION = Branch(
         "found": Leaf("federation_found", N_("Found a new federation with this node's organisation.")),
         "invite": Leaf("federation_invite", N_("Make an invitation for a new organisation or node.")),
         "join": Leaf("federation_join", N_("Join a federation with an invitation.")),
+        "rejoin": Leaf("federation_rejoin", N_("Make a machine that recovered a namespace a member's node again.")),
         "members": Leaf("federation_members", N_("List organisations and nodes, and open proposals.")),
         "admit": Leaf("federation_admit", N_("Propose to admit an organisation, or vote for it.")),
         "expel": Leaf("federation_expel", N_("Propose to expel an organisation or node, or vote for it.")),

@@ -20,7 +20,7 @@ from node.mesh.records_file import RecordsFile
 from node.net.connection import Connection, connect, dispatch
 from node.net.identity import Credentials
 from protocol.errors import MaillonError, Refused, Unavailable
-from protocol.ids import NodeId
+from protocol.ids import FederationId, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.members.invitations import Invitation, encode_invitation
 from protocol.members.records import Record, decode_record, encode_record
@@ -29,6 +29,8 @@ from protocol.requests import Join, Kind, PushRecords
 from protocol.wire.envelopes import Role
 
 T = TypeVar("T")
+# A node that may let us in, and where it can be dialled.
+Door = tuple[NodeId, str]
 
 
 async def join(
@@ -40,27 +42,58 @@ async def join(
         Refused: what the inviting member has against it, or `invitation-…`.
         Unavailable: `inviter-unreachable` with the addresses tried.
     """
-    view = View(invitation.federation)
-    connection = await _reach(host, key, invitation, config)
+    doors = [(invitation.inviter, address) for address in invitation.addresses]
+    connection = await _reach(host, key, invitation.federation, doors, config)
+    return await _enter(host, key, invitation.federation, connection, encode_invitation(invitation), records, config)
+
+
+async def rejoin(
+    host: Host,
+    key: SigningKey,
+    federation: FederationId,
+    doors: Sequence[Door],
+    records: Sequence[Record],
+    config: MeshConfig,
+) -> tuple[Record, ...]:
+    """The same for a further node of an organisation that the members admitted: `doors` are nodes of any members.
+
+    Raises:
+        Refused: `join-uninvited`, `organisation-expelled`. Forged: `lineage`.
+        Unavailable: `inviter-unreachable` with the addresses tried.
+    """
+    connection = await _reach(host, key, federation, doors, config)
+    return await _enter(host, key, federation, connection, b"", records, config)
+
+
+async def _enter(
+    host: Host,
+    key: SigningKey,
+    federation: FederationId,
+    connection: Connection,
+    invitation: bytes,
+    records: Sequence[Record],
+    config: MeshConfig,
+) -> tuple[Record, ...]:
+    view = View(federation)
 
     async def ask(kind: Kind, message: object, reply: type[T], /) -> T:
         answer = await connection.ask(kind, message, reply, deadline_s=config.ask_timeout_s)
         return answer.message
 
     async def take(came: Sequence[Record]) -> Sequence[Record]:
-        return _take(view, came)
+        return absorb(view, came)
 
     async def enter() -> None:
-        question = Join(encode_invitation(invitation), tuple(encode_record(record) for record in records))
+        question = Join(invitation, tuple(encode_record(record) for record in records))
         first = await ask(Kind.JOIN, question, PushRecords)
-        waiting = _take(view, [decode_record(raw) for raw in first.records])
+        waiting = absorb(view, [decode_record(raw) for raw in first.records])
         wanted, _offered = await find_difference(host, view, ask)
         await fetch(ask, wanted, take)
-        _take(view, [*waiting, *records])
+        absorb(view, [*waiting, *records])
 
-    await _while_open(connection, enter)
+    await while_open(connection, enter)
     if view.node(NodeId(key.public)) is None:
-        raise Unavailable("join-incomplete", federation=invitation.federation)
+        raise Unavailable("join-incomplete", federation=federation)
     return tuple(view.records())
 
 
@@ -72,7 +105,7 @@ async def keep(records_file: RecordsFile, view: View, records: Sequence[Record])
     await records_file.append(records)
 
 
-def _take(view: View, records: Sequence[Record]) -> Sequence[Record]:
+def absorb(view: View, records: Sequence[Record]) -> Sequence[Record]:
     """Admit; returns those to offer again with more. A broken record is the sender's fault and ends the join."""
     early: list[Record] = []
     for record, outcome in zip(records, view.admit_all(records), strict=True):
@@ -83,7 +116,7 @@ def _take(view: View, records: Sequence[Record]) -> Sequence[Record]:
     return early
 
 
-async def _while_open(connection: Connection, work: Callable[[], Awaitable[None]]) -> None:
+async def while_open(connection: Connection, work: Callable[[], Awaitable[None]]) -> None:
     """Do the work while the connection runs, and close it; what the work raises is raised as it is."""
     failure: MaillonError | None = None
     async with trio.open_nursery() as nursery:
@@ -98,16 +131,18 @@ async def _while_open(connection: Connection, work: Callable[[], Awaitable[None]
         raise failure
 
 
-async def _reach(host: Host, key: SigningKey, invitation: Invitation, config: MeshConfig) -> Connection:
-    credentials = Credentials(Role.JOINER, invitation.federation, key)
+async def _reach(
+    host: Host, key: SigningKey, federation: FederationId, doors: Sequence[Door], config: MeshConfig
+) -> Connection:
+    credentials = Credentials(Role.JOINER, federation, key)
     reasons: list[str] = []
-    for address in invitation.addresses:
+    for node, address in doors:
         try:
             with trio.fail_after(config.dial_timeout_s):
                 return await connect(
                     await host.network.dial(address_of_peer(address)),
                     credentials,
-                    expected=invitation.inviter,
+                    expected=node,
                     gate=_anyone,
                     handler=dispatch({}),
                     entropy=host.entropy,

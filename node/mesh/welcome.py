@@ -4,6 +4,9 @@ The invitation is checked, the newcomer's cards are checked against the key that
 our own introduction of its organisation is signed. That record is what uses the invitation up, for every member to
 see; between looking for it and publishing it there is no pause in which a second newcomer could slip through. The
 same newcomer may ask again: its answer may have been lost.
+
+A further node of an admitted organisation needs no invitation: the organisation's own key certified it, which is all
+that a card needs, and a member whose only machine burned has nobody left who could invite.
 """
 
 from __future__ import annotations
@@ -49,12 +52,15 @@ class Welcome:
         question, newcomer = exchange.decode(Join), exchange.peer.node
         if newcomer is None:
             raise Refused("stranger", kind=exchange.kind)
-        invitation = decode_invitation(question.invitation)
         records = [decode_record(raw) for raw in question.records]
-        await self._gossip.publish(self._judge(invitation, records, newcomer))
-        _log.info(
-            "newcomer-joined", node=short_text_of(newcomer), invitation=short_text_of(invitation_id(invitation))
-        )
+        if question.invitation:
+            invitation = decode_invitation(question.invitation)
+            await self._gossip.publish(self._judge(invitation, records, newcomer))
+            by = short_text_of(invitation_id(invitation))
+        else:
+            await self._gossip.publish([self._judge_own(records, newcomer)])
+            by = "its organisation"
+        _log.info("newcomer-joined", node=short_text_of(newcomer), invitation=by)
         known = sorted(self._view.records(), key=lambda record: record.kind)
         await exchange.answer(PushRecords(next(batches(known), ())))
 
@@ -81,6 +87,18 @@ class Welcome:
         if card.invitation != named:
             raise Forged("join-invitation", organisation=organisation)
         return [self._introduce(named, organisation), organisation_record, node_record]
+
+    def _judge_own(self, records: Sequence[Record], newcomer: NodeId) -> Record:
+        """The card of a node that an admitted organisation certified with its current key."""
+        record, card = self._only(records, NodeCard, newcomer)
+        if card.organisation in self._view.chain.expelled_organisations:
+            raise Refused("organisation-expelled", organisation=card.organisation)
+        facts = self._view.organisation(card.organisation)
+        if facts is None or not facts.admitted:
+            raise Refused("join-uninvited", organisation=card.organisation)
+        if card.certification.lineage != facts.lineage:
+            raise Forged("lineage", organisation=card.organisation)
+        return record
 
     def _introduce(self, invitation: Digest, organisation: OrganisationId) -> Record:
         sponsor = self._certification.organisation

@@ -59,7 +59,7 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 def create(folder: Path, name: str, address: str = "127.0.0.1:0") -> Path:
     """A node that belongs nowhere yet, of an organisation with its name."""
-    create_node(folder / name, Given(name, None, "", name, name, address, (), 10**11, "tls"))
+    create_node(folder / name, Given(name, None, "", "", name, name, address, (), 10**11, "tls"))
     return folder / name
 
 

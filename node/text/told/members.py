@@ -50,6 +50,13 @@ TOLD: Mapping[str, str] = {
     "node-not-member": N_("The node {node} is no member of this federation (yet)."),
     "node-unknown": N_("The node {node} is no member that is known here. It must join with an invitation first."),
     "not-yet": N_("This version of the program cannot do that yet."),
+    "not-a-guest": N_(
+        "{path} is no machine that recovered a namespace. To add a node of your organisation elsewhere, use "
+        "`maillon init --organisation-words` and `maillon federation join`."
+    ),
+    "organisation-not-known": N_(
+        "The members know no organisation with these words ({organisation}). Are they those of another one?"
+    ),
     "organisation-pending": N_(
         "The members have not admitted this organisation yet: it shares the limits of the one that invited it."
     ),
@@ -71,6 +78,9 @@ TOLD: Mapping[str, str] = {
     "swim-update": _BAD_RECORD,
     "view-full": N_("The federation has more than {limit} records, the most that this program keeps."),
     "join-card": N_("A newcomer must bring its {card}. Join with the organisation's first node before its others."),
+    "join-uninvited": N_(
+        "{organisation} is not admitted to the federation, so this node needs an invitation by a member."
+    ),
     "join-incomplete": N_(
         "Not all records of the federation {federation} came. Join again with the same invitation."
     ),

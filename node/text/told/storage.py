@@ -115,6 +115,9 @@ TOLD: Mapping[str, str] = {
     "sheet-empty": N_("There is no recovery sheet in what was given (or more than {limit}). Type all of the paper."),
     "sheet-form": N_("Line {line} of the sheet is not as it must be. Compare it with the paper."),
     "sheet-incomplete": N_("The sheet lacks {field}. Copy all of it."),
+    "sheet-is-namespace": N_(
+        "This is the recovery sheet of a namespace; what is needed here are the organisation's words, from `init`."
+    ),
     "sheet-split": N_(
         "{needed}/{total} is no way to split a sheet. Write for instance 3/5: any 3 of 5 sheets; at most {limit}."
     ),

@@ -92,3 +92,26 @@ def test_a_node_without_a_federation_does_not_run(tmp_path: Path) -> None:
     result = run("--dir", str(tmp_path), "node", "run")
     assert result.exit_code == CODES["refused"]
     assert "federation" in result.stderr
+
+
+def test_a_second_node_is_made_from_the_organisations_words(tmp_path: Path) -> None:
+    first = init(tmp_path / "n1")
+    numbered = "\n".join(f"{number:2d} {word}" for number, word in enumerate(first["recovery"].split(), 1))
+    (tmp_path / "words").write_text(f"# our paper\n{numbered.upper()}\n", encoding="utf-8")
+    words = ("--organisation-words", str(tmp_path / "words"))
+    second = document("--dir", str(tmp_path / "n2"), "init", "--organisation", "Les Amis", *words)
+    assert second["organisation_id"] == first["organisation_id"]
+    assert second["id"] != first["id"]
+    assert second["recovery"] == ""
+
+
+def test_words_that_are_not_the_organisations_are_told_apart(tmp_path: Path) -> None:
+    first = init(tmp_path / "n1")
+    words = first["recovery"].split()
+    (tmp_path / "slip").write_text(" ".join([*words[:8], "xyzzy", *words[9:]]), encoding="utf-8")
+    (tmp_path / "sheet").write_text("maillon-sheet 1\nnamespace: x\n", encoding="utf-8")
+    for name, told in (("slip", words[8]), ("sheet", "organisation's words")):
+        given = ("--organisation", "O", "--organisation-words", str(tmp_path / name))
+        result = run("--dir", str(tmp_path / "n2"), "init", *given)
+        assert result.exit_code == CODES["malformed"]
+        assert told in result.stderr
