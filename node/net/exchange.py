@@ -19,7 +19,7 @@ from node.host.ports import Buffer, Stream
 from node.net.identity import Peer
 from node.net.payload import Budget, Incoming, Outgoing, Stopped
 from node.net.reading import FrameReader
-from node.net.sending import Cutter, Frame, Job, Sender, frame_of
+from node.net.sending import Cutter, Frame, Job, Run, Sender, frame_of
 from protocol.errors import MaillonError, Malformed, OverLimit
 from protocol.limits import EXCHANGE_WINDOW_BYTES
 from protocol.wire import schema
@@ -115,26 +115,25 @@ class _End:
         self.outgoing.stop(error)
         self.incoming.fail(error)
 
-    def _open_frames(self, opening: Frame, cutter: Cutter) -> list[Frame]:
-        """The first frame, with as much payload as may go at once on the same stream."""
-        frames = [opening]
+    def _first_run(self, cutter: Cutter) -> Run | None:
+        """As much payload as may go at once with the first frame, on the same stream."""
         if cutter.left_bytes and self.over is Carriage.SECURE:
-            frames.extend(self._cut(cutter, self.outgoing.take_now(cutter.left_bytes)))
-        return frames
+            return self._cut(cutter, self.outgoing.take_now(cutter.left_bytes))
+        return None
 
     async def _send_rest(self, cutter: Cutter) -> None:
         while cutter.left_bytes:
             size_bytes = await self.outgoing.take(cutter.left_bytes)
-            await self._link.sender(self.over).send(self._cut(cutter, size_bytes))
+            await self._link.sender(self.over).send((), self._cut(cutter, size_bytes))
 
-    def _cut(self, cutter: Cutter, size_bytes: int) -> list[Frame]:
+    def _cut(self, cutter: Cutter, size_bytes: int) -> Run:
         if self._finished:
             raise ValueError("the payload was finished")
         if self._unsent_bytes is not None:
             if size_bytes > self._unsent_bytes:
                 raise ValueError("more payload than was declared")
             self._unsent_bytes -= size_bytes
-        return cutter.frames(self.id, size_bytes)
+        return cutter.run(self.id, size_bytes)
 
     def _grant(self, credit_bytes: int) -> None:
         self._link.send_soon(frame_of(FrameType.WINDOW, self.id, pack_window(credit_bytes)))
@@ -176,8 +175,7 @@ class Asking(_End):
         """Queue the question, and what may go with it of the payload."""
         request = Request(kind, self._unsent_bytes, self._window_bytes, self.over, encode_call(message))
         opening = frame_of(FrameType.REQUEST, self.id, pack_request(request))
-        frames = self._open_frames(opening, cutter)
-        self._job = self._link.sender(Carriage.SECURE).submit(frames)
+        self._job = self._link.sender(Carriage.SECURE).submit([opening], self._first_run(cutter))
 
     async def begun(self) -> None:
         """Wait until what `begin` queued is out."""
@@ -310,9 +308,10 @@ class Exchange(_End):
         self.over = self._link.carriage(self.carried) if payload_bytes else Carriage.SECURE
         self._unsent_bytes = payload_bytes
         reply = pack_reply(Reply(payload_bytes, self.over, encode_call(message)))
-        frames = self._open_frames(frame_of(FrameType.REPLY, self.id, reply), cutter)
+        opening = frame_of(FrameType.REPLY, self.id, reply)
         sender = self._link.sender(Carriage.SECURE)
+        run = self._first_run(cutter)
         if sender.has_room and not cutter.left_bytes and cutter.is_lasting:
-            sender.submit(frames)  # Nobody wants a buffer back, so nobody needs to wait for it.
+            sender.submit([opening], run)  # Nobody wants a buffer back, so nobody needs to wait for it.
         else:
-            await sender.send(frames)
+            await sender.send([opening], run)

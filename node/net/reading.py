@@ -2,7 +2,7 @@
 
 A small read-ahead takes a header, and whole small frames with it, in one call to the stream; what follows a DATA
 header is then received straight into the buffer of whoever waits for it, so no more than a read-ahead's worth of a
-256 KiB payload is ever moved twice.
+large payload is ever moved twice.
 """
 
 from __future__ import annotations

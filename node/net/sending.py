@@ -12,16 +12,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import trio
 
 from node.host.ports import Buffer, Stream
 from node.net.reading import lost
 from protocol.errors import MaillonError, OverLimit, Unavailable
-from protocol.limits import FRAME_PAYLOAD_BYTES_MAX
+from protocol.limits import DATA_BYTES_MAX, KIB
 from protocol.wire.frames import HEADER_BYTES, FrameType, pack_header
 
-_BATCH_BYTES = FRAME_PAYLOAD_BYTES_MAX
+# How much goes out in one write, and in one DATA frame: the least, and more where such a write is over soon.
+_WRITE_BYTES_MIN: Final = 256 * KIB
+_WRITE_BYTES_MAX: Final = DATA_BYTES_MAX
+_SOON_S: Final = 0.1
 _URGENT_MAX = 4_096
 _UNAWAITED_MAX = 64
 _LASTING_BYTES_MAX = 64 * 1024
@@ -50,19 +54,13 @@ class Cutter:
         # Small parts that cannot change: whoever sends them need not wait until they are out.
         self.is_lasting = self.left_bytes <= _LASTING_BYTES_MAX and all(isinstance(part, bytes) for part in parts)
 
-    def frames(self, exchange: int, size_bytes: int) -> list[Frame]:
-        """The next `size_bytes` of the payload as frames."""
-        frames = []
-        while size_bytes:
-            frame_bytes = min(size_bytes, FRAME_PAYLOAD_BYTES_MAX)
-            parts: list[Buffer] = [pack_header(FrameType.DATA, exchange, frame_bytes)]
-            parts.extend(self._take(frame_bytes))
-            frames.append(Frame(parts, HEADER_BYTES + frame_bytes))
-            size_bytes -= frame_bytes
-        return frames
-
-    def _take(self, size_bytes: int) -> Iterable[memoryview]:
+    def run(self, exchange: int, size_bytes: int) -> Run:
+        """The next `size_bytes` of the payload. Runs of one cutter are sent one after the other."""
         self.left_bytes -= size_bytes
+        return Run(self, exchange, size_bytes)
+
+    def take(self, size_bytes: int) -> Iterable[memoryview]:
+        """The next `size_bytes` of what runs have."""
         while size_bytes:
             view = self._views.popleft()
             if len(view) > size_bytes:
@@ -72,15 +70,49 @@ class Cutter:
             yield view
 
 
+@dataclass(slots=True)
+class Run:
+    """A stretch of payload, cut into frames as they go out, because only then is it known how large they may be."""
+
+    cutter: Cutter
+    exchange: int
+    left_bytes: int
+
+    def next_frame(self, size_bytes_max: int) -> Frame:
+        """The next DATA frame, with at most so much payload."""
+        size_bytes = min(self.left_bytes, size_bytes_max)
+        self.left_bytes -= size_bytes
+        parts: list[Buffer] = [pack_header(FrameType.DATA, self.exchange, size_bytes)]
+        parts.extend(self.cutter.take(size_bytes))
+        return Frame(parts, HEADER_BYTES + size_bytes)
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """Frames of one exchange on their way. `begun` once the first was taken by the writer."""
+    """Frames of one exchange on their way, and payload behind them. `begun` once the writer took the first."""
 
     frames: deque[Frame]
+    run: Run | None = None
     begun: bool = False
     in_flight: bool = False
     error: MaillonError | None = None
     done: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def is_spent(self) -> bool:
+        """Nothing is left of it."""
+        return not self.frames and (self.run is None or not self.run.left_bytes)
+
+    def next_frame(self, size_bytes_max: int) -> Frame:
+        """The next frame of a job that is not spent."""
+        if self.run is None or self.frames:
+            return self.frames.popleft()
+        return self.run.next_frame(size_bytes_max)
+
+    def withdraw(self) -> None:
+        """Forget what was not sent."""
+        self.frames.clear()
+        self.run = None
 
 
 class Sender:
@@ -107,24 +139,25 @@ class Sender:
         self._wake = trio.Event()
         self._finishing = False
         self._error: MaillonError | None = None
+        self._write_bytes = _WRITE_BYTES_MIN
 
     @property
     def has_room(self) -> bool:
         """Few jobs wait: one more may be queued by somebody who will not wait for it."""
         return len(self._queue) < _UNAWAITED_MAX
 
-    def submit(self, frames: Iterable[Frame]) -> Job:
-        """Queue frames, to go out in order. Raises what `lost` makes when it is over."""
+    def submit(self, frames: Iterable[Frame], run: Run | None = None) -> Job:
+        """Queue frames and payload, to go out in order. Raises what `lost` makes when it is over."""
         if self._error is not None:
             raise self._lost()
-        job = Job(deque(frames))
+        job = Job(deque(frames), run)
         self._queue.append(job)
         self._wake.set()
         return job
 
-    async def send(self, frames: Iterable[Frame]) -> None:
-        """Queue frames and wait until they are out; on return, in whatever way, their buffers are free."""
-        job = self.submit(frames)
+    async def send(self, frames: Iterable[Frame], run: Run | None = None) -> None:
+        """As `submit`, and wait until all is out; on return, in whatever way, the buffers are free."""
+        job = self.submit(frames, run)
         try:
             await job.done.wait()
         finally:
@@ -146,7 +179,7 @@ class Sender:
         """Withdraw what was not sent of a job, and wait for the frame in flight."""
         if job.done.is_set():
             return
-        job.frames.clear()
+        job.withdraw()
         if not job.in_flight:
             return
         with trio.CancelScope(shield=True, deadline=trio.current_time() + self._grace_s) as grace:
@@ -165,7 +198,7 @@ class Sender:
         """The stream is over: everybody who waits hears so."""
         self._error = error
         for job in self._queue:
-            job.frames.clear()
+            job.withdraw()
             if not job.in_flight:
                 job.error = self._lost()
                 job.done.set()
@@ -184,27 +217,28 @@ class Sender:
                 await self._wake.wait()
 
     def _gather(self) -> tuple[list[Buffer], list[Job]]:
-        """About a batch of bytes: the control frames, then one frame of each job in turn."""
+        """What one write takes: the control frames, then one frame of each job in turn."""
         parts: list[Buffer] = []
         jobs: list[Job] = []
         for frame in self._urgent:
             parts.extend(frame.parts)
         self._urgent.clear()
         size_bytes = 0
-        while self._queue and size_bytes < _BATCH_BYTES and not self._finishing:
+        while self._queue and size_bytes < self._write_bytes and not self._finishing:
             job = self._queue.popleft()
-            if not job.frames:
+            if job.is_spent:
                 continue
-            frame = job.frames.popleft()
+            frame = job.next_frame(self._write_bytes)
             job.begun = job.in_flight = True
             jobs.append(job)
             parts.extend(frame.parts)
             size_bytes += frame.size_bytes
-            if job.frames:
+            if not job.is_spent:
                 self._queue.append(job)
         return parts, jobs
 
     async def _write(self, parts: list[Buffer], jobs: list[Job]) -> None:
+        began_s = trio.current_time()
         try:
             with trio.move_on_after(self._stalled_after_s) as patience:
                 await self._stream.send_all(parts)
@@ -216,7 +250,15 @@ class Sender:
                 job.in_flight = False
                 job.done.set()
             raise
+        self._keep_pace(sum(map(len, parts)), trio.current_time() - began_s)
         for job in jobs:
             job.in_flight = False
-            if not job.frames:
+            if job.is_spent:
                 job.done.set()
+
+    def _keep_pace(self, size_bytes: int, took_s: float) -> None:
+        """Write more at a time as long as it is over soon: what comes next waits for all of it."""
+        if took_s > _SOON_S:
+            self._write_bytes = _WRITE_BYTES_MIN
+        elif size_bytes >= self._write_bytes:
+            self._write_bytes = min(2 * self._write_bytes, _WRITE_BYTES_MAX)

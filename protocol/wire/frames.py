@@ -1,8 +1,9 @@
 """Frames: what a connection is made of.
 
-A frame is a header of 16 bytes and a payload of at most 256 KiB. The header says how long the payload is before a
-byte of it is read, so a reader can refuse it unread, or have it written straight to where it belongs. Frames of
-many exchanges alternate on one connection; an exchange is one question with its answer, and either end may ask.
+A frame is a header of 16 bytes and a payload of at most 256 KiB, or 1 MiB of DATA. The header says how long the
+payload is before a byte of it is read, so a reader can refuse it unread, or have it written straight to where it
+belongs. Frames of many exchanges alternate on one connection; an exchange is one question with its answer, and either
+end may ask.
 
     offset  size  field
     0       1     0x4D
@@ -23,7 +24,7 @@ import struct
 from dataclasses import dataclass
 
 from protocol.errors import Malformed, OverLimit
-from protocol.limits import FRAME_PAYLOAD_BYTES_MAX, KIB
+from protocol.limits import DATA_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX, KIB
 
 FRAMES_VERSION = 1
 MAGIC = 0x4D
@@ -72,7 +73,7 @@ _SHAPES: dict[int, _Shape] = {
     FrameType.REQUEST: _Shape(1, FRAME_PAYLOAD_BYTES_MAX, exchange=True),
     FrameType.REPLY: _Shape(1, FRAME_PAYLOAD_BYTES_MAX, exchange=True),
     FrameType.FAILURE: _Shape(1, 16 * KIB, exchange=None),
-    FrameType.DATA: _Shape(1, FRAME_PAYLOAD_BYTES_MAX, exchange=True),
+    FrameType.DATA: _Shape(1, DATA_BYTES_MAX, exchange=True),
     FrameType.END: _Shape(0, 0, exchange=True),
     FrameType.WINDOW: _Shape(WINDOW_BYTES, WINDOW_BYTES, exchange=True),
     FrameType.CANCEL: _Shape(0, 0, exchange=True),

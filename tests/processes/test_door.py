@@ -16,7 +16,7 @@ from node.net.identity import Credentials
 from protocol.errors import Forged, MaillonError, Refused
 from protocol.ids import Digest, FederationId
 from protocol.keys.signing import SigningKey
-from protocol.limits import EXCHANGE_WINDOW_BYTES, FRAME_PAYLOAD_BYTES_MAX
+from protocol.limits import DATA_BYTES_MAX, EXCHANGE_WINDOW_BYTES
 from protocol.requests import Done, HasShares, HasSharesReply, Kind, Ping
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage, Request, Role, pack_request
@@ -85,7 +85,7 @@ FROM_STRANGERS = {
 FROM_MEMBERS = {
     "unknown version": (header(version=2, frame_type=3, exchange=1), "frame-version"),
     "unknown type": (header(frame_type=99, exchange=1), "frame-type"),
-    "oversized": (header(frame_type=6, exchange=1, size_bytes=FRAME_PAYLOAD_BYTES_MAX + 1), "frame-size"),
+    "oversized": (header(frame_type=6, exchange=1, size_bytes=DATA_BYTES_MAX + 1), "frame-size"),
     "wrong type": (frame(FrameType.PROOF, 0, b"x"), "frame-unexpected"),
     "data nobody asked for": (frame(FrameType.DATA, 1, b"x"), "frame-unexpected"),
     "a nested head": (frame(FrameType.REQUEST, 1, NESTED), "request-head"),

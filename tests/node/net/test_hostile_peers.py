@@ -16,7 +16,7 @@ from node.net.reading import FrameReader
 from node.net.settings import NetSettings
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId
-from protocol.limits import EXCHANGE_WINDOW_BYTES, EXCHANGES_MAX, FRAME_PAYLOAD_BYTES_MAX, KIB, MIB
+from protocol.limits import DATA_BYTES_MAX, EXCHANGE_WINDOW_BYTES, EXCHANGES_MAX, FRAME_PAYLOAD_BYTES_MAX, KIB, MIB
 from protocol.requests import Done
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage, Failure, Reply, Request, Role, pack_reply, pack_request
@@ -105,7 +105,7 @@ def raw(*, version: int = 1, frame_type: int = 6, exchange: int = 1, size_bytes:
     [
         (raw(version=2), "frame-version"),
         (raw(frame_type=99), "frame-type"),
-        (raw(size_bytes=FRAME_PAYLOAD_BYTES_MAX + 1), "frame-size"),
+        (raw(size_bytes=DATA_BYTES_MAX + 1), "frame-size"),
         (raw(size_bytes=2**32 - 1), "frame-size"),
         (b"garbage that is no header at all", "frame-magic"),
         (pack_header(FrameType.HELLO, 0, 1) + b"x", "frame-unexpected"),

@@ -12,7 +12,7 @@ from node.net.connection import Connection
 from node.net.exchange import Exchange
 from node.net.sending import Cutter, Sender, frame_of
 from protocol.errors import Unavailable
-from protocol.limits import EXCHANGE_WINDOW_BYTES, FRAME_PAYLOAD_BYTES_MAX, KIB, MIB
+from protocol.limits import DATA_BYTES_MAX, EXCHANGE_WINDOW_BYTES, KIB, MIB
 from protocol.requests import Done
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage, Reply, pack_reply
@@ -61,7 +61,7 @@ async def test_frames_of_several_exchanges_alternate_and_control_frames_go_first
     async with trio.open_nursery() as nursery:
         nursery.start_soon(sender.run)
         for exchange in (1, 3, 5):
-            sender.submit(Cutter([bytes(4 * FRAME_PAYLOAD_BYTES_MAX)]).frames(exchange, 4 * FRAME_PAYLOAD_BYTES_MAX))
+            sender.submit((), Cutter([bytes(4 * MIB)]).run(exchange, 4 * MIB))
         await wait_all_tasks_blocked()  # the first frame is out, the second waits
         small = sender.submit([frame_of(FrameType.END, 7)])
         sender.send_soon(frame_of(FrameType.PING, 0, bytes(8)))
@@ -73,7 +73,37 @@ async def test_frames_of_several_exchanges_alternate_and_control_frames_go_first
     data = FrameType.DATA
     assert order[:3] == [(data, 1), (data, 3), (FrameType.PING, 0)]
     assert order.index((FrameType.END, 7)) < 8
-    assert [exchange for frame_type, exchange in order if frame_type is data] == [1, 3, 5] * 4
+    assert [exchange for frame_type, exchange in order if frame_type is data][:12] == [1, 3, 5] * 4
+
+
+class Paced(Slow):
+    """A stream that takes `pace_s` for each call."""
+
+    pace_s = 0.0
+
+    async def send_all(self, parts: list[bytes | bytearray | memoryview]) -> None:
+        await trio.sleep(self.pace_s)
+        self.written += b"".join(parts)
+
+
+async def test_frames_are_large_only_where_they_leave_at_once(autojump_clock: MockClock) -> None:
+    stream = Paced()
+    sender = Sender(stream, grace_s=1, stalled_after_s=10, give_up=lambda _error: None)
+
+    async def sizes_sent() -> list[int]:
+        stream.written.clear()
+        await sender.send((), Cutter([bytes(4 * MIB)]).run(1, 4 * MIB))
+        return [header.payload_bytes for header in frames_in(bytes(stream.written))]
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sender.run)
+        quick = await sizes_sent()
+        stream.pace_s = 1.0
+        slow = await sizes_sent()
+        sender.finish()
+    assert quick[:3] == [256 * KIB, 512 * KIB, MIB]
+    assert max(quick) == DATA_BYTES_MAX
+    assert slow[1:] == [256 * KIB] * (len(slow) - 1)
 
 
 async def test_a_small_question_overtakes_a_large_payload() -> None:
