@@ -1,8 +1,8 @@
 """What one node may ask of another: the kinds of request and the shape of each question and answer.
 
 A request travels as the kind's number and one message (`protocol.wire.schema`); share bytes travel beside it, as
-the exchange's payload, never inside msgpack. Numbers are never reused. The kinds from 48 on belong to the hand-over
-of a journal: their numbers are reserved now so that old nodes can name what they refuse.
+the exchange's payload, never inside msgpack. Numbers are never reused. What belongs to the hand-over of a journal to
+its next epoch (the kinds 36 and 48 to 53) stands in `protocol.succession.requests`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,17 @@ from typing import Annotated, ClassVar
 
 from protocol import limits
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
+from protocol.namespace.journal import Epoch
+from protocol.succession.ballot import Ballot
 from protocol.wire.schema import Length, Range
 
 EncodedMessage = Annotated[bytes, Length(0, limits.CALL_BYTES_MAX)]
 EncodedRecord = Annotated[bytes, Length(1, limits.RECORD_BYTES_MAX)]
+# An opening, candidacy, proposal or succession; where it may be left out, no bytes.
+EncodedStatement = Annotated[bytes, Length(1, limits.SUCCESSION_BYTES_MAX)]
+MaybeStatement = Annotated[bytes, Length(0, limits.SUCCESSION_BYTES_MAX)]
+EntrySize = Annotated[int, Range(1, limits.ENTRY_BYTES_MAX)]
+EntrySizes = Annotated[tuple[EntrySize, ...], Length(1, limits.ENTRIES_PER_APPEND_MAX)]
 ShareIndex = Annotated[int, Range(0, limits.SHARES_MAX - 1)]
 Address = Annotated[str, Length(1, limits.ADDRESS_BYTES_MAX)]
 
@@ -44,11 +51,14 @@ class Kind(enum.IntEnum):
     JOURNAL_TAIL = 33
     JOURNAL_READ = 34
     JOURNAL_OPEN = 35
+    JOURNAL_PREPARE = 36
 
     SUCCESSION_PROMISE = 48
     SUCCESSION_ACCEPT = 49
     SUCCESSION_LEARN = 50
     JOURNAL_COPY = 51
+    SUCCESSION_ASK = 52
+    JOURNAL_RELEASE = 53
 
     ADMIN = 64
 
@@ -250,21 +260,29 @@ class ReleaseReply:
 
 @dataclass(frozen=True, slots=True)
 class JournalOpen:
-    """Hold an epoch: the encoded, signed opening of `protocol.namespace.journal`. Answer: Done."""
+    """Hold the epoch of an opening that you prepared: the succession proves it decided (none in the first epoch).
+
+    Answer once durable: Done.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
-    opening: EncodedMessage
+    opening: EncodedStatement
+    succession: MaybeStatement
 
 
 @dataclass(frozen=True, slots=True)
 class JournalAppend:
-    """Append entries of one epoch, in order; encoded entries as payload. Answer once durable: JournalTailReply."""
+    """Append entries of one epoch, in order; encoded entries as payload. Answer once durable: JournalTailReply.
+
+    `under` is the ballot of a candidate that completes the holder's copy; the writer itself sends none.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
     namespace: NamespaceId
-    epoch: int
+    epoch: Epoch
     first: int
-    sizes_bytes: Annotated[tuple[Annotated[int, Range(1, limits.ENTRY_BYTES_MAX)], ...], Length(1, 64)]
+    sizes_bytes: EntrySizes
+    under: Ballot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,17 +291,21 @@ class JournalTail:
 
     WIRE_VERSION: ClassVar[int] = 1
     namespace: NamespaceId
-    epoch: int
+    epoch: Epoch
 
 
 @dataclass(frozen=True, slots=True)
 class JournalTailReply:
-    """`length` entries are held, the last of which hashes to `head` (the opening's hash when there is none)."""
+    """`length` entries are held, the last of which hashes to `head` (the opening's hash when there is none).
+
+    `is_fenced`: a candidate has this holder's promise, or the epoch ended; its writer may not count this answer.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
-    epoch: int
+    epoch: Epoch
     length: int
     head: Digest
+    is_fenced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,15 +314,19 @@ class JournalRead:
 
     WIRE_VERSION: ClassVar[int] = 1
     namespace: NamespaceId
-    epoch: int
+    epoch: Epoch
     first: int
     size_bytes_max: Annotated[int, Range(1, 4 * limits.MIB)]
 
 
 @dataclass(frozen=True, slots=True)
 class JournalReadReply:
-    """The opening travels with every answer, so that a reader needs nothing else to check the chain."""
+    """The opening travels with every answer, so that a reader needs nothing else to check the chain.
+
+    `succession` proves that this opening was decided, and names the epoch before; none in the first epoch.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
-    opening: EncodedMessage
-    sizes_bytes: Annotated[tuple[Annotated[int, Range(1, limits.ENTRY_BYTES_MAX)], ...], Length(0, 4_096)]
+    opening: EncodedStatement
+    succession: MaybeStatement
+    sizes_bytes: Annotated[tuple[EntrySize, ...], Length(0, 4_096)]

@@ -38,7 +38,15 @@ TURNS_MOST: Final = 16
 TURNS_MOST_EACH: Final = 4
 RECEIVE_S: Final = 30.0
 
-_RESERVED: Final = (Kind.SUCCESSION_PROMISE, Kind.SUCCESSION_ACCEPT, Kind.SUCCESSION_LEARN, Kind.JOURNAL_COPY)
+_RESERVED: Final = (
+    Kind.JOURNAL_PREPARE,
+    Kind.SUCCESSION_PROMISE,
+    Kind.SUCCESSION_ACCEPT,
+    Kind.SUCCESSION_LEARN,
+    Kind.JOURNAL_COPY,
+    Kind.SUCCESSION_ASK,
+    Kind.JOURNAL_RELEASE,
+)
 
 
 class JournalServer:
@@ -120,7 +128,7 @@ class JournalServer:
             opening, entries = await self._read(question)
             sizes = tuple(len(entry) for entry in entries)
             with in_time(self._receive_s, sum(sizes)):
-                await exchange.answer(JournalReadReply(opening, sizes), entries)
+                await exchange.answer(JournalReadReply(opening, b"", sizes), entries)
 
     async def _read(self, question: JournalRead) -> tuple[bytes, Sequence[bytes]]:
         namespace, epoch = NamespaceId(question.namespace), question.epoch
@@ -144,4 +152,4 @@ def _split(payload: memoryview, sizes_bytes: Sequence[int]) -> list[memoryview]:
 
 
 def _reply(epoch: int, tip: Tip) -> JournalTailReply:
-    return JournalTailReply(epoch=epoch, length=tip.length, head=tip.head)
+    return JournalTailReply(epoch=epoch, length=tip.length, head=tip.head, is_fenced=False)

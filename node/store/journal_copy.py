@@ -188,13 +188,13 @@ class JournalCopy:
         """
         if self.opening is None:
             raise self._missing()
-        acceptance = journal.accept(self.opening, self.tip, first, entries)
-        fresh = [bytes(entry) for entry in entries[acceptance.skip :]]
+        taken = journal.take(self.opening, self.tip, first, entries)
+        fresh = [bytes(entry) for entry in entries[taken.skip :]]
         if fresh:
             places = self._write_somewhere(fresh)
             for place in places[:-1]:
                 self._keep(place, self.tip)
-            self._keep(places[-1], acceptance.tip)
+            self._keep(places[-1], taken.tip)
         return self.tip
 
     def read(self, first: int, length: int, size_bytes_max: int) -> tuple[bytes, ...]:

@@ -23,11 +23,14 @@ from protocol.limits import (
 )
 from protocol.members.lineage import Certification, Lineage, check_certification, check_lineage
 from protocol.members.records import Record, RecordKind, expect, sign_record
+from protocol.namespace.journal import EPOCH_MAX, Epoch
 from protocol.namespace.root import WriterCertificate, verify_certificate
 from protocol.wire import schema
 from protocol.wire.schema import Length, Range, Signature
 
 CONSENT_PURPOSE: Final = "maillon/gateway-consent/1"
+
+_EPOCHS_PER_GENERATION: Final = EPOCH_MAX + 1
 
 B = TypeVar("B")
 Name = Annotated[str, Length(1, NAME_BYTES_MAX)]
@@ -91,14 +94,16 @@ class Introduction:
 class NamespaceCard:
     """Where a namespace is written: by which key, through which gateway, and who holds its journal.
 
-    `consent` is the gateway's own signature. A card without it counts in a small bucket of its own, so that nobody
-    can use up another organisation's room by naming its node.
+    A card of a later epoch replaces an earlier one, never by time; one of a higher generation replaces both, so that
+    a stolen gateway cannot keep its place by claiming a high epoch. `consent` is the gateway's own signature. A card
+    without it counts in a small bucket of its own, so that nobody can use up another organisation's room by naming
+    its node.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
     certificate: WriterCertificate
     organisation: OrganisationId
-    epoch: Annotated[int, Range(1, 2**63 - 1)]
+    epoch: Epoch
     journal_holders: Annotated[tuple[NodeId, ...], Length(1, JOURNAL_HOLDERS_MAX)]
     journal_quorum: Annotated[int, Range(1, JOURNAL_HOLDERS_MAX)]
     consent: Signature | None = None
@@ -107,6 +112,11 @@ class NamespaceCard:
         holders = len(self.journal_holders)
         if len(set(self.journal_holders)) != holders or self.journal_quorum > holders:
             raise Malformed("card-journal", holders=holders, quorum=self.journal_quorum)
+
+    @property
+    def counter(self) -> int:
+        """What orders the cards of a namespace: the generation, then the epoch."""
+        return self.certificate.generation * _EPOCHS_PER_GENERATION + self.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +157,14 @@ def make_introduction(
 def make_namespace_card(
     key: SigningKey, federation: FederationId, card: NamespaceCard, *, gateway_key: SigningKey | None = None
 ) -> Record:
-    """The card, signed with the certified writer's `key`; its counter is the epoch.
+    """The card, signed with the certified writer's `key`.
 
     `gateway_key` is the node key of the gateway, with which it consents.
     """
     if gateway_key is not None:
         card = replace(card, consent=gateway_key.sign(CONSENT_PURPOSE, _consented(federation, card.certificate)))
     return sign_record(
-        key, federation, RecordKind.NAMESPACE, card.epoch, card.certificate.namespace, schema.encode(card)
+        key, federation, RecordKind.NAMESPACE, card.counter, card.certificate.namespace, schema.encode(card)
     )
 
 
@@ -189,7 +199,7 @@ def read_namespace_card(record: Record) -> NamespaceCard:
     certificate = card.certificate
     if record.subject != certificate.namespace or record.author != certificate.writer:
         raise Forged("card-subject", kind=record.kind)
-    if record.counter != card.epoch or card.epoch < certificate.from_epoch:
+    if record.counter != card.counter or card.epoch < certificate.from_epoch:
         raise Forged("card-epoch", namespace=NamespaceId(record.subject), epoch=card.epoch)
     verify_certificate(certificate)
     if card.consent is not None:

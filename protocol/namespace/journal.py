@@ -9,7 +9,7 @@ replace one.
 The hash of an entry is taken over the hashes of its two bodies, the sealed changes and the inline bytes, so that the
 chain can be checked by somebody who was sent only one of them.
 
-`accept` is the rule by which a holder takes entries: it only ever goes on from what it has, repeats are harmless,
+`take` is the rule by which a holder takes entries: it only ever goes on from what it has, repeats are harmless,
 and a different entry at a position that is taken is refused, whoever signed it.
 """
 
@@ -33,6 +33,7 @@ from protocol.wire.schema import Length, Range, Signature
 Buffer = bytes | bytearray | memoryview
 
 FIRST_EPOCH: Final = 1
+EPOCH_MAX: Final = 2**40 - 1
 EPOCH_KEY_BYTES: Final = 32
 OPENING_PURPOSE: Final = "maillon/journal-opening/1"
 ENTRY_PURPOSE: Final = "maillon/journal-entry/1"
@@ -43,16 +44,27 @@ _CHANGES_CONTEXT: Final = "maillon 2026 journal entry changes 1"
 _INLINE_CONTEXT: Final = "maillon 2026 journal entry inline 1"
 _WRAPPED_KEY_BYTES: Final = salted_size(EPOCH_KEY_BYTES)
 
-Epoch = Annotated[int, Range(FIRST_EPOCH, 2**63 - 1)]
+Epoch = Annotated[int, Range(FIRST_EPOCH, EPOCH_MAX)]
 Holders = Annotated[tuple[NodeId, ...], Length(1, limits.JOURNAL_HOLDERS_MAX)]
 Tolerated = Annotated[int, Range(0, limits.JOURNAL_HOLDERS_MAX)]
 WrappedKey = Annotated[bytes, Length(_WRAPPED_KEY_BYTES, _WRAPPED_KEY_BYTES)]
-SuccessionProof = Annotated[bytes, Length(1, 128 * limits.KIB)]
 
 
 class Tip(NamedTuple):
     """How far a copy of an epoch goes: so many entries, the last of which has this hash."""
 
+    length: int
+    head: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where the epoch before ends: the hash of its opening, its length, and the hash of its last entry.
+
+    What its holders keep beyond that is no part of the journal.
+    """
+
+    opening: Digest
     length: int
     head: Digest
 
@@ -70,15 +82,16 @@ class _OpeningStatement:
     liars: Tolerated
     certificate: WriterCertificate
     wrapped_key: WrappedKey
-    previous: SuccessionProof | None
+    previous: Ending | None
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """The first word of an epoch: who writes, who holds, how many must have an entry.
 
-    `wrapped_key` is the epoch's sealing key under the wrapping key of the certificate's generation. `previous`
-    proves that the epoch before ended this way; the first epoch has none.
+    `wrapped_key` is the epoch's sealing key under the wrapping key of the certificate's generation. `previous` says
+    where the epoch before shall end; the first epoch has none. That it was decided so is proven beside the opening,
+    by a succession (`protocol.succession`), because it is the opening itself that is decided.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
@@ -90,7 +103,7 @@ class Opening:
     liars: Tolerated
     certificate: WriterCertificate
     wrapped_key: WrappedKey
-    previous: SuccessionProof | None
+    previous: Ending | None
     signature: Signature
 
     @property
@@ -116,7 +129,7 @@ class Entry:
     signature: Signature
 
 
-class Acceptance(NamedTuple):
+class Taken(NamedTuple):
     """Keep all but the first `skip` entries (those are known already), and the copy goes as far as `tip`."""
 
     skip: int
@@ -131,7 +144,7 @@ def sign_opening(
     holders: tuple[NodeId, ...],
     quorum: JournalQuorum,
     wrapped_key: bytes,
-    previous: bytes | None = None,
+    previous: Ending | None = None,
 ) -> Opening:
     """Open an epoch with `quorum.r` holders. What `verify_opening` would refuse is not signed: it raises the same."""
     namespace = certificate.namespace
@@ -147,7 +160,8 @@ def verify_opening(opening: Opening) -> None:
     """Return if the opening is one that a holder may keep.
 
     Raises:
-        Malformed: `journal-opening`, with what is wrong: holders named twice, or a quorum that is none.
+        Malformed: `journal-opening`, with what is wrong: holders named twice, a quorum that is none, an impossible
+            end of the epoch before.
         Forged: `signature`, or `journal-certificate` when it vouches for another namespace or a later epoch.
     """
     if len(set(opening.holders)) != len(opening.holders):
@@ -160,6 +174,9 @@ def verify_opening(opening: Opening) -> None:
         raise Forged("journal-certificate", namespace=opening.namespace)
     if (opening.previous is None) != (opening.epoch == FIRST_EPOCH):
         raise Malformed("journal-opening", what="previous")
+    ending = opening.previous
+    if ending is not None and ending.length == 0 and ending.head != ending.opening:
+        raise Malformed("journal-opening", what="ending")
     verify_certificate(certificate)
     verify(certificate.writer, OPENING_PURPOSE, opening_hash(opening), opening.signature)
 
@@ -257,7 +274,7 @@ def check_chain(opening: Opening, tip: Tip, encoded: Sequence[Buffer]) -> Tip:
     return tip
 
 
-def accept(opening: Opening, tip: Tip, first: int, encoded: Sequence[Buffer]) -> Acceptance:
+def take(opening: Opening, tip: Tip, first: int, encoded: Sequence[Buffer]) -> Taken:
     """What a holder whose copy goes as far as `tip` does with entries that are said to start at `first`.
 
     Entries before `tip.length` are taken for known without a look, except the last of them, by which the two
@@ -273,11 +290,11 @@ def accept(opening: Opening, tip: Tip, first: int, encoded: Sequence[Buffer]) ->
     if skip and first + skip == tip.length and entry_hash(decode_entry(encoded[skip - 1])) != tip.head:
         raise Forged("journal-fork", namespace=opening.namespace, epoch=opening.epoch, position=tip.length - 1)
     if skip == len(encoded):
-        return Acceptance(skip, tip)
+        return Taken(skip, tip)
     following = decode_entry(encoded[skip])
     if following.position == tip.length and following.previous != tip.head:
         raise Forged("journal-fork", namespace=opening.namespace, epoch=opening.epoch, position=tip.length - 1)
-    return Acceptance(skip, check_chain(opening, tip, encoded[skip:]))
+    return Taken(skip, check_chain(opening, tip, encoded[skip:]))
 
 
 def _hash_of_statement(statement: _OpeningStatement) -> Digest:

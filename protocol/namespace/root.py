@@ -21,7 +21,7 @@ from protocol.wire import schema
 from protocol.wire.schema import Range, Signature
 
 ROOT_BYTES: Final = ID_BYTES
-GENERATION_MAX: Final = 2**32 - 1
+GENERATION_MAX: Final = 2**23 - 1
 FIRST_GENERATION: Final = 1
 CERTIFICATE_PURPOSE: Final = "maillon/writer-certificate/1"
 

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 
 from protocol import requests
 from protocol.errors import MaillonError
-from protocol.ids import BlockId, Digest, NamespaceId, NodeId
+from protocol.ids import BlockId, Digest, NamespaceId, NodeId, PublicKey
 from protocol.requests import Kind
+from protocol.succession import requests as succession_requests
+from protocol.succession.ballot import Ballot
 from protocol.wire import schema
 from tests.support.vectors import load_vectors
 
+HELD = succession_requests.HeldEpoch(epoch=2, length=1, head=Digest(b"\x06" * 32), is_ended=True, is_copy=False)
 SAMPLES: tuple[Any, ...] = (
     requests.Done(),
     requests.Ping(updates=(b"", b"update")),
@@ -43,13 +46,31 @@ SAMPLES: tuple[Any, ...] = (
     requests.HasSharesReply(held=(0, 2**32 - 1)),
     requests.ReleaseShares(release=b"release"),
     requests.ReleaseReply(kept_until_s=(0, 1_800_000_000)),
-    requests.JournalOpen(opening=b"opening"),
-    requests.JournalAppend(namespace=NamespaceId(b"\x05" * 32), epoch=1, first=0, sizes_bytes=(1, 1_048_576)),
+    requests.JournalOpen(opening=b"opening", succession=b""),
+    requests.JournalAppend(
+        namespace=NamespaceId(b"\x05" * 32),
+        epoch=1,
+        first=0,
+        sizes_bytes=(1, 1_048_576),
+        under=Ballot(generation=1, counter=2, writer=PublicKey(b"\x07" * 32), draw=3),
+    ),
     requests.JournalTail(namespace=NamespaceId(b"\x05" * 32), epoch=1),
-    requests.JournalTailReply(epoch=1, length=2, head=Digest(b"\x06" * 32)),
+    requests.JournalTailReply(epoch=1, length=2, head=Digest(b"\x06" * 32), is_fenced=True),
     requests.JournalRead(namespace=NamespaceId(b"\x05" * 32), epoch=1, first=2, size_bytes_max=4_194_304),
-    requests.JournalReadReply(opening=b"opening", sizes_bytes=(17,)),
+    requests.JournalReadReply(opening=b"opening", succession=b"succession", sizes_bytes=(17,)),
+    succession_requests.JournalPrepare(opening=b"opening"),
+    succession_requests.SuccessionPromise(candidacy=b"candidacy"),
+    succession_requests.PromiseReply(length=2, head=Digest(b"\x06" * 32), accepted=b"proposal"),
+    succession_requests.SuccessionAccept(proposal=b"proposal"),
+    succession_requests.AcceptReply(signature=b"\x08" * 64),
+    succession_requests.SuccessionLearn(succession=b"succession"),
+    succession_requests.JournalCopy(opening=b"opening", succession=b"", first=3, sizes_bytes=(17,)),
+    succession_requests.SuccessionAsk(namespace=NamespaceId(b"\x05" * 32), epoch_least=2),
+    HELD,
+    succession_requests.SuccessionAskReply(epochs=(HELD,), newest=b"succession", opening=b""),
+    succession_requests.ReleaseJournals(release=b"release"),
 )
+PARTS = {succession_requests.HeldEpoch}  # stand inside others only
 KINDS = tuple(type(sample) for sample in SAMPLES)
 
 
@@ -63,11 +84,12 @@ def test_vectors(sample: Any) -> None:
 def test_every_message_has_a_version_and_a_vector() -> None:
     messages = {
         value
-        for value in vars(requests).values()
-        if inspect.isclass(value) and dataclasses.is_dataclass(value) and value.__module__ == requests.__name__
+        for module in (requests, succession_requests)
+        for value in vars(module).values()
+        if inspect.isclass(value) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__
     }
     assert messages == set(KINDS)
-    assert all(message.WIRE_VERSION >= 1 for message in KINDS)
+    assert all(message.WIRE_VERSION >= 1 for message in KINDS if message not in PARTS)
 
 
 def test_kinds_keep_their_numbers() -> None:

@@ -10,7 +10,7 @@ import trio
 
 from protocol.errors import Forged, MaillonError, Missing, Unavailable
 from protocol.ids import Digest, NamespaceId, NodeId
-from protocol.namespace.journal import Opening, Tip, accept, check_chain, decode_opening, start_of
+from protocol.namespace.journal import Opening, Tip, check_chain, decode_opening, start_of, take
 from protocol.requests import (
     Done,
     JournalAppend,
@@ -47,7 +47,7 @@ class MemoryJournal:
         error, self.fails = self.fails, None
         if error is not None and not self.fails_after_writing:
             raise error
-        skip, self.tip = accept(opening, self.tip, first, entries)
+        skip, self.tip = take(opening, self.tip, first, entries)
         self.entries += [bytes(entry) for entry in entries[skip:]]
         self.appends += 1
         if error is not None:
@@ -149,11 +149,11 @@ class FakeMesh:
             assert isinstance(message, JournalAppend)
             assert message.sizes_bytes == tuple(map(len, payload))
             tip = await journal.append(message.namespace, message.epoch, message.first, payload)
-            return JournalTailReply(message.epoch, *self._told(holder, tip)), ()
+            return JournalTailReply(message.epoch, *self._told(holder, tip), False), ()
         if kind is Kind.JOURNAL_TAIL:
             assert isinstance(message, JournalTail)
             tip = await journal.tail(message.namespace, message.epoch)
-            return JournalTailReply(message.epoch, *self._told(holder, tip)), ()
+            return JournalTailReply(message.epoch, *self._told(holder, tip), False), ()
         assert isinstance(message, JournalRead)
         if holder.mood == "unreadable":
             raise Unavailable("connection-lost")
@@ -162,7 +162,7 @@ class FakeMesh:
             shown[0] = shown[0][:-1] + bytes([shown[0][-1] ^ 1])
         if holder.mood == "shows-nothing":
             shown = []
-        return JournalReadReply(schema.encode(journal.opening), tuple(map(len, shown))), shown
+        return JournalReadReply(schema.encode(journal.opening), b"", tuple(map(len, shown))), shown
 
     def _told(self, holder: FakeHolder, tip: Tip) -> Tip:
         if holder.mood == "wrong-head":

@@ -10,6 +10,7 @@ from protocol.keys.derive import derive_key
 from protocol.keys.signing import SigningKey
 from protocol.namespace.changes import BlockRef, Change, InlineRef, ObjectPut, encode_change
 from protocol.namespace.journal import (
+    Ending,
     Opening,
     Tip,
     check_entry,
@@ -90,6 +91,6 @@ def tenant(
         holders=held_by,
         quorum=rule or quorum(len(held_by)),
         wrapped_key=wrapped,
-        previous=None if epoch == 1 else b"proof",
+        previous=None if epoch == 1 else Ending(Digest(bytes(32)), 0, Digest(bytes(32))),
     )
     return Tenant(root, writer, certificate, epoch_key, opening)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from node.text.told import machine, members, storage, wire
+from node.text.told import machine, members, storage, succession, wire
 
-TOLD: Mapping[str, str] = {**machine.TOLD, **members.TOLD, **storage.TOLD, **wire.TOLD}
+TOLD: Mapping[str, str] = {**machine.TOLD, **members.TOLD, **storage.TOLD, **succession.TOLD, **wire.TOLD}

@@ -100,11 +100,11 @@ class HolderLine:
             return None
 
     async def open(self) -> None:
-        await self._put(Kind.JOURNAL_OPEN, JournalOpen(encode_opening(self._opening)), Done)
+        await self._put(Kind.JOURNAL_OPEN, JournalOpen(encode_opening(self._opening), b""), Done)
 
     async def append(self, first: int, entries: Sequence[bytes]) -> Tip:
         sizes = tuple(len(encoded) for encoded in entries)
-        message = JournalAppend(self._opening.namespace, self._opening.epoch, first, sizes)
+        message = JournalAppend(self._opening.namespace, self._opening.epoch, first, sizes, None)
         return self._tip(await self._put(Kind.JOURNAL_APPEND, message, JournalTailReply, payload=entries))
 
     async def read(self, first: int) -> tuple[bytes, ...]:

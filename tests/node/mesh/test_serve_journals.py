@@ -13,10 +13,11 @@ from node.mesh.serve_journals import JournalServer
 from node.net.connection import Connection
 from node.store.journals import JournalStore
 from protocol.errors import Forged, Malformed, Missing, OverLimit, Refused, Unavailable
-from protocol.ids import NodeId
+from protocol.ids import Digest, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.limits import ENTRY_BYTES_MAX, MIB
 from protocol.namespace.journal import (
+    Ending,
     Opening,
     Tip,
     check_chain,
@@ -55,7 +56,7 @@ def opening_of(*, writer: SigningKey = WRITER, holders: tuple[NodeId, ...] = PLA
         holders=holders,
         quorum=quorum(len(holders)),
         wrapped_key=bytes(salted_size(32)),
-        previous=None if epoch == 1 else b"proof",
+        previous=None if epoch == 1 else Ending(Digest(bytes(32)), 0, Digest(bytes(32))),
     )
 
 
@@ -84,11 +85,11 @@ async def holder(*, knows_namespace: bool = True, me: NodeId = ME) -> AsyncItera
 
 
 async def open_at(member: Connection, opening: Opening = OPENING) -> None:
-    await member.ask(Kind.JOURNAL_OPEN, JournalOpen(encode_opening(opening)), Done, deadline_s=20)
+    await member.ask(Kind.JOURNAL_OPEN, JournalOpen(encode_opening(opening), b""), Done, deadline_s=20)
 
 
 async def append(member: Connection, first: int, entries: list[bytes]) -> Tip:
-    question = JournalAppend(NAMESPACE, 1, first, tuple(len(entry) for entry in entries))
+    question = JournalAppend(NAMESPACE, 1, first, tuple(len(entry) for entry in entries), None)
     answer = await member.ask(Kind.JOURNAL_APPEND, question, JournalTailReply, deadline_s=20, payload=entries)
     assert answer.message.epoch == 1
     return Tip(answer.message.length, answer.message.head)
@@ -192,16 +193,16 @@ async def test_an_opening_with_a_flipped_bit_is_refused() -> None:
     encoded[-1] ^= 1
     async with holder() as member:
         with pytest.raises(Forged):
-            await member.ask(Kind.JOURNAL_OPEN, JournalOpen(bytes(encoded)), Done, deadline_s=20)
+            await member.ask(Kind.JOURNAL_OPEN, JournalOpen(bytes(encoded), b""), Done, deadline_s=20)
 
 
 async def test_an_append_is_bounded_and_must_be_what_it_announces() -> None:
     async with holder() as member:
         await open_at(member)
-        question = JournalAppend(NAMESPACE, 1, 0, (ENTRY_BYTES_MAX,) * 5)
+        question = JournalAppend(NAMESPACE, 1, 0, (ENTRY_BYTES_MAX,) * 5, None)
         with pytest.raises(OverLimit, match="journal-append-size"):
             await member.ask(Kind.JOURNAL_APPEND, question, JournalTailReply, deadline_s=20)
-        question = JournalAppend(NAMESPACE, 1, 0, (100, 200))
+        question = JournalAppend(NAMESPACE, 1, 0, (100, 200), None)
         with pytest.raises(Malformed, match="journal-append"):
             await member.ask(Kind.JOURNAL_APPEND, question, JournalTailReply, deadline_s=20, payload=[b"x" * 299])
 

@@ -14,8 +14,8 @@ from protocol.keys.signing import SigningKey
 from protocol.limits import ENTRY_BYTES_MAX
 from protocol.namespace.changes import BucketCreated
 from protocol.namespace.journal import (
+    Ending,
     Tip,
-    accept,
     check_chain,
     decode_entry,
     decode_opening,
@@ -26,6 +26,7 @@ from protocol.namespace.journal import (
     sign_entry,
     sign_opening,
     start_of,
+    take,
     verify_opening,
 )
 from protocol.namespace.quorums import JournalQuorum, quorum
@@ -34,6 +35,7 @@ from protocol.namespace.sealed_entry import open_changes, unwrap_epoch_key
 from tests.support.namespaces import node, object_put, some, tenant
 
 TENANT = tenant()
+NOWHERE = Ending(Digest(bytes(32)), 0, Digest(bytes(32)))
 CHAIN = TENANT.chain(5)
 START = start_of(TENANT.opening)
 
@@ -160,9 +162,14 @@ class TestOpening:
 
     def test_only_the_first_epoch_has_no_predecessor(self) -> None:
         with pytest.raises(Malformed, match="previous"):
-            verify_opening(dataclasses.replace(TENANT.opening, previous=b"proof"))
+            verify_opening(dataclasses.replace(TENANT.opening, previous=NOWHERE))
         with pytest.raises(Malformed, match="previous"):
             verify_opening(dataclasses.replace(TENANT.opening, epoch=2))
+
+    def test_an_epoch_without_entries_ends_at_its_opening(self) -> None:
+        ending = Ending(NOWHERE.opening, 0, Digest(some("other")))
+        with pytest.raises(Malformed, match="ending"):
+            verify_opening(dataclasses.replace(TENANT.opening, epoch=2, previous=ending))
 
 
 class TestRoot:
@@ -184,34 +191,34 @@ class TestAccept:
     """What a holder does with what it is sent."""
 
     def test_it_goes_on_from_what_it_has(self) -> None:
-        assert accept(TENANT.opening, tip_after(2), 2, CHAIN[2:]) == (0, tip_after(5))
+        assert take(TENANT.opening, tip_after(2), 2, CHAIN[2:]) == (0, tip_after(5))
 
     def test_repeated_entries_are_skipped(self) -> None:
-        assert accept(TENANT.opening, tip_after(3), 1, CHAIN[1:]) == (2, tip_after(5))
-        assert accept(TENANT.opening, tip_after(3), 0, CHAIN[:3]) == (3, tip_after(3))
-        assert accept(TENANT.opening, tip_after(3), 0, CHAIN[:2]) == (2, tip_after(3))
+        assert take(TENANT.opening, tip_after(3), 1, CHAIN[1:]) == (2, tip_after(5))
+        assert take(TENANT.opening, tip_after(3), 0, CHAIN[:3]) == (3, tip_after(3))
+        assert take(TENANT.opening, tip_after(3), 0, CHAIN[:2]) == (2, tip_after(3))
 
     def test_nothing_to_append_says_how_far_it_is(self) -> None:
-        assert accept(TENANT.opening, tip_after(3), 3, []) == (0, tip_after(3))
+        assert take(TENANT.opening, tip_after(3), 3, []) == (0, tip_after(3))
 
     def test_entries_that_come_too_early_are_asked_for_again(self) -> None:
         with pytest.raises(Unavailable, match="journal-gap") as caught:
-            accept(TENANT.opening, tip_after(1), 3, CHAIN[3:])
+            take(TENANT.opening, tip_after(1), 3, CHAIN[3:])
         assert caught.value.parameters == {"length": 1, "first": 3}
 
     def test_another_history_is_refused_even_when_the_writer_signed_it(self) -> None:
         other = TENANT.chain(3, start=tip_after(1), tag="other")
         with pytest.raises(Forged, match="journal-fork"):
-            accept(TENANT.opening, tip_after(3), 1, other)
+            take(TENANT.opening, tip_after(3), 1, other)
         with pytest.raises(Forged, match="journal-fork"):
-            accept(TENANT.opening, tip_after(2), 2, other[1:])
+            take(TENANT.opening, tip_after(2), 2, other[1:])
 
     @given(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
     @settings(max_examples=100, deadline=None)
     def test_what_is_accepted_is_always_the_one_history(self, held: int, first: int, end: int) -> None:
         sent = CHAIN[first:end]
         try:
-            skip, tip = accept(TENANT.opening, tip_after(held), first, sent)
+            skip, tip = take(TENANT.opening, tip_after(held), first, sent)
         except Unavailable:
             assert first > held
         else:

@@ -1,0 +1,29 @@
+"""Sentences for the hand-over of a journal: candidates, ballots, decrees, and the proof of what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.text import N_
+
+TOLD: Mapping[str, str] = {
+    "ballot-counter": N_(
+        "Somebody used up the ballots of this epoch ({counter}). Replace the namespace's secrets with its sheet."
+    ),
+    "candidacy-epoch": N_("There can be no epoch after {epoch}."),
+    "journal-behind": N_("A holder has fewer than {length} entries of the journal and is being completed."),
+    "journal-ended": N_("Epoch {epoch} of the journal of {namespace} ended; the node {node} writes there now."),
+    "journal-generation": N_(
+        "The secrets of {namespace} were replaced: those of generation {generation} or later are needed."
+    ),
+    "journal-promised": N_(
+        "Another gateway is taking over the journal of {namespace}; epoch {epoch} takes nothing more from this one."
+    ),
+    "journal-release": N_(
+        "A release of old epochs of {namespace} was not the word of epoch {epoch}; nothing was deleted."
+    ),
+    "succession-decree": N_("A decree that does not go on from epoch {epoch} of {namespace} was not believed."),
+    "succession-quorum": N_(
+        "The end of epoch {epoch} of {namespace} was not accepted by enough of its holders; it was not believed."
+    ),
+}
