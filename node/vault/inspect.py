@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from node.mesh.peering import Peering
 from node.vault.catalog.catalog import StoredObject
+from node.vault.catalog.values import share_bytes_of
 from node.vault.holders import Holders
 from node.vault.objects import (
     BlockExplanation,
@@ -20,10 +21,8 @@ from node.vault.objects import (
     ShareExplanation,
 )
 from node.vault.tenancy import Open, Tenancy
-from protocol.coding.header import share_size
 from protocol.errors import MaillonError
 from protocol.ids import NodeId
-from protocol.keys.sealing import sealed_size
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef, ObjectPut
 from protocol.namespace.journal import decode_opening
@@ -40,12 +39,10 @@ class Inspector:
 
     async def stat(self, tenancy: Tenancy, serving: Open, bucket: str, key: str) -> ObjectStat:
         """What is known of the object that the key names now. Raises Missing(`object-missing` | `bucket-missing`)."""
-        return self.stat_with(tenancy, serving, *await serving.catalog.whole(bucket, key))
+        return self.stat_of(tenancy, serving, await serving.catalog.stat(bucket, key))
 
-    def stat_with(
-        self, tenancy: Tenancy, serving: Open, stored: StoredObject, blocks: Sequence[BlockRef]
-    ) -> ObjectStat:
-        """The same, when the blocks are at hand."""
+    def stat_of(self, tenancy: Tenancy, serving: Open, stored: StoredObject) -> ObjectStat:
+        """The same, from what the catalog says."""
         inline_bytes = stored.inline.size_bytes if stored.inline is not None else 0
         copies = len(serving.journal.status().holders)
         return ObjectStat(
@@ -54,7 +51,7 @@ class Inspector:
             key=stored.key,
             version=stored.version,
             size_bytes=stored.size_bytes,
-            stored_bytes=stored_bytes(blocks, inline_bytes, copies),
+            stored_bytes=stored.share_bytes + inline_bytes * copies,
             digest=stored.digest,
             modified_s=stored.modified_s,
             data_class=stored.data_class,
@@ -71,7 +68,7 @@ class Inspector:
         inline = stored.inline is not None
         holders = decode_opening(tenancy.secrets.opening).holders if inline else ()
         return Explanation(
-            stat=self.stat_with(tenancy, serving, stored, blocks),
+            stat=self.stat_of(tenancy, serving, stored),
             blocks=tuple(self._explain_block(reference, rules, live) for reference in blocks),
             journal_holders=tuple(self._holders.name(node) for node in holders),
         )
@@ -163,25 +160,20 @@ class Inspector:
 
 def stat_of_change(name: str, change: ObjectPut, journal_copies: int) -> ObjectStat:
     """The statistics of an object that was just put."""
+    inline_bytes = change.inline.size_bytes if change.inline else 0
     return ObjectStat(
         namespace=name,
         bucket=change.bucket,
         key=change.key,
         version=change.version,
         size_bytes=change.size_bytes,
-        stored_bytes=stored_bytes(change.blocks, change.inline.size_bytes if change.inline else 0, journal_copies),
+        stored_bytes=share_bytes_of(change.blocks) + inline_bytes * journal_copies,
         digest=change.digest,
         modified_s=change.modified_s,
         data_class=change.data_class,
         blocks=len(change.blocks),
         metadata=change.metadata,
     )
-
-
-def stored_bytes(blocks: Sequence[BlockRef], inline_bytes: int, journal_copies: int) -> int:
-    """All shares of the blocks, or all copies of an inline object, in bytes on disks."""
-    shares = sum(reference.n * share_size(reference.k, sealed_size(reference.size_bytes)) for reference in blocks)
-    return shares + inline_bytes * journal_copies
 
 
 def _journal_survives(health: JournalHealth) -> int:

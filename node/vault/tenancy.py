@@ -115,7 +115,7 @@ class Tenancy:
     async def _serve(self) -> None:
         """Open the catalog and the journal, then complete blocks for as long as the journal's writer runs."""
         opening = decode_opening(self.secrets.opening)
-        catalog = Catalog(self._tools.host, opening)
+        catalog = Catalog(self._tools.host, opening.namespace)
         try:
             tools = self._tools
             journal = JournalWriter(

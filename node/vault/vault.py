@@ -8,7 +8,6 @@ over to the module that does the work. Walk a PUT from here: `put` → `put.put_
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass, field
 
@@ -180,7 +179,7 @@ class Vault:
         """Store the source's bytes under the path, durably; see `node.vault.put`."""
         _require_names(path)
         tenancy, serving = self._at(path.namespace)
-        if path.bucket not in {bucket.bucket for bucket in await serving.catalog.buckets()}:
+        if not serving.catalog.has_bucket(path.bucket):
             created = BucketCreated(path.bucket, self._tools.host.wall.now_s())
             await serving.journal.append([created])
         change = await put_object(serving.put, path, source, metadata, expected_bytes)
@@ -190,7 +189,7 @@ class Vault:
         """Write the object's bytes to the sink; see `node.vault.get`."""
         tenancy, serving = self._at(path.namespace)
         stored, blocks = await serving.catalog.whole(path.bucket, path.key)
-        stat = self._inspector.stat_with(tenancy, serving, stored, blocks)
+        stat = self._inspector.stat_of(tenancy, serving, stored)
         await sink.begin(stat)
         if stored.inline is not None:
             sealed = await serving.journal.read_inline(stored.inline)
@@ -214,16 +213,9 @@ class Vault:
     ) -> Listing:
         """Up to `limit` objects whose keys begin with `prefix` and come after `start_after`, in key order."""
         tenancy, serving = self._at(namespace)
-        while True:
-            found = await serving.catalog.list(bucket, prefix=prefix, start_after=start_after, limit=limit + 1)
-            entries = []
-            for stored in found[:limit]:
-                with contextlib.suppress(Missing):  # removed since
-                    entries.append(await self._inspector.stat(tenancy, serving, stored.bucket, stored.key))
-            truncated = len(found) > limit
-            if entries or not truncated:
-                return Listing(tuple(entries), truncated=truncated)
-            start_after = found[limit - 1].key
+        found = await serving.catalog.list(bucket, prefix=prefix, start_after=start_after, limit=limit + 1)
+        entries = tuple(self._inspector.stat_of(tenancy, serving, stored) for stored in found[:limit])
+        return Listing(entries, truncated=len(found) > limit)
 
     async def remove(self, path: ObjectPath) -> None:
         """Forget the object, durably. Raises Missing(`object-missing`)."""

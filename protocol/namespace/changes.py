@@ -6,7 +6,7 @@ are numbered with room beside each other, and numbers are never reused; what `Ob
 checksums, metadata, lock, parts) leaves nothing to be guessed at when those are served.
 
 Reserved: 2 bucket deleted, 3 bucket settings; 18 delete marker, 19 metadata replaced, 20 lock replaced; 32 upload
-begun, 34 upload aborted; 49 block moved; 65 checkpoint.
+begun, 34 upload aborted; 49 block moved.
 """
 
 from __future__ import annotations
@@ -190,7 +190,23 @@ class ObjectsPacked:
             raise Malformed("pack-bounds", block=self.pack.block)
 
 
-Change = BucketCreated | ObjectPut | PartPut | ObjectDeleted | BlockCompleted | BlocksReleased | ObjectsPacked
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The tables of `manifest` are what the journal added up to when `covers_length` entries of `covers_epoch` stood.
+
+    `covers_head` is the hash of the last of them. Whoever has the tables needs only the entries after that point.
+    """
+
+    WIRE_VERSION: ClassVar[int] = 1
+    manifest: BlockRef
+    covers_epoch: int
+    covers_length: int
+    covers_head: Digest
+
+
+Change = (
+    BucketCreated | ObjectPut | PartPut | ObjectDeleted | BlockCompleted | BlocksReleased | ObjectsPacked | Checkpoint
+)
 
 KINDS: Final[dict[int, type[Change]]] = {
     1: BucketCreated,
@@ -200,6 +216,7 @@ KINDS: Final[dict[int, type[Change]]] = {
     48: BlockCompleted,
     50: BlocksReleased,
     64: ObjectsPacked,
+    65: Checkpoint,
 }
 _NUMBERS: Final[dict[type[Change], int]] = {kind: number for number, kind in KINDS.items()}
 

@@ -67,7 +67,7 @@ class Scene:
         secrets = GatewaySecrets(
             "photos", "public", one.root.namespace, one.writer.seed, one.certificate, wrapping, b""
         )
-        catalog = Catalog(self.host, one.opening)
+        catalog = Catalog(self.host, one.opening.namespace)
         writer = JournalWriter(
             self.host,
             me=self.me,

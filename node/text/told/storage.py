@@ -106,6 +106,7 @@ TOLD: Mapping[str, str] = {
         "This gateway may not free blocks of {namespace}: another writer took over, in epoch {epoch} or before it."
     ),
     "pack-bounds": _BAD_SHARE,
+    "row-node": N_("A row names a node by the number {number}, which none has. The catalog is being rebuilt."),
     "share-block": _BAD_SHARE,
     "share-damaged": N_("Share {index} of block {block} is damaged on this disk; others must serve."),
     "share-index": _BAD_SHARE,

@@ -1,189 +1,105 @@
-"""The values that the catalog gives out, and the rows that it keeps of them.
+"""The catalog's rows in SQLite, and which of them changed since the last checkpoint.
 
-SQLite has no checksums of its own: a flipped bit in its file would come back as another key or another node. So rows
-whose contents matter carry one, and a row that does not match is damage (`index-damaged`), which the journal heals.
+Rows are pairs of bytes (`protocol.tables.rows`) and nothing here knows what they say. Each carries a checksum:
+SQLite has none of its own, and a flipped bit in its file would come back as another key or another node. A row that
+does not match is damage (`index-damaged`), which journal and tables heal.
+
+Every write marks its key as dirty, with the position of the entry that it comes from, so that a checkpoint writes
+what changed and nothing else. `in_tables` says whether a table may know the key: a row that came and went between
+two checkpoints leaves no trace. Checkpoints clear the marks of what they cover (`covered`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, TypeVar
+from typing import Any, Final
+from zlib import crc32
 
+from node.host.ports import Index
 from protocol.coding.label import Stamp
-from protocol.errors import Damaged, MaillonError
-from protocol.ids import Digest, NodeId
-from protocol.keys.derive import digest
-from protocol.namespace.changes import BlockRef, Blocks, Checksum, Metadata, ObjectPut, Placing
-from protocol.wire import schema
-from protocol.wire.schema import Length
+from protocol.errors import Damaged
 
-OBJECT_COLUMNS: Final = (
-    "bucket, key, version, size_bytes, digest, etag, modified_s, data_class, owner, blocks, epoch, position,"
-    " inline_offset, inline_bytes, inline_key, extras, checksum"
+# Whoever changes these statements, or what rows say, changes `database.FORMAT`.
+_STATEMENTS: Final = (
+    "CREATE TABLE rows (key BLOB PRIMARY KEY, value BLOB, checksum INTEGER) WITHOUT ROWID",
+    """CREATE TABLE dirty (
+        key BLOB PRIMARY KEY, epoch INTEGER, position INTEGER, in_tables INTEGER) WITHOUT ROWID""",
+)
+_MARK: Final = (
+    "INSERT INTO dirty VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET epoch = excluded.epoch, position = excluded.position"
 )
 
-_CHECKSUM_CONTEXT: Final = "maillon 2026 catalog row 1"
-_CHECKSUM_BYTES: Final = 8
+# As blobs whatever a flipped bit made of their types: the checksum is to find it, not the reading of the statement.
+_SELECT: Final = "SELECT key, CAST(value AS BLOB), CAST(checksum AS INTEGER) FROM rows"
 
-Row = tuple[object, ...]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class InlineAt:
-    """Where a small object's sealed bytes are, and the key that opens them."""
-
-    stamp: Stamp
-    offset: int
-    size_bytes: int
-    key: bytes
-
-    def __repr__(self) -> str:
-        return f"InlineAt(stamp={self.stamp}, offset={self.offset}, size_bytes={self.size_bytes})"
+# A row: its key and its value.
+Pair = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """What a key names. Its bytes are `inline`, or `block_count` blocks (`Catalog.blocks`), or none at all."""
+class CatalogRows:
+    """All rows of one catalog. Blocking; the caller commits."""
 
-    bucket: str
-    key: str
-    version: bytes
-    size_bytes: int
-    digest: Digest
-    etag: str
-    modified_s: int
-    data_class: str
-    owner: bytes
-    block_count: int
-    inline: InlineAt | None
-    metadata: tuple[Metadata, ...]
-    checksums: tuple[Checksum, ...]
-    retain_until_s: int
-    legal_hold: bool
-    stamp: Stamp
+    def __init__(self, index: Index) -> None:
+        self._index = index
 
+    def create(self) -> None:
+        for statement in _STATEMENTS:
+            self._index.execute(statement)
 
-@dataclass(frozen=True, slots=True)
-class StoredBucket:
-    bucket: str
-    created_s: int
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None. Raises Damaged(`index-damaged`)."""
+        rows: list[Any] = self._index.execute(f"{_SELECT} WHERE key = ?", (key,))
+        return _checked(*rows[0])[1] if rows else None
 
+    def scan(self, first: bytes, end: bytes, limit: int = -1) -> list[Pair]:
+        """The rows with `first` <= key < `end`, in order; at most `limit`. Raises Damaged(`index-damaged`)."""
+        rows: list[Any] = self._index.execute(
+            f"{_SELECT} WHERE key >= ? AND key < ? ORDER BY key LIMIT ?", (first, end, limit)
+        )
+        return [_checked(*row) for row in rows]
 
-@dataclass(frozen=True, slots=True)
-class StoredPart:
-    """One run of an object's blocks."""
+    def scan_prefix(self, prefix: bytes) -> list[Pair]:
+        """The rows whose keys begin with `prefix`, in order."""
+        return self.scan(prefix, end_of(prefix))
 
-    number: int
-    size_bytes: int
-    block_count: int
+    def count(self, prefix: bytes) -> int:
+        """How many rows have keys that begin with `prefix`."""
+        rows: list[Any] = self._index.execute(
+            "SELECT COUNT(*) FROM rows WHERE key >= ? AND key < ?", (prefix, end_of(prefix))
+        )
+        return int(rows[0][0])
 
+    def write(self, stamp: Stamp, key: bytes, value: bytes | None, before: bytes | None) -> None:
+        """Make the row's value `value` (None: no row), which is `before` now."""
+        if value == before:
+            return
+        if value is None:
+            self._index.execute("DELETE FROM rows WHERE key = ?", (key,))
+        else:
+            self._index.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", (key, value, _checksum(key, value)))
+        self._index.execute(_MARK, (key, stamp.epoch, stamp.position, before is not None))
 
-@dataclass(frozen=True, slots=True)
-class CatalogTotals:
-    objects: int
-    size_bytes: int
-    incomplete_blocks: int
+    def covered(self, epoch: int, length: int) -> None:
+        """A checkpoint covers all changes before this point: they are dirty no more, and tables know the others."""
+        self._index.execute("DELETE FROM dirty WHERE (epoch, position) < (?, ?)", (epoch, length))
+        self._index.execute("UPDATE dirty SET in_tables = 1")
 
-
-@dataclass(frozen=True, slots=True)
-class _Extras:
-    """What most objects do not have."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    metadata: Annotated[tuple[Metadata, ...], Length(0, 256)]
-    checksums: Annotated[tuple[Checksum, ...], Length(0, 8)]
-    retain_until_s: int
-    legal_hold: bool
+    def dirty_count(self) -> int:
+        rows: list[Any] = self._index.execute("SELECT COUNT(*) FROM dirty")
+        return int(rows[0][0])
 
 
-@dataclass(frozen=True, slots=True)
-class _BlockList:
-    WIRE_VERSION: ClassVar[int] = 1
-    blocks: Blocks
+def end_of(prefix: bytes) -> bytes:
+    """Above all keys that begin with `prefix`, and not above any other key."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1])
 
 
-@dataclass(frozen=True, slots=True)
-class _PlacingRow:
-    WIRE_VERSION: ClassVar[int] = 1
-    placing: Placing
+def _checksum(key: bytes, value: bytes) -> int:
+    return crc32(value, crc32(key))
 
 
-def object_row(put: ObjectPut, stamp: Stamp, owner: bytes, block_count: int) -> Row:
-    """The row of `OBJECT_COLUMNS`."""
-    inline = put.inline
-    where = (inline.offset, inline.size_bytes, inline.key) if inline else (None, None, None)
-    named = (put.bucket, put.key.encode(), put.version, put.size_bytes, put.digest, put.etag, put.modified_s)
-    row = (*named, put.data_class, owner, block_count, stamp.epoch, stamp.position, *where, _encoded_extras(put))
-    return (*row, _checksum(row))
-
-
-def object_of(columns: Row) -> StoredObject:
-    """What `object_row` made a row of. Raises Damaged(`index-damaged`)."""
-    row: Any = columns[:-1]
-    if columns[-1] != _checksum(row):
+def _checked(key: bytes, value: bytes, checksum: int) -> Pair:
+    if checksum != _checksum(key, value):
         raise Damaged("index-damaged", index="catalog", reason="checksum")
-    bucket, key, version, size_bytes, hashed, etag, modified_s, data_class, owner, count = row[:10]
-    epoch, position, inline_offset, inline_bytes, inline_key, encoded = row[10:]
-    stamp = Stamp(epoch, position)
-    extras = _Extras((), (), 0, legal_hold=False) if encoded is None else schema.decode(_Extras, encoded)
-    return StoredObject(
-        bucket,
-        key.decode(),
-        version,
-        size_bytes,
-        Digest(hashed),
-        etag,
-        modified_s,
-        data_class,
-        owner,
-        count,
-        None if inline_key is None else InlineAt(stamp, inline_offset, inline_bytes, inline_key),
-        extras.metadata,
-        extras.checksums,
-        extras.retain_until_s,
-        extras.legal_hold,
-        stamp,
-    )
-
-
-def pack_blocks(blocks: tuple[BlockRef, ...]) -> bytes:
-    return _sealed(schema.encode(_BlockList(blocks)))
-
-
-def unpack_blocks(packed: bytes) -> tuple[BlockRef, ...]:
-    """Raises Damaged(`index-damaged`)."""
-    return _opened(_BlockList, packed).blocks
-
-
-def pack_placing(placing: tuple[NodeId, ...]) -> bytes:
-    return _sealed(schema.encode(_PlacingRow(placing)))
-
-
-def unpack_placing(packed: bytes) -> tuple[NodeId, ...]:
-    """Raises Damaged(`index-damaged`)."""
-    return _opened(_PlacingRow, packed).placing
-
-
-def _encoded_extras(put: ObjectPut) -> bytes | None:
-    if not (put.metadata or put.checksums or put.retain_until_s or put.legal_hold):
-        return None
-    return schema.encode(_Extras(put.metadata, put.checksums, put.retain_until_s, put.legal_hold))
-
-
-def _checksum(row: Row) -> bytes:
-    return digest(_CHECKSUM_CONTEXT, repr(row).encode())[:_CHECKSUM_BYTES]
-
-
-def _sealed(encoded: bytes) -> bytes:
-    return digest(_CHECKSUM_CONTEXT, encoded)[:_CHECKSUM_BYTES] + encoded
-
-
-def _opened(kind: type[T], packed: bytes) -> T:
-    checksum, encoded = packed[:_CHECKSUM_BYTES], packed[_CHECKSUM_BYTES:]
-    try:
-        if digest(_CHECKSUM_CONTEXT, encoded)[:_CHECKSUM_BYTES] == checksum:
-            return schema.decode(kind, encoded)
-    except MaillonError as error:
-        raise Damaged("index-damaged", index="catalog", reason=error.identifier) from error
-    raise Damaged("index-damaged", index="catalog", reason="checksum")
+    return key, value

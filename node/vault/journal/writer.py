@@ -25,7 +25,7 @@ import trio
 
 from node.host.ports import Host
 from node.logs import get_logger
-from node.vault.catalog.catalog import Applied, Catalog, InlineAt
+from node.vault.catalog.catalog import Applied, Catalog, CatalogTip, InlineAt
 from node.vault.journal.batch import Batch, Request, entry_for, request_for, take_batch
 from node.vault.journal.holder import Ask, Holder, HolderLine, JournalTimers, note_problem
 from node.vault.journal.own_copy import LocalJournal, OwnCopy
@@ -284,6 +284,7 @@ class JournalWriter:
         await replay(
             self._catalog,
             self._copy,
+            self._opening,
             upto=self._acknowledged,
             epoch_key=self._epoch_key,
             threads=self._host.threads,
@@ -333,11 +334,12 @@ class JournalWriter:
 
     async def _apply(self, done: Sequence[_Written]) -> None:
         """Into the catalog, from memory; by replay where that does not fit. A full disk is waited out."""
-        entries: list[Applied] = [(written.tip, written.batch.changes) for written in done]
+        epoch = self._opening.epoch
+        entries: list[Applied] = [(CatalogTip(epoch, *written.tip), written.batch.changes) for written in done]
         while self._catalog.is_damaged or self._catalog.tip.length < self._acknowledged:
             following = range(self._catalog.tip.length + 1, self._acknowledged + 1)
             try:
-                if not self._catalog.is_damaged and [tip.length for tip, _ in entries] == list(following):
+                if not self._catalog.is_damaged and [tip.length for tip, _changes in entries] == list(following):
                     await self._catalog.apply(entries)
                 else:
                     await self._replay()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,11 @@ import trio
 
 from node.host.ports import Host
 from node.host.real import real_host
-from node.vault.catalog.catalog import Applied, Catalog, catalog_path
-from node.vault.catalog.rows import InlineAt
+from node.vault.catalog.catalog import NOWHERE, Applied, Catalog, CatalogTip, InlineAt, catalog_path
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, Unavailable
 from protocol.ids import Digest
+from protocol.keys.sealing import sealed_size
 from protocol.namespace.changes import (
     BlockCompleted,
     BucketCreated,
@@ -27,17 +28,19 @@ from protocol.namespace.changes import (
     ObjectPut,
     PartPut,
 )
-from protocol.namespace.journal import Tip, start_of
+from protocol.namespace.journal import start_of
+from protocol.tables.rows import object_key
 from tests.support.namespaces import block_ref, node, object_put, some, tenant
 
 TENANT = tenant()
-START = start_of(TENANT.opening)
+NAMESPACE = TENANT.opening.namespace
+START = CatalogTip(1, *start_of(TENANT.opening))
 
 
 def applied(entries: Sequence[Sequence[Change]], *, first: int = 0) -> list[Applied]:
     """Entries with tips as a journal would give them; their hashes do not matter to the catalog."""
     return [
-        (Tip(position + 1, Digest(some("head", position + 1))), changes)
+        (CatalogTip(1, position + 1, Digest(some("head", position + 1))), changes)
         for position, changes in enumerate(entries, start=first)
     ]
 
@@ -48,8 +51,9 @@ def host(tmp_path: Path) -> Host:
 
 
 async def opened(host: Host) -> Catalog:
-    catalog = Catalog(host, TENANT.opening)
-    await catalog.open()
+    catalog = Catalog(host, NAMESPACE)
+    if await catalog.open() == NOWHERE:
+        await catalog.enter(START)
     catalog.set_ready()
     return catalog
 
@@ -145,20 +149,37 @@ class TestAnswers:
         await catalog.apply(applied([[BucketCreated("photos", 7)], parts, [put]]))
         stored = await catalog.stat("photos", "long")
         assert stored.block_count == 2
-        assert [part.number for part in await catalog.parts(stored)] == [1, 2]
         assert await catalog.blocks(stored) == (block_ref(1, missing=1), block_ref(2))
-        assert await catalog.part_blocks(stored, 2) == (block_ref(2),)
         assert await catalog.incomplete() == (block_ref(1, missing=1),)
+
+    async def test_an_object_of_many_blocks_keeps_them_in_order(self, host: Host) -> None:
+        catalog = await opened(host)
+        many = tuple(block_ref(number, missing=number % 2) for number in range(40))
+        await catalog.apply(applied([[object_put("photos", "a", 1, blocks=many)]]))
+        stored, blocks = await catalog.whole("photos", "a")
+        assert (stored.block_count, blocks) == (40, many)
+        assert stored.share_bytes == 3 * sum(sealed_size(block.size_bytes) for block in many)
+        assert (await catalog.totals()).incomplete_blocks == 20
+        late = await catalog.incomplete(limit=7)
+        assert [*late, *await catalog.incomplete(after=late[-1].block)] == sorted(
+            (block for block in many if block.missing), key=lambda block: block.block
+        )
+        await catalog.apply(applied([[BlockCompleted(many[11].block, many[11].placing)]], first=1))
+        assert (await catalog.blocks(stored))[11] == dataclasses.replace(many[11], missing=0)
 
     async def test_blocks_of_an_object_replaced_meanwhile_are_not_mixed_up(self, host: Host) -> None:
         catalog = await opened(host)
-        await catalog.apply(applied([[object_put("photos", "a", 1, blocks=(block_ref(1),))]]))
-        before = await catalog.stat("photos", "a")
-        await catalog.apply(applied([[object_put("photos", "a", 1, blocks=(block_ref(2),))]], first=1))
+        few, many = (block_ref(1),), tuple(block_ref(number) for number in range(20))
+        await catalog.apply(
+            applied([[object_put("photos", "a", 1, blocks=few), object_put("photos", "b", 1, blocks=many)]])
+        )
+        before = [await catalog.stat("photos", key) for key in "ab"]
+        await catalog.apply(
+            applied([[object_put("photos", key, 1, blocks=(block_ref(2),)) for key in "ab"]], first=1)
+        )
+        assert await catalog.blocks(before[0]) == few
         with pytest.raises(Missing, match="object-missing"):
-            await catalog.blocks(before)
-        with pytest.raises(Missing, match="object-missing"):
-            await catalog.part_blocks(before, 0)
+            await catalog.blocks(before[1])
 
 
 class TestReplay:
@@ -180,6 +201,30 @@ class TestReplay:
         assert catalog.tip == START
         assert await catalog.buckets() == ()
 
+    async def test_it_goes_on_from_epoch_to_epoch(self, host: Host) -> None:
+        catalog = await opened(host)
+        await catalog.apply(applied(HISTORY[:2]))
+        second = CatalogTip(2, 0, Digest(some("opening", 2)))
+        await catalog.enter(second)
+        await catalog.enter(START)
+        assert catalog.tip == second
+        await catalog.apply([*applied(HISTORY), (CatalogTip(2, 1, Digest(some("head", 9))), HISTORY[2])])
+        assert (await catalog.stat("photos", "a")).stamp == Stamp(2, 0)
+        for beyond in (CatalogTip(4, 0, second.head), CatalogTip(3, 1, second.head)):
+            with pytest.raises(Damaged, match="catalog-gap"):
+                await catalog.enter(beyond)
+        assert catalog.tip == CatalogTip(2, 1, Digest(some("head", 9)))
+
+    async def test_an_entry_that_cannot_be_applied_leaves_nothing_in_memory_either(self, host: Host) -> None:
+        catalog = await opened(host)
+        first, second = applied([HISTORY[0], HISTORY[1]])
+        with pytest.raises(Damaged, match="catalog-gap"):
+            await catalog.apply([first, second, second, applied(HISTORY)[3]])
+        await catalog.apply([first, second])
+        catalog.set_ready()
+        assert await catalog.blocks(await catalog.stat("photos", "b")) == (block_ref(1), block_ref(2))
+        assert (await catalog.totals()).objects == 1
+
     async def test_it_is_found_again_after_a_restart(self, host: Host) -> None:
         catalog = await opened(host)
         await catalog.apply(applied(HISTORY))
@@ -189,27 +234,27 @@ class TestReplay:
         assert (await again.stat("photos", "a")).size_bytes == 0
 
     async def test_no_answer_before_it_is_ready(self, host: Host) -> None:
-        catalog = Catalog(host, TENANT.opening)
+        catalog = Catalog(host, NAMESPACE)
         for _ in range(2):
             with pytest.raises(Unavailable, match="catalog-rebuilding"):
                 await catalog.stat("photos", "a")
             await catalog.open()
 
-    async def test_another_namespace_or_epoch_starts_over(self, host: Host, tmp_path: Path) -> None:
+    async def test_another_namespace_has_another_catalog(self, host: Host) -> None:
         catalog = await opened(host)
         await catalog.apply(applied(HISTORY))
         await catalog.close()
-        later = Catalog(host, tenant(epoch=2).opening)
-        assert await later.open() == start_of(tenant(epoch=2).opening)
-        await later.close()
+        other = Catalog(host, tenant(1).opening.namespace)
+        assert await other.open() == NOWHERE
+        await other.close()
 
-    async def test_tables_of_another_format_start_over(self, host: Host, tmp_path: Path) -> None:
+    async def test_a_catalog_of_another_format_starts_over(self, host: Host, tmp_path: Path) -> None:
         catalog = await opened(host)
         await catalog.apply(applied(HISTORY))
         await catalog.close()
-        with sqlite3.connect(tmp_path / catalog_path(TENANT.opening.namespace)) as other:
+        with sqlite3.connect(tmp_path / catalog_path(NAMESPACE)) as other:
             other.execute("UPDATE applied SET format = format + 1")
-            other.execute("DROP TABLE objects")
+            other.execute("DROP TABLE rows")
         other.close()
         again = await opened(host)
         assert again.tip == START
@@ -224,20 +269,22 @@ class TestReplay:
         many: list[list[Change]] = [[object_put("photos", f"k{i:04}", i, blocks=(block_ref(i),))] for i in range(60)]
         await catalog.apply(applied([*HISTORY, *many]))
         await catalog.close()
-        path = tmp_path / catalog_path(TENANT.opening.namespace)
+        path = tmp_path / catalog_path(NAMESPACE)
         damage(path, harm)
-        again = Catalog(host, TENANT.opening)
+        again = Catalog(host, NAMESPACE)
         tip = await again.open()
         if harm != "flipped":
-            assert tip == START
+            assert tip == NOWHERE
         await replayed(again, applied([*HISTORY, *many]))
         assert (await again.stat("photos", "k0042")).version == some("version", 42)[:16]
 
     async def test_damage_found_while_running_is_told_and_healed_by_replay(self, host: Host, tmp_path: Path) -> None:
         catalog = await opened(host)
         await catalog.apply(applied(HISTORY))
-        with sqlite3.connect(tmp_path / catalog_path(TENANT.opening.namespace)) as other:
-            other.execute("UPDATE objects SET size_bytes = 666 WHERE key = ?", (b"a",))
+        with sqlite3.connect(tmp_path / catalog_path(NAMESPACE)) as other:
+            other.execute(
+                "UPDATE rows SET value = CAST(value || x'00' AS BLOB) WHERE key = ?", (object_key("photos", "a"),)
+            )
         other.close()
         with pytest.raises(Damaged, match="index-damaged"):
             await catalog.stat("photos", "a")
@@ -254,6 +301,7 @@ async def replayed(catalog: Catalog, entries: list[Applied]) -> None:
     """As the writer does: replay, and once more from nothing if that finds damage."""
     for _ in range(2):
         try:
+            await catalog.enter(START)
             await catalog.apply(entries)
             catalog.set_ready()
             for stored in await catalog.list("photos"):

@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.host.index import SqliteIndex
-from node.vault.catalog.tables import CatalogTables
+from node.vault.catalog.database import CatalogDatabase
 from protocol.coding.label import Stamp
-from protocol.ids import BlockId, Digest, NodeId
+from protocol.ids import BlockId, Digest, NamespaceId, NodeId
 from protocol.namespace.changes import (
     BlockCompleted,
     BlockRef,
     BucketCreated,
     Change,
+    Checkpoint,
     InlineRef,
     ObjectDeleted,
     ObjectPut,
@@ -115,40 +116,40 @@ def completed(block: BlockRef, name: BlockId, placing: tuple[NodeId, ...]) -> Bl
     return BlockRef(block.block, block.key, block.size_bytes, block.k, block.n, placing, 0)
 
 
-def facts_of(tables: CatalogTables) -> object:
+def facts_of(database: CatalogDatabase) -> object:
     found = {}
     for bucket in ("one", "two"):
-        for stored in tables.list(bucket, "", "", 100):
+        for stored in database.list(bucket, "", "", 100):
             inline = stored.inline and InlineRef(stored.inline.offset, stored.inline.size_bytes, stored.inline.key)
-            assert stored == tables.stat(bucket, stored.key)
-            refs = tables.all_blocks(stored.owner)
+            assert stored == database.stat(bucket, stored.key)
+            refs = database.blocks(stored)
             assert len(refs) == stored.block_count
             found[bucket, stored.key] = (stored.version, stored.size_bytes, inline, refs)
-    return [(bucket.bucket, bucket.created_s) for bucket in tables.buckets()], found
+    return [(bucket.bucket, bucket.created_s) for bucket in database.buckets()], found
 
 
-def memory_tables() -> CatalogTables:
-    tables = CatalogTables(SqliteIndex(sqlite3.connect(":memory:", check_same_thread=False), "memory"))
-    tables.create()
-    return tables
+def memory_database() -> CatalogDatabase:
+    database = CatalogDatabase(SqliteIndex(sqlite3.connect(":memory:", check_same_thread=False), "memory"))
+    database.create(NamespaceId(bytes(32)))
+    return database
 
 
-def everything(tables: CatalogTables) -> list[list[tuple[object, ...]]]:
-    names = ("buckets", "objects", "parts", "late_blocks")
+def everything(database: CatalogDatabase) -> list[list[tuple[object, ...]]]:
+    names = ("rows", "dirty", "nodes", "applied")
     statements = [f"SELECT * FROM {name}" for name in names]  # noqa: S608
-    return [sorted(tables._index.execute(statement), key=repr) for statement in statements]
+    return [sorted(database._index.execute(statement), key=repr) for statement in statements]
 
 
 @settings(max_examples=80, deadline=None)
 @given(journals)
 def test_the_catalog_is_what_a_dict_would_hold(journal: list[list[Change]]) -> None:
-    tables, model = memory_tables(), Model()
+    database, model = memory_database(), Model()
     for position, entry in enumerate(journal):
-        tables.apply(Stamp(1, position), entry)
+        database.apply(Stamp(1, position), entry)
         for change in entry:
             model.apply(change)
-    assert facts_of(tables) == model.facts()
-    late = {block.block for block in tables.incomplete(None, 100)}
+    assert facts_of(database) == model.facts()
+    late = {block.block for block in database.incomplete(None, 100)}
     wanted = {
         block.block
         for parts in [*(parts for _, parts in model.objects.values()), *model.uploads.values()]
@@ -157,13 +158,13 @@ def test_the_catalog_is_what_a_dict_would_hold(journal: list[list[Change]]) -> N
         if block.missing
     }
     assert late == wanted
-    tables.close()
+    database.close()
 
 
 @settings(max_examples=60, deadline=None)
 @given(journals)
 def test_replay_in_one_go_gives_the_same_rows_as_entry_by_entry(journal: list[list[Change]]) -> None:
-    step_by_step, in_one_go = memory_tables(), memory_tables()
+    step_by_step, in_one_go = memory_database(), memory_database()
     for position, entry in enumerate(journal):
         step_by_step.apply(Stamp(1, position), entry)
         step_by_step.commit()
@@ -173,3 +174,38 @@ def test_replay_in_one_go_gives_the_same_rows_as_entry_by_entry(journal: list[li
     assert everything(step_by_step) == everything(in_one_go)
     step_by_step.close()
     in_one_go.close()
+
+
+@settings(max_examples=80, deadline=None)
+@given(journals, journals, st.integers(0, 8))
+def test_what_is_dirty_leads_from_the_last_checkpoint_to_now(
+    covered: list[list[Change]], later: list[list[Change]], kept_back: int
+) -> None:
+    """A checkpoint that covers a point, made known while entries after that point stand already."""
+    database = memory_database()
+    for position, entry in enumerate(covered):
+        database.apply(Stamp(1, position), entry)
+    tables = rows_of(database)
+    for position, entry in enumerate(later, start=len(covered)):
+        if position == len(covered) + kept_back:
+            database.apply(Stamp(1, position), [checkpoint(len(covered))])
+        database.apply(Stamp(1, position), entry)
+    if kept_back >= len(later):
+        database.apply(Stamp(1, len(covered) + len(later)), [checkpoint(len(covered))])
+    now = rows_of(database)
+    for key, known in database._index.execute("SELECT key, in_tables FROM dirty"):
+        assert isinstance(key, bytes)
+        assert known or key not in tables
+        tables.pop(key, None)
+        if key in now:
+            tables[key] = now[key]
+    assert tables == now
+    database.close()
+
+
+def checkpoint(length: int) -> Checkpoint:
+    return Checkpoint(block_ref(99), 1, length, Digest(bytes(32)))
+
+
+def rows_of(database: CatalogDatabase) -> dict[bytes, bytes]:
+    return dict(database.rows.scan(b"", b"\xff"))

@@ -85,7 +85,7 @@ async def live(host: Host, mesh: FakeMesh, record: Record, life: Life, number: i
     one = tenant(holders=HOLDERS, rule=quorum(6))
     wrapping = (WrappingKey(1, one.root.wrapping_key(1)),)
     secrets = GatewaySecrets("photos", "public", one.root.namespace, one.writer.seed, one.certificate, wrapping, b"")
-    catalog, store = Catalog(host, one.opening), JournalStore(host)
+    catalog, store = Catalog(host, one.opening.namespace), JournalStore(host)
     writer = JournalWriter(
         host,
         me=HOLDERS[0],

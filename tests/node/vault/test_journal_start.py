@@ -207,13 +207,13 @@ class TestStart:
         stage = scene()
         one = stage.tenant
         await stage.open_everywhere()
-        sealed = seal_changes(one.epoch_key, bytes(16), [EncodedChange(64, b"\x91\x01")])
+        sealed = seal_changes(one.epoch_key, bytes(16), [EncodedChange(9_999, b"\x91\x01")])
         entry = encode_entry(sign_entry(one.writer, one.opening, stage.own.tip, sealed, b""))
         await stage.own.append(one.root.namespace, 1, 0, [entry])
         async with stage.running() as (writer, _):
             with pytest.raises(MaillonError, match="change-unknown") as caught:
                 await writer.append([BUCKET])
-            assert caught.value.parameters["kind"] == 64
+            assert caught.value.parameters["kind"] == 9_999
 
 
 class TestCatalog:
@@ -246,8 +246,8 @@ class TestCatalog:
         stage = scene()
         async with stage.running() as (writer, catalog):
             await writer.append([BUCKET, object_put("photos", "a", 1)])
-            assert catalog._tables is not None
-            catalog._tables._index.execute("UPDATE objects SET size_bytes = 666")
+            assert catalog._database is not None
+            catalog._database._index.execute("UPDATE rows SET value = x'666666'")
             with pytest.raises(Damaged):
                 await catalog.stat("photos", "a")
             await trio.sleep(1)

@@ -16,6 +16,7 @@ from protocol.namespace.changes import (
     BlocksReleased,
     BucketCreated,
     Change,
+    Checkpoint,
     EncodedChange,
     InlineRef,
     ObjectDeleted,
@@ -83,6 +84,7 @@ changes = st.one_of(
     st.builds(BlockCompleted, ids.map(BlockId), block_refs().map(lambda block: block.placing)),
     st.builds(BlocksReleased, st.lists(ids.map(BlockId), min_size=1, max_size=5).map(tuple)),
     packs(),
+    st.builds(Checkpoint, block_refs(), times, times, ids.map(Digest)),
 )
 
 

@@ -1,0 +1,176 @@
+"""The catalog's database: its rows, how far they go, and the questions that are asked of them.
+
+Tip, sums and node numbers are written in the same transaction as the rows, so that they agree with them at any
+moment, also in a copy restored from last week. Blocking and single-minded: one thread at a time, the caller commits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from node.host.ports import Index
+from node.vault.catalog.applying import Applier, Sums, read_blocks, read_row
+from node.vault.catalog.rows import CatalogRows, end_of
+from node.vault.catalog.values import NOWHERE, CatalogTip, CatalogTotals, StoredBucket, StoredObject, object_of
+from protocol.coding.label import Stamp
+from protocol.errors import Damaged
+from protocol.ids import BlockId, Digest, NamespaceId, NodeId
+from protocol.namespace.changes import BlockRef, Change
+from protocol.tables.nodes import NodeNumbers
+from protocol.tables.rows import (
+    BucketRow,
+    ObjectRow,
+    RowKind,
+    bucket_key,
+    bucket_of,
+    late_row,
+    lates_of,
+    object_key,
+    objects_of,
+    runs_of,
+)
+
+# Whoever changes the tables or what rows say changes this number; a catalog of another number is rebuilt.
+FORMAT: Final = 2
+
+_STATEMENTS: Final = (
+    """CREATE TABLE applied (
+        one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER, namespace BLOB, epoch INTEGER, length INTEGER,
+        head BLOB, objects INTEGER, size_bytes INTEGER)""",
+    "CREATE TABLE nodes (number INTEGER PRIMARY KEY, node BLOB)",
+)
+
+
+class CatalogDatabase:
+    """One open catalog."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self.rows = CatalogRows(index)
+        self.tip = NOWHERE
+        self._set_state(Sums(), NodeNumbers())
+
+    def _set_state(self, sums: Sums, numbers: NodeNumbers) -> None:
+        self._sums, self._numbers, self._numbers_saved = sums, numbers, len(numbers)
+        self._applier = Applier(self.rows, numbers, sums)
+
+    def create(self, namespace: NamespaceId) -> None:
+        """Make an empty catalog of an empty database."""
+        for statement in _STATEMENTS:
+            self._index.execute(statement)
+        self.rows.create()
+        self._index.execute(
+            "INSERT INTO applied VALUES (1, ?, ?, ?, ?, ?, 0, 0)", (FORMAT, bytes(namespace), *NOWHERE)
+        )
+        self.commit()
+
+    def read(self, namespace: NamespaceId) -> bool:
+        """Find out how far the rows go; False when they are none, or of another namespace or format."""
+        # Asked before anything else: another format may have other columns, but these two never change.
+        if not self._index.execute("SELECT 1 FROM sqlite_master WHERE name = 'applied'"):
+            return False
+        if self._index.execute("SELECT format, namespace FROM applied") != [(FORMAT, bytes(namespace))]:
+            return False
+        self._read_state()
+        return True
+
+    def _read_state(self) -> None:
+        rows: list[Any] = self._index.execute("SELECT epoch, length, head, objects, size_bytes FROM applied")
+        epoch, length, head, objects, size_bytes = rows[0]
+        nodes: list[Any] = self._index.execute("SELECT node FROM nodes ORDER BY number")
+        self.tip = CatalogTip(epoch, length, Digest(head))
+        buckets = {bucket.bucket for bucket in self.buckets()}
+        self._set_state(Sums(objects, size_bytes, buckets), NodeNumbers(NodeId(row[0]) for row in nodes))
+
+    def apply(self, stamp: Stamp, changes: Iterable[Change]) -> None:
+        """Make the rows of one entry's changes; `set_tip` and `commit` follow."""
+        self._applier.apply(stamp, changes)
+
+    def set_tip(self, tip: CatalogTip) -> None:
+        """All up to here was applied; the caller commits."""
+        new = self._numbers.since(self._numbers_saved)
+        if new:
+            first = self._numbers_saved
+            self._index.execute_many(
+                "INSERT INTO nodes VALUES (?, ?)", [(first + at, bytes(node)) for at, node in enumerate(new)]
+            )
+        self._index.execute(
+            "UPDATE applied SET epoch = ?, length = ?, head = ?, objects = ?, size_bytes = ?",
+            (*tip, self._sums.objects, self._sums.size_bytes),
+        )
+        self.tip = tip
+
+    def commit(self) -> None:
+        self._index.commit()
+        self._numbers_saved = len(self._numbers)
+
+    def roll_back(self) -> None:
+        """Forget what was not committed."""
+        with contextlib.suppress(Exception):  # nothing may have been written yet
+            self._index.execute("ROLLBACK")
+        self._read_state()
+
+    def close(self) -> None:
+        self._index.close()
+
+    def has_bucket(self, bucket: str) -> bool:
+        """From memory, so that it may be asked on any thread."""
+        return bucket in self._sums.buckets
+
+    def bucket(self, bucket: str) -> StoredBucket | None:
+        value = self.rows.get(bucket_key(bucket))
+        return None if value is None else StoredBucket(bucket, read_row(BucketRow, value).created_s)
+
+    def buckets(self) -> tuple[StoredBucket, ...]:
+        rows = self.rows.scan_prefix(bytes([RowKind.BUCKET]))
+        return tuple(StoredBucket(bucket_of(key), read_row(BucketRow, value).created_s) for key, value in rows)
+
+    def stat(self, bucket: str, key: str) -> StoredObject | None:
+        name = object_key(bucket, key)
+        value = self.rows.get(name)
+        return None if value is None else object_of(name, read_row(ObjectRow, value))
+
+    def list(self, bucket: str, prefix: str, start_after: str, limit: int) -> tuple[StoredObject, ...]:
+        """At most `limit` objects whose keys begin with `prefix` and sort after `start_after`."""
+        begin = objects_of(bucket)
+        # The next key after a key is that key with a zero byte added.
+        first = max(begin + prefix.encode(), begin + start_after.encode() + b"\0" if start_after else begin)
+        rows = self.rows.scan(first, end_of(begin + prefix.encode()), limit)
+        return tuple(object_of(key, read_row(ObjectRow, value)) for key, value in rows)
+
+    def blocks(self, stored: StoredObject) -> tuple[BlockRef, ...]:
+        """The object's blocks in order; fewer than it says when it was replaced meanwhile."""
+        if not stored.owner:
+            return read_blocks(stored.run, self._numbers) if stored.run else ()
+        runs = self.rows.scan_prefix(runs_of(stored.owner))
+        return tuple(block for _key, run in runs for block in read_blocks(run, self._numbers))
+
+    def incomplete(self, after: BlockId | None, limit: int) -> tuple[BlockRef, ...]:
+        """Blocks some of whose shares are still to come, in the order of their ids."""
+        every = lates_of(b"")
+        first = every if after is None else end_of(lates_of(after))
+        found: dict[BlockId, BlockRef] = {}
+        while len(found) < limit:
+            rows = self.rows.scan(first, end_of(every), limit)
+            if not rows:
+                break
+            for key, _empty in rows:
+                block, named_by = late_row(key)
+                if block not in found and len(found) < limit:
+                    found[block] = self._late(block, named_by)
+            first = end_of(lates_of(late_row(rows[-1][0])[0]))
+        return tuple(found.values())
+
+    def totals(self) -> CatalogTotals:
+        return CatalogTotals(self._sums.objects, self._sums.size_bytes, self.rows.count(lates_of(b"")))
+
+    def _late(self, block: BlockId, named_by: bytes) -> BlockRef:
+        value = self.rows.get(named_by)
+        if value is not None:
+            run = read_row(ObjectRow, value).blocks if named_by[0] == RowKind.OBJECT else value
+            for found in read_blocks(run, self._numbers):
+                if found.block == block:
+                    return found
+        raise Damaged("index-damaged", index="catalog", reason="late")
