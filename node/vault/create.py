@@ -60,7 +60,7 @@ async def create_namespace(tools: TenancyTools, name: str, data_class: str) -> t
     opening = _open_first_epoch(tools, secrets, holders, size)
     secrets = replace(secrets, opening=encode_opening(opening))
     await _announce(tools, secrets, opening)
-    sheet = Sheet(root, name, view.federation, _addresses(tools, holders))
+    sheet = Sheet(root, name, data_class, view.federation, _addresses(tools, holders))
     return secrets, write_sheet(sheet, host.entropy.random_bytes(IDENTIFIER_BYTES))
 
 

@@ -1,6 +1,7 @@
 """The recovery sheet: a namespace's root as words on paper, with where to ask for what they open.
 
-A *paper* is one sheet as it was printed: the namespace's name, the federation's id, addresses of members, and words.
+A *paper* is one sheet as it was printed: the namespace's name, the class of its data (without which a recovered
+gateway would not know where it may store), the federation's id, addresses of members, and words.
 One paper is the whole sheet, or one of several among which the root was split (`sheet_words`); put together they
 give the *sheet* back.
 
@@ -30,7 +31,8 @@ ADDRESSES_ON_SHEET_MAX: Final = 3
 PAPERS_MAX: Final = 16
 
 _LINES_MAX: Final = 200 * PAPERS_MAX
-_FIELDS: Final = ("namespace", "federation", "address")
+_SINGLE: Final = ("namespace", "class", "federation")
+_FIELDS: Final = (*_SINGLE, "address")
 _QR_FIELDS_MAX: Final = 16
 _NUMBER: Final = re.compile(r"\d{1,2}[.):]?")
 
@@ -41,6 +43,7 @@ class Sheet:
 
     root: Root
     name: str
+    data_class: str
     federation: FederationId
     addresses: tuple[str, ...]
 
@@ -50,6 +53,7 @@ class Paper:
     """What stands on one paper. It never shows its words by accident."""
 
     name: str
+    data_class: str
     federation: FederationId
     addresses: tuple[str, ...]
     words: Words
@@ -73,7 +77,7 @@ def papers_of(sheet: Sheet, split: Split, identifier: bytes) -> tuple[Paper, ...
     """The sheet as papers. Raises Refused(`sheet-split`)."""
     addresses = sheet.addresses[:ADDRESSES_ON_SHEET_MAX]
     sets = split_words(sheet.root.secret, split.needed, split.total, identifier)
-    return tuple(Paper(sheet.name, sheet.federation, addresses, words) for words in sets)
+    return tuple(Paper(sheet.name, sheet.data_class, sheet.federation, addresses, words) for words in sets)
 
 
 def write_sheet(sheet: Sheet, identifier: bytes) -> str:
@@ -105,6 +109,7 @@ def qr_text(paper: Paper) -> str:
     """The paper in one line, for a QR code."""
     fields = [
         ("namespace", paper.name),
+        ("class", paper.data_class),
         ("federation", text_of(paper.federation)),
         *(("address", address) for address in paper.addresses),
         ("words", ".".join(paper.words)),
@@ -155,11 +160,11 @@ def sheet_from(papers: Sequence[Paper]) -> Sheet:
     """
     first = papers[0]
     for which, paper in enumerate(papers, start=1):
-        if (paper.name, paper.federation) != (first.name, first.federation):
+        if (paper.name, paper.data_class, paper.federation) != (first.name, first.data_class, first.federation):
             raise Refused("sheets-mixed", first=1, other=which)
     root = Root(secret_from_words([paper.words for paper in papers]))
     addresses = dict.fromkeys(address for paper in papers for address in paper.addresses)
-    return Sheet(root, first.name, first.federation, tuple(addresses))
+    return Sheet(root, first.name, first.data_class, first.federation, tuple(addresses))
 
 
 def _text(paper: Paper, number: int, split: Split) -> str:
@@ -169,6 +174,7 @@ def _text(paper: Paper, number: int, split: Split) -> str:
             "# " + heading(paper, number, split),
             "# " + warning(split),
             f"namespace: {paper.name}",
+            f"class: {paper.data_class}",
             f"federation: {text_of(paper.federation)}",
             *(f"address: {address}" for address in paper.addresses),
             "words:",
@@ -210,15 +216,16 @@ def _read_qr(lines: list[tuple[int, str]]) -> Paper:
 
 
 def _paper(fields: dict[str, list[str]], words: list[str]) -> Paper:
-    for name in ("namespace", "federation"):
-        if len(fields[name]) != 1:
+    for name in _SINGLE:
+        if len(fields[name]) != 1 or len(fields[name][0].encode()) > NAME_BYTES_MAX:
             raise Malformed("sheet-incomplete", field=name)
     if not words:
         raise Malformed("sheet-incomplete", field="words")
-    (name,), (federation,), addresses = fields["namespace"], fields["federation"], fields["address"]
-    if len(name.encode()) > NAME_BYTES_MAX or not name.isprintable():
+    (name,), (data_class,), (federation,) = (fields[label] for label in _SINGLE)
+    addresses = fields["address"]
+    if not name.isprintable():
         raise Malformed("sheet-incomplete", field="namespace")
     if any(len(address.encode()) > ADDRESS_BYTES_MAX for address in addresses):
         raise Malformed("sheet-incomplete", field="address")
     spoken = tuple(word for word in words if not _NUMBER.fullmatch(word))
-    return Paper(name, FederationId(identity_from_text(federation)), tuple(addresses), spoken)
+    return Paper(name, data_class, FederationId(identity_from_text(federation)), tuple(addresses), spoken)

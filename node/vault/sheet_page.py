@@ -49,6 +49,7 @@ def sheet_page(papers: Sequence[Paper], split: Split, language: str) -> str:
 def _section(paper: Paper, number: int, split: Split) -> str:
     facts = [
         (_("Namespace"), paper.name),
+        (_("Class of its data"), paper.data_class),
         (_("Federation"), text_of(paper.federation)),
         *((_("Ask at"), address) for address in paper.addresses),
     ]

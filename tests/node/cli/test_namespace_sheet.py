@@ -17,7 +17,7 @@ from protocol.ids import FederationId
 from protocol.namespace.root import Root
 from tests.support.namespaces import some
 
-SHEET = Sheet(Root(some("root")), "mairie", FederationId(some("federation")), ("a.example:7400",))
+SHEET = Sheet(Root(some("root")), "mairie", "internal", FederationId(some("federation")), ("a.example:7400",))
 TEXT = write_sheet(SHEET, b"\x12\x34")
 
 

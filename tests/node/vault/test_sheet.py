@@ -29,7 +29,9 @@ from protocol.namespace.root import Root
 from tests.support.namespaces import some
 
 ROOT = Root(some("root"))
-SHEET = Sheet(ROOT, "la mairie", FederationId(some("federation")), ("a.example:4444", "[2001:db8::1]:4444", "c:1"))
+SHEET = Sheet(
+    ROOT, "la mairie", "health", FederationId(some("federation")), ("a.example:4444", "[2001:db8::1]:4444", "c:1")
+)
 GOOD = words_of(ROOT.secret, b"\x12\x34")
 THREE_OF_FIVE = Split(3, 5)
 PAPERS = papers_of(SHEET, THREE_OF_FIVE, b"\x12\x34")
@@ -76,7 +78,7 @@ def test_papers_of_two_namespaces_do_not_mix() -> None:
     assert caught.value.parameters == {"first": 1, "other": 3}
 
 
-@pytest.mark.parametrize("field", ["namespace", "federation", "words"])
+@pytest.mark.parametrize("field", ["namespace", "class", "federation", "words"])
 def test_a_sheet_with_a_part_torn_off_says_which(field: str) -> None:
     lines = write_sheet(SHEET, b"\x12\x34").splitlines()
     kept = [line for line in lines if not line.startswith((field, " " if field == "words" else field))]
