@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 from protocol import limits
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
 from protocol.namespace.journal import Epoch
+from protocol.namespace.root import WriterCertificate
 from protocol.succession.ballot import Ballot
 from protocol.wire.schema import Length, Range
 
@@ -59,6 +60,7 @@ class Kind(enum.IntEnum):
     JOURNAL_COPY = 51
     SUCCESSION_ASK = 52
     JOURNAL_RELEASE = 53
+    NAMESPACE_SHOW = 54
 
     ADMIN = 64
 
@@ -330,3 +332,11 @@ class JournalReadReply:
     opening: EncodedStatement
     succession: MaybeStatement
     sizes_bytes: Annotated[tuple[EntrySize, ...], Length(0, 4_096)]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceShow:
+    """Let the node that dialled in role NAMESPACE ask for the namespace whose root certified it. Answer: Done."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    certificate: WriterCertificate

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from protocol import requests
 from protocol.errors import MaillonError
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId, PublicKey
+from protocol.namespace.root import WriterCertificate
 from protocol.requests import Kind
 from protocol.succession import requests as succession_requests
 from protocol.succession.ballot import Ballot
@@ -58,6 +59,16 @@ SAMPLES: tuple[Any, ...] = (
     requests.JournalTailReply(epoch=1, length=2, head=Digest(b"\x06" * 32), is_fenced=True),
     requests.JournalRead(namespace=NamespaceId(b"\x05" * 32), epoch=1, first=2, size_bytes_max=4_194_304),
     requests.JournalReadReply(opening=b"opening", succession=b"succession", sizes_bytes=(17,)),
+    requests.NamespaceShow(
+        WriterCertificate(
+            namespace=NamespaceId(b"\x05" * 32),
+            writer=PublicKey(b"\x07" * 32),
+            node=NodeId(b"\x01" * 32),
+            generation=2,
+            from_epoch=3,
+            signature=b"\x08" * 64,
+        )
+    ),
     succession_requests.JournalPrepare(opening=b"opening"),
     succession_requests.SuccessionPromise(candidacy=b"candidacy"),
     succession_requests.PromiseReply(length=2, head=Digest(b"\x06" * 32), accepted=b"proposal"),
