@@ -22,8 +22,21 @@ TOLD: Mapping[str, str] = {
     "journal-release": N_(
         "A release of old epochs of {namespace} was not the word of epoch {epoch}; nothing was deleted."
     ),
+    "journal-not-gateway": N_(
+        "An opening of epoch {epoch} of {namespace} came from another node than its gateway; it was refused."
+    ),
     "succession-decree": N_("A decree that does not go on from epoch {epoch} of {namespace} was not believed."),
+    "succession-promise": N_(
+        "{node} answered a candidate for {namespace} as no honest holder of epoch {epoch} does; it was not counted."
+    ),
+    "succession-promises": N_(
+        "To take over the journal, {needed} of its holders must answer; {found} do. Start those nodes, then try "
+        "again."
+    ),
     "succession-quorum": N_(
         "The end of epoch {epoch} of {namespace} was not accepted by enough of its holders; it was not believed."
+    ),
+    "succession-unprepared": N_(
+        "All {needed} next holders of the journal must keep its opening first; {found} do. It is tried with others."
     ),
 }
