@@ -26,8 +26,8 @@ class PlainStream:
         finally:
             self._sending.release()
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        return await self._socket.receive_into(buffer)
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
+        return await self._socket.receive_into(buffer, least_bytes=least_bytes)
 
     async def aclose(self) -> None:
         self._socket.close()

@@ -37,8 +37,9 @@ class Stream(Protocol):
     async def send_all(self, parts: list[Buffer]) -> None:
         """Send the parts one after the other. Raises Unavailable(`stream-broken`)."""
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        """Fill some of `buffer`; 0 at a clean end. Raises Unavailable(`stream-broken`)."""
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
+        """Fill some of `buffer`; 0 at a clean end. Who knows that `least_bytes` are bound to come may say so: then
+        the wait may last until they are there, to be woken once for many. Raises Unavailable(`stream-broken`)."""
 
     async def aclose(self) -> None:
         """Close both directions; never raises for a peer that is gone."""

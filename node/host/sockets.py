@@ -9,6 +9,7 @@ with half a message: from then on the socket refuses to send.
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 import trio
 
@@ -18,6 +19,9 @@ from protocol.errors import Unavailable
 _YIELD_AFTER_BYTES = 1 << 20
 _CALL_WEIGHT_BYTES = 1 << 12
 _PARTS_PER_CALL = 256
+# To be woken by fewer bytes than the one costs more than it gains; the kernel keeps room for the other.
+_WAKE_BYTES_MIN = 1 << 15
+_WAKE_BYTES_MAX = 1 << 18
 
 
 class OpenSocket:
@@ -28,6 +32,8 @@ class OpenSocket:
         if connected.family != socket.AF_UNIX:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connected
+        self._can_wake_late = connected.family != socket.AF_UNIX
+        self._wake_bytes = 1
         self._work_bytes = 0
         self._torn = False
         self._closed = False
@@ -58,11 +64,11 @@ class OpenSocket:
         self.count_work(count)
         return count
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        """Fill some of `buffer`, waiting for the first byte; 0 at the end."""
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
+        """See `ports.Stream`."""
         await trio.lowlevel.checkpoint_if_cancelled()
         while (count := self.receive_now(buffer)) is None:
-            await self.wait_readable()
+            await self.wait_readable(least_bytes)
         await self.yield_if_due()
         return count
 
@@ -103,12 +109,21 @@ class OpenSocket:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
-    async def wait_readable(self) -> None:
+    async def wait_readable(self, least_bytes: int = 1) -> None:
+        """Wait for the first byte; where many are bound to come, for a good part of them."""
+        self._wake_at(min(least_bytes, _WAKE_BYTES_MAX) if least_bytes >= _WAKE_BYTES_MIN else 1)
         try:
             await trio.lowlevel.wait_readable(self._socket)
         except (trio.ClosedResourceError, ValueError, OSError) as error:
             raise self._broken(error) from error
         self._work_bytes = 0
+
+    def _wake_at(self, size_bytes: int) -> None:
+        """Let the kernel wake us when so much is there, or its buffer is full, or no more will come."""
+        if size_bytes != self._wake_bytes and self._can_wake_late:
+            self._wake_bytes = size_bytes
+            with suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size_bytes)
 
     async def wait_writable(self) -> None:
         try:

@@ -23,10 +23,10 @@ from node.host.sockets import OpenSocket, as_views, reason_of, take_turn
 from protocol.errors import Unavailable
 
 RECORD_BYTES = 16 * 1024
-# Ciphertext gathered before it goes to the kernel (a whole frame and its overhead), and taken from it, in one call.
+# Ciphertext gathered before it goes to the kernel, and taken from it, in one call: a whole frame and its overhead.
 SEND_BATCH_BYTES = 288 * 1024
-RECEIVE_BATCH_BYTES = 256 * 1024
-# A connection that only carries small messages asks for no more, and so its buffers stay small.
+RECEIVE_BATCH_BYTES = 320 * 1024
+# A connection that only carries small messages never asks for the whole batch, and so its buffers stay small.
 RECEIVE_SPARE_BYTES = 2 * RECORD_BYTES
 
 
@@ -47,6 +47,7 @@ class TlsStream:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=binding is not None)
         self._binding = binding or b""
         self._ready = False
+        self._is_busy = False
         self._sending = trio.Lock()
         self._receiving = trio.Lock()
         self._shaking = trio.Lock()
@@ -91,7 +92,7 @@ class TlsStream:
         finally:
             self._sending.release()
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
         if not self._ready:
             await self.shake_hands()
         await take_turn(self._receiving)
@@ -100,7 +101,8 @@ class TlsStream:
                 filled, ended = self._decrypt_into(buffer)
                 if filled or ended:
                     return filled
-                await self._pull(len(buffer))
+                # Part of a record may be here already, whose rest is all that is missing.
+                await self._pull(len(buffer), least_bytes=least_bytes - RECORD_BYTES)
         finally:
             self._receiving.release()
 
@@ -147,12 +149,14 @@ class TlsStream:
                 raise _broken(error) from error
         return filled, False
 
-    async def _pull(self, wanted_bytes: int) -> None:
+    async def _pull(self, wanted_bytes: int, *, least_bytes: int = 1) -> None:
         """Move ciphertext from the socket to the TLS object."""
-        room = self._scratch[: min(wanted_bytes + RECEIVE_SPARE_BYTES, RECEIVE_BATCH_BYTES)]
+        room_bytes = RECEIVE_BATCH_BYTES if self._is_busy else wanted_bytes + RECEIVE_SPARE_BYTES
+        room = self._scratch[: min(room_bytes, RECEIVE_BATCH_BYTES)]
         await trio.lowlevel.checkpoint_if_cancelled()
         while (count := self._socket.receive_now(room)) is None:
-            await self._socket.wait_readable()
+            await self._socket.wait_readable(least_bytes)
+        self._is_busy = count >= RECEIVE_SPARE_BYTES
         if count:
             self._incoming.write(room[:count])
         else:

@@ -288,7 +288,7 @@ class Connection:
         """
         if self._side is not None or self.closed:
             raise Refused("bulk-busy")
-        self._side = Side(stream, reader, self._settings, self._exchanges.find_sealed)
+        self._side = Side(stream, reader, self._settings, self._exchanges)
         try:
             await self._side.run()
         finally:

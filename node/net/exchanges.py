@@ -112,15 +112,21 @@ class Exchanges:
             raise unexpected(header)
         return end
 
-    async def find_sealed(self, header: Header) -> Asking | Exchange | None:
-        """As `find_open`, for the plain stream, whose frames may overtake what TLS says about them."""
+    def is_announced(self, header: Header) -> bool:
+        """Has TLS said already whose a frame of the plain stream is, which may overtake it?"""
+        if not self._is_ours(header) and header.exchange > self._last_theirs:
+            return False
+        end = self.find(header)
+        return end is None or end.incoming.is_open
+
+    async def announced(self, header: Header) -> None:
+        """Wait until `is_announced`."""
         while not self._is_ours(header) and header.exchange > self._last_theirs:
             self._news = trio.Event()
             await self._news.wait()
         end = self.find(header)
         if end is not None:
             await end.incoming.opened()
-        return self.find_open(header, Carriage.SEALED)
 
     def on_frame(self, header: Header, payload: bytes) -> None:
         """A frame of one exchange that is neither REQUEST nor DATA."""

@@ -21,7 +21,7 @@ from protocol.limits import EXCHANGE_WINDOW_BYTES
 _GRANT_STEP_BYTES = EXCHANGE_WINDOW_BYTES // 2
 _CREDIT_MAX = 2**62
 # Steps that the reader leaves to a handler that was only just started, or a receiver that comes back for more.
-_YIELDS = 2
+_YIELDS = 8
 
 
 @dataclass(slots=True)

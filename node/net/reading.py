@@ -77,14 +77,18 @@ class FrameReader:
         return bytes(whole)
 
     async def some_into(self, buffer: memoryview) -> int:
-        """Fill some of `buffer`, at least one byte. Raises Malformed(`frame-truncated`) at the end of the stream."""
+        """Fill some of `buffer`, at least one byte; it must not be longer than what is left of the frame.
+
+        Raises:
+            Malformed: `frame-truncated` at the end of the stream.
+        """
         ready = min(len(buffer), self._end - self._start)
         if ready:
             buffer[:ready] = self._ahead[self._start : self._start + ready]
             self._start += ready
             self._left_bytes -= ready
             return ready
-        received = await self._stream.receive_into(buffer)
+        received = await self._stream.receive_into(buffer, least_bytes=len(buffer))
         if received == 0:
             raise Malformed("frame-truncated")
         self._left_bytes -= received

@@ -14,22 +14,21 @@ import trio
 
 from node.host.ports import Stream
 from node.logs import get_logger
-from node.net.exchange import Asking, Exchange
+from node.net.exchanges import Exchanges
 from node.net.reading import FrameReader, unexpected
 from node.net.sending import Sender
 from node.net.settings import NetSettings
 from protocol.errors import MaillonError, Unavailable
+from protocol.wire.envelopes import Carriage
 from protocol.wire.frames import FrameType, Header
-
-Find = Callable[[Header], Awaitable[Asking | Exchange | None]]
 
 log = get_logger(__name__)
 
 
 class Side:
-    """`find` waits until TLS has said whose a frame is."""
+    """`exchanges` know whose a frame is, once TLS has said so."""
 
-    def __init__(self, stream: Stream, reader: FrameReader, settings: NetSettings, find: Find) -> None:
+    def __init__(self, stream: Stream, reader: FrameReader, settings: NetSettings, exchanges: Exchanges) -> None:
         self.is_over = False
         self.sender = Sender(
             stream,
@@ -40,7 +39,7 @@ class Side:
         )
         self._reader = reader
         self._settings = settings
-        self._find = find
+        self._exchanges = exchanges
         self._scope = trio.CancelScope()
 
     async def run(self) -> None:
@@ -77,15 +76,20 @@ class Side:
         while (header := await self._reader.header()) is not None:
             if header.type is not FrameType.DATA:
                 raise unexpected(header)
-            with trio.move_on_after(self._settings.handshake_s) as waiting:
-                end = await self._find(header)
-            if waiting.cancelled_caught:
-                raise unexpected(header)
+            if not self._exchanges.is_announced(header):
+                await self._wait_for_news(header)
+            end = self._exchanges.find_open(header, Carriage.SEALED)
             if end is None:
                 await self._reader.skip(header.payload_bytes)
                 continue
             await end.incoming.take(self._reader, header.payload_bytes)
             end.on_payload()
+
+    async def _wait_for_news(self, header: Header) -> None:
+        with trio.move_on_after(self._settings.handshake_s) as waiting:
+            await self._exchanges.announced(header)
+        if waiting.cancelled_caught:
+            raise unexpected(header)
 
     def _give_up(self, _cause: MaillonError) -> None:
         self.cancel()

@@ -75,7 +75,8 @@ class DiskWriter:
         self._arrived.set()
         try:
             for ticket in tickets:
-                await ticket.done.wait()
+                if not ticket.done.is_set():
+                    await ticket.done.wait()
         except trio.Cancelled:
             for ticket in tickets:
                 if ticket in self._queue:

@@ -161,7 +161,7 @@ class MemoryStream:
                 if not complete:  # the peer has half a message: nothing may follow it
                     self._outgoing.break_off("a send was cut short")
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
         async with self._receiving:
             self._check_open()
             return await self._incoming.receive_into(buffer)

@@ -84,8 +84,8 @@ class _Stream:
     async def send_all(self, parts: list[Buffer]) -> None:
         await self._stream.send_all(self._meddler.touch(parts))
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        return await self._stream.receive_into(buffer)
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
+        return await self._stream.receive_into(buffer, least_bytes=least_bytes)
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -72,7 +72,7 @@ class MemoryStream:
         for part in parts:
             await self.outgoing.put(part)
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
         await trio.lowlevel.checkpoint()
         return await self.incoming.take(buffer)
 

@@ -141,6 +141,26 @@ async def test_a_clean_end_reads_as_zero(medium: Medium) -> None:
         await stream.aclose()
 
 
+async def test_who_waits_for_many_bytes_is_given_them_and_what_comes_before_the_end(medium: Medium) -> None:
+    sent = bytes(range(256)) * 4_096
+    received = bytearray()
+
+    async def send_in_three_parts(stream: Stream) -> None:
+        for start, end in ((0, 1), (1, 600_000), (600_000, len(sent))):
+            await stream.send_all([sent[start:end]])
+
+    async with serving(medium, send_in_three_parts) as address:
+        stream = await medium.dial(address)
+        room = memoryview(bytearray(300_000))
+        for wanted in (200_000, 300_000, 1, 10, 300_000, 300_000, 300_000, 300_000):
+            part = room[:wanted]
+            while len(part) and (count := await stream.receive_into(part, least_bytes=len(part))):
+                received += part[:count]
+                part = part[count:]
+        await stream.aclose()
+        assert received == sent
+
+
 async def test_both_ends_see_the_same_certificate(medium: Medium) -> None:
     bindings: list[bytes] = []
 

@@ -30,7 +30,7 @@ class Jittery(MemoryStream):
         with trio.CancelScope(shield=True):  # half a frame on the wire would be the stream's fault, not the test's
             await super().send_all(parts)
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
         if self.numbers.random() < 0.5:
             await trio.sleep(self.numbers.random() / 100)
         return await super().receive_into(buffer[: self.numbers.choice([16, 17, 500, 5_000, 300_000])])

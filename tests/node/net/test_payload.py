@@ -18,8 +18,8 @@ class Leaving(MemoryStream):
 
     leave: Incoming | None = None
 
-    async def receive_into(self, buffer: memoryview) -> int:
-        received = await super().receive_into(buffer)
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
+        received = await super().receive_into(buffer, least_bytes=least_bytes)
         if self.leave is not None:
             self.leave.close()
         return received

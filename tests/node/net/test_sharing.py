@@ -48,7 +48,7 @@ class Slow:
         for part in parts:
             self.written += part
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
         raise NotImplementedError
 
     async def aclose(self) -> None:
