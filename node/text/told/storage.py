@@ -107,6 +107,7 @@ TOLD: Mapping[str, str] = {
     ),
     "pack-bounds": _BAD_SHARE,
     "row-node": N_("A row names a node by the number {number}, which none has. The catalog is being rebuilt."),
+    "pack-directory": N_("A block of {size_bytes} bytes is no pack of small objects, though the journal says so."),
     "share-block": _BAD_SHARE,
     "share-damaged": N_("Share {index} of block {block} is damaged on this disk; others must serve."),
     "share-index": _BAD_SHARE,

@@ -39,6 +39,7 @@ from protocol.namespace.journal import (
     sign_opening,
     start_of,
 )
+from protocol.namespace.packs import Packing, SmallObject, read_directory
 from protocol.namespace.quorums import quorum
 from protocol.namespace.releases import decode_release, encode_release, sign_release, verify_release
 from protocol.namespace.root import Root, WriterCertificate, certify_writer, verify_certificate
@@ -114,6 +115,17 @@ CHANGES: dict[str, Change] = {
 
 RELEASED = (BlockId(repeated(0x11)), BlockId(repeated(0x12)))
 
+SMALL = (
+    SmallObject("photos", "été/plage.jpg", repeated(0x33, 16), b"sealed bytes"),
+    SmallObject("photos", "note.txt", repeated(0x36, 16), b"others"),
+)
+
+
+def packed() -> Packing:
+    packing = Packing()
+    assert all(packing.add(one) for one in SMALL)
+    return packing
+
 
 def build() -> dict[str, Any]:
     """All vectors from their inputs: the root of 0x00…0x1f, the writer's seed of 0x20…0x3f, and what stands below."""
@@ -146,6 +158,7 @@ def build() -> dict[str, Any]:
         "changes": {name: encode_changes([change]).hex() for name, change in CHANGES.items()},
         "entries": entries,
         "release": encode_release(sign_release(writer, root.namespace, 3, RELEASED)).hex(),
+        "pack": packed().plain().hex(),
     }
 
 
@@ -153,7 +166,7 @@ def opening_of_vectors() -> Opening:
     return decode_opening(bytes.fromhex(VECTORS["opening"]["bytes"]))
 
 
-@pytest.mark.parametrize("part", ["root", "certificate", "opening", "changes", "entries", "release"])
+@pytest.mark.parametrize("part", ["root", "certificate", "opening", "changes", "entries", "release", "pack"])
 def test_values_become_the_bytes_of_the_vectors(part: str) -> None:
     assert build()[part] == VECTORS[part]
 
@@ -167,6 +180,12 @@ def test_bytes_of_a_certificate_become_one_that_verifies() -> None:
     certificate = schema.decode(WriterCertificate, bytes.fromhex(VECTORS["certificate"]["bytes"]))
     verify_certificate(certificate)
     assert certificate == opening_of_vectors().certificate
+
+
+def test_bytes_of_a_pack_become_its_directory() -> None:
+    plain = bytes.fromhex(VECTORS["pack"])
+    assert read_directory(plain) == packed().objects
+    assert plain.startswith(b"sealed bytesothers")
 
 
 def test_bytes_of_a_release_become_one_that_verifies() -> None:
