@@ -23,9 +23,11 @@ from node.store.store import Store
 from node.vault.share_lanes import Fetch, Parcel, ShareLanes
 from protocol.coding.header import Header
 from protocol.coding.label import Label, ShareProof, verify_share
+from protocol.coding.ranges import LeafRun
 from protocol.errors import Forged, MaillonError, Malformed, OverLimit, Unavailable
 from protocol.ids import BlockId, NodeId
-from protocol.requests import GetShare, PutShare, ShareReply
+from protocol.namespace.releases import BlockRelease, encode_release
+from protocol.requests import GetShare, Kind, PutShare, ReleaseReply, ReleaseShares, ShareReply
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage
 
@@ -152,6 +154,37 @@ class Holders:
             await self._threads.run_blocking(_check, header, fetched.reply, index, into)
         return header
 
+    async def get_leaves(self, node: NodeId, block: BlockId, run: LeafRun, into: memoryview) -> Header:
+        """Fetch some leaves of a share into the buffer (of their size); the block's header, which is always checked.
+
+        Whether the bytes are the block's is left to its seal.
+        """
+        if node == self.me:
+            stored = await self._store.get_share(
+                block, run.index, first_leaf=run.first_leaf, leaf_count=run.leaf_count
+            )
+            header = schema.decode(Label, stored.facts.label).header
+            _require_part(header, block, len(into), stored.data.nbytes)
+            into[:] = stored.data
+            stored.release()
+            return header
+        question = GetShare(block=block, index=run.index, first_leaf=run.first_leaf, leaf_count=run.leaf_count)
+        fetched = await self._lanes.get(node, self._bulk, Fetch(question, into))
+        header = schema.decode(Label, fetched.reply.label).header
+        _require_part(header, block, len(into), fetched.size_bytes)
+        return header
+
+    async def release(self, node: NodeId, release: BlockRelease) -> tuple[int, ...]:
+        """For each block of the release, 0 once nothing of it is at `node`, or until when it must stay there."""
+        if node == self.me:
+            return await self._store.release(release.namespace, release.blocks)
+        question = ReleaseShares(encode_release(release))
+        answer = await self._mesh.ask(node, Kind.RELEASE_SHARES, question, ReleaseReply, deadline_s=self._deadline_s)
+        kept_until_s = answer.message.kept_until_s
+        if len(kept_until_s) != len(release.blocks):
+            raise Malformed("answer-items", found=len(kept_until_s), expected=len(release.blocks))
+        return kept_until_s
+
     def _accuse(self, node: NodeId, block: BlockId, error: MaillonError) -> None:
         if isinstance(error, RemoteError):
             return  # It said that it cannot; that is no lie.
@@ -180,7 +213,13 @@ def _check(header: Header, reply: ShareReply, index: int, share: memoryview) -> 
 
 
 def _require(header: Header, block: BlockId, expected_bytes: int, received_bytes: int) -> None:
+    _require_part(header, block, expected_bytes, received_bytes)
+    if header.share_bytes != expected_bytes:
+        raise Forged("share-size", block=block, size_bytes=received_bytes)
+
+
+def _require_part(header: Header, block: BlockId, expected_bytes: int, received_bytes: int) -> None:
     if header.block_id != block:
         raise Forged("share-block", block=block)
-    if not header.share_bytes == expected_bytes == received_bytes:
+    if received_bytes != expected_bytes:
         raise Forged("share-size", block=block, size_bytes=received_bytes)

@@ -34,9 +34,12 @@ class RowKind(enum.IntEnum):
 
     BUCKET = 1
     OBJECT = 16
+    INLINE = 17
     RUN = 32
     UPLOAD = 33
     LATE = 48
+    RELEASE = 49
+    PACK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,16 @@ class Extras:
     checksums: Annotated[tuple[Checksum, ...], Length(0, 8)]
     retain_until_s: int
     legal_hold: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PackedRef:
+    """Where in a pack's plain bytes a small object's sealed bytes are, and the key that opens them."""
+
+    pack: BlockId
+    offset: Annotated[int, Range(0, limits.BLOCK_PLAIN_BYTES_MAX)]
+    size_bytes: Annotated[int, Range(1, 2 * limits.INLINE_BYTES_MAX)]
+    key: SealingKey
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,6 +93,7 @@ class ObjectRow:
     owner: Annotated[bytes, Length(0, OWNER_BYTES)]
     inline: InlineRef | None
     extras: Extras | None
+    packed: PackedRef | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,6 +127,25 @@ class UploadRow:
     share_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """A block that nothing refers to any more, and the nodes that are to be told, by rising number."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    nodes: Annotated[tuple[int, ...], Length(1, 255)]
+
+
+@dataclass(frozen=True, slots=True)
+class PackRow:
+    """A pack: the block, as an encoded `BlockRun` of one, and how much of the `put_bytes` in it is still named."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    block: Annotated[bytes, Length(1, RUN_BYTES_MAX)]
+    put_bytes: int
+    live_objects: int
+    live_bytes: int
+
+
 def bucket_key(bucket: str) -> bytes:
     return bytes([RowKind.BUCKET]) + bucket.encode()
 
@@ -141,6 +174,17 @@ def object_name(key: bytes) -> tuple[str, str]:
 def owner_of(stamp: Stamp, ordinal: int) -> bytes:
     """The owner of what change number `ordinal` of an entry put."""
     return stamp.epoch.to_bytes(8, "big") + stamp.position.to_bytes(8, "big") + ordinal.to_bytes(4, "big")
+
+
+def inline_key(stamp: Stamp, row: bytes) -> bytes:
+    """Says that the object with the row key `row` is inline in the entry with this stamp. They sort by age."""
+    return bytes([RowKind.INLINE]) + stamp.epoch.to_bytes(8, "big") + stamp.position.to_bytes(8, "big") + row[1:]
+
+
+def inline_row(key: bytes) -> tuple[Stamp, bytes]:
+    """The stamp and the object's row key, from what `inline_key` made of them."""
+    stamp = Stamp(int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:17], "big"))
+    return stamp, bytes([RowKind.OBJECT]) + key[17:]
 
 
 def runs_of(owner: bytes) -> bytes:
@@ -174,3 +218,18 @@ def lates_of(block: bytes) -> bytes:
 def late_row(key: bytes) -> tuple[BlockId, bytes]:
     """The block, and the key of the row that names it, from what `late_key` made of them."""
     return BlockId(key[1 : 1 + ID_BYTES]), key[1 + ID_BYTES :]
+
+
+def release_key(block: bytes) -> bytes:
+    """With no block, how the keys of all releases begin."""
+    return bytes([RowKind.RELEASE]) + block
+
+
+def pack_key(block: bytes) -> bytes:
+    """With no block, how the keys of all packs begin."""
+    return bytes([RowKind.PACK]) + block
+
+
+def block_of(key: bytes) -> BlockId:
+    """The block that `release_key` or `pack_key` made a key of."""
+    return BlockId(key[1:])

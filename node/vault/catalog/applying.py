@@ -10,30 +10,36 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
+from node.vault.catalog.packed import PackedRows
+from node.vault.catalog.reading import read_blocks, read_row, run_of
+from node.vault.catalog.released import ReleasedRows
 from node.vault.catalog.rows import CatalogRows
 from node.vault.catalog.values import Content, row_of, share_bytes_of
 from protocol.coding.label import Stamp
-from protocol.errors import Damaged, MaillonError
+from protocol.errors import Damaged
 from protocol.namespace.changes import (
     BlockCompleted,
     BlockRef,
+    BlocksReleased,
     BucketCreated,
     Change,
     Checkpoint,
     ObjectDeleted,
     ObjectPut,
+    ObjectsPacked,
     PartPut,
 )
-from protocol.tables.nodes import NodeNumbers, in_runs, pack_blocks, unpack_blocks
+from protocol.tables.nodes import NodeNumbers, in_runs, pack_blocks
 from protocol.tables.rows import (
     BLOCKS_PER_RUN,
     BucketRow,
     ObjectRow,
+    PackRow,
     RowKind,
     UploadRow,
     bucket_key,
+    inline_key,
     late_key,
     late_row,
     lates_of,
@@ -45,8 +51,6 @@ from protocol.tables.rows import (
     upload_key,
 )
 from protocol.wire import schema
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -65,6 +69,8 @@ class Applier:
         self._rows = rows
         self._numbers = numbers
         self._sums = sums
+        self._released = ReleasedRows(rows, numbers)
+        self._packed = PackedRows(rows, numbers, self._released)
 
     def apply(self, stamp: Stamp, changes: Iterable[Change]) -> None:
         """Make the rows of one entry's changes."""
@@ -80,6 +86,10 @@ class Applier:
                     self._put_part(stamp, ordinal, change)
                 case BlockCompleted():
                     self._complete(stamp, change)
+                case BlocksReleased():
+                    self._released.remove(stamp, change.blocks)
+                case ObjectsPacked():
+                    self._packed.pack(stamp, change)
                 case Checkpoint():
                     self._rows.covered(change.covers_epoch, change.covers_length)
 
@@ -100,6 +110,8 @@ class Applier:
         elif put.blocks:
             content = self._write_blocks(stamp, ordinal, key, put.blocks)
         self._rows.write(stamp, key, schema.encode(row_of(put, stamp, content)), before)
+        if put.inline is not None:
+            self._rows.write(stamp, inline_key(stamp, key), b"", None)
         self._sums.objects += 1
         self._sums.size_bytes += put.size_bytes
 
@@ -117,10 +129,14 @@ class Applier:
         """Drop what belongs to the object's row, which the caller replaces or deletes."""
         self._sums.objects -= 1
         self._sums.size_bytes -= row.size_bytes
-        if row.blocks:
-            self._drop_late(stamp, key, row.blocks)
+        if row.inline is not None:
+            self._rows.write(stamp, inline_key(Stamp(row.epoch, row.position), key), None, b"")
+        elif row.packed is not None:
+            self._packed.forget(stamp, row.packed)
+        elif row.blocks:
+            self._released.add(stamp, self._drop_late(stamp, key, row.blocks))
         elif row.owner:
-            self._drop_runs(stamp, runs_of(row.owner))
+            self._released.add(stamp, self._drop_runs(stamp, runs_of(row.owner)))
 
     def _drop_runs(self, stamp: Stamp, prefix: bytes) -> list[BlockRef]:
         """Delete runs with their late rows; the blocks that they held."""
@@ -165,6 +181,8 @@ class Applier:
         upload = UploadRow(owner_of(stamp, ordinal), 0, 0) if before is None else read_row(UploadRow, before)
         replaced = tuple(self._drop_runs(stamp, part_of(upload.owner, part.number)))
         self._write_runs(stamp, upload.owner, part.number, part.blocks)
+        kept = {block.block for block in part.blocks}
+        self._released.add(stamp, [block for block in replaced if block.block not in kept])
         count = upload.block_count + len(part.blocks) - len(replaced)
         share_bytes = upload.share_bytes + share_bytes_of(part.blocks) - share_bytes_of(replaced)
         self._rows.write(stamp, key, schema.encode(UploadRow(upload.owner, count, share_bytes)), before)
@@ -180,6 +198,7 @@ class Applier:
         return Content(row.block_count, row.share_bytes, owner=row.owner)
 
     def _complete(self, stamp: Stamp, change: BlockCompleted) -> None:
+        self._released.moved(stamp, change.block, change.placing)
         for late, empty in self._rows.scan_prefix(lates_of(change.block)):
             key = late_row(late)[1]
             value = self._rows.get(key)
@@ -192,28 +211,17 @@ class Applier:
 
     def _completed(self, key: bytes, value: bytes, change: BlockCompleted) -> bytes | None:
         """The row with the block completed; None when the placing is not one of that block."""
-        row = read_row(ObjectRow, value) if key[0] == RowKind.OBJECT else None
-        blocks = read_blocks(value if row is None else row.blocks, self._numbers)
+        blocks = read_blocks(run_of(key, value), self._numbers)
         if any(block.block == change.block and block.n != len(change.placing) for block in blocks):
             return None
         run = pack_blocks([_placed(block, change) for block in blocks], self._numbers)
-        return run if row is None else schema.encode(dataclasses.replace(row, blocks=run))
-
-
-def read_row(kind: type[T], value: bytes) -> T:
-    """The row in `value`. Raises Damaged(`index-damaged`)."""
-    try:
-        return schema.decode(kind, value)
-    except MaillonError as error:
-        raise Damaged("index-damaged", index="catalog", reason=error.identifier) from error
-
-
-def read_blocks(run: bytes, numbers: NodeNumbers) -> tuple[BlockRef, ...]:
-    """The blocks of a run. Raises Damaged(`index-damaged`)."""
-    try:
-        return unpack_blocks(run, numbers)
-    except MaillonError as error:
-        raise Damaged("index-damaged", index="catalog", reason=error.identifier) from error
+        match key[0]:
+            case RowKind.OBJECT:
+                return schema.encode(dataclasses.replace(read_row(ObjectRow, value), blocks=run))
+            case RowKind.PACK:
+                return schema.encode(dataclasses.replace(read_row(PackRow, value), block=run))
+            case _:
+                return run
 
 
 def _placed(block: BlockRef, change: BlockCompleted) -> BlockRef:

@@ -26,15 +26,30 @@ from node.vault.catalog.values import (
     CatalogTip,
     CatalogTotals,
     InlineAt,
+    PackedAt,
+    PendingRelease,
     StoredBucket,
     StoredObject,
+    StoredPack,
 )
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, Unavailable
 from protocol.ids import BlockId, NamespaceId, short_text_of, text_of
-from protocol.namespace.changes import BlockRef, Change
+from protocol.namespace.changes import BlockRef, Change, PackedObject
 
-__all__ = ["NOWHERE", "Applied", "Catalog", "CatalogTip", "CatalogTotals", "InlineAt", "StoredBucket", "StoredObject"]
+__all__ = [
+    "NOWHERE",
+    "Applied",
+    "Catalog",
+    "CatalogTip",
+    "CatalogTotals",
+    "InlineAt",
+    "PackedAt",
+    "PendingRelease",
+    "StoredBucket",
+    "StoredObject",
+    "StoredPack",
+]
 
 INDEX_FOLDER: Final = PurePath("index")
 LIST_MAX: Final = 10_000
@@ -175,6 +190,22 @@ class Catalog:
     async def incomplete(self, *, after: BlockId | None = None, limit: int = 100) -> tuple[BlockRef, ...]:
         """Blocks some of whose shares are still to come, in the order of their ids, after `after`."""
         return await self._ask(lambda database: database.incomplete(after, max(0, min(limit, LIST_MAX))))
+
+    async def releases(self, *, after: BlockId | None = None, limit: int = 100) -> tuple[PendingRelease, ...]:
+        """Blocks that nothing refers to any more, in the order of their ids, after `after`."""
+        return await self._ask(lambda database: database.releases(after, max(0, min(limit, LIST_MAX))))
+
+    async def packs(self, *, after: BlockId | None = None, limit: int = 100) -> tuple[StoredPack, ...]:
+        """Packs of small objects, in the order of their ids, after `after`."""
+        return await self._ask(lambda database: database.packs(after, max(0, min(limit, LIST_MAX))))
+
+    async def inline(self, limit: int) -> tuple[StoredObject, ...]:
+        """Objects that are inline in the journal, those in its oldest entries first."""
+        return await self._ask(lambda database: database.inline(max(0, min(limit, LIST_MAX))))
+
+    async def still_packed(self, pack: BlockId, objects: Sequence[PackedObject]) -> tuple[StoredObject, ...]:
+        """Those of a pack's objects that still name it."""
+        return await self._ask(lambda database: database.still_packed(pack, objects))
 
     async def totals(self) -> CatalogTotals:
         return await self._ask(lambda database: database.totals())

@@ -7,33 +7,49 @@ moment, also in a copy restored from last week. Blocking and single-minded: one 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from node.host.ports import Index
-from node.vault.catalog.applying import Applier, Sums, read_blocks, read_row
-from node.vault.catalog.rows import CatalogRows, end_of
-from node.vault.catalog.values import NOWHERE, CatalogTip, CatalogTotals, StoredBucket, StoredObject, object_of
+from node.vault.catalog.applying import Applier, Sums
+from node.vault.catalog.reading import read_blocks, read_row, run_of
+from node.vault.catalog.rows import CatalogRows, Pair, end_of
+from node.vault.catalog.values import (
+    NOWHERE,
+    CatalogTip,
+    CatalogTotals,
+    PendingRelease,
+    StoredBucket,
+    StoredObject,
+    StoredPack,
+    object_of,
+)
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
-from protocol.namespace.changes import BlockRef, Change
+from protocol.namespace.changes import BlockRef, Change, PackedObject
 from protocol.tables.nodes import NodeNumbers
 from protocol.tables.rows import (
     BucketRow,
     ObjectRow,
+    PackRow,
+    ReleaseRow,
     RowKind,
+    block_of,
     bucket_key,
     bucket_of,
+    inline_row,
     late_row,
     lates_of,
     object_key,
     objects_of,
+    pack_key,
+    release_key,
     runs_of,
 )
 
 # Whoever changes the tables or what rows say changes this number; a catalog of another number is rebuilt.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 _STATEMENTS: Final = (
     """CREATE TABLE applied (
@@ -142,6 +158,8 @@ class CatalogDatabase:
 
     def blocks(self, stored: StoredObject) -> tuple[BlockRef, ...]:
         """The object's blocks in order; fewer than it says when it was replaced meanwhile."""
+        if stored.packed is not None:
+            return (self.pack(stored.packed.pack),)
         if not stored.owner:
             return read_blocks(stored.run, self._numbers) if stored.run else ()
         runs = self.rows.scan_prefix(runs_of(stored.owner))
@@ -163,14 +181,58 @@ class CatalogDatabase:
             first = end_of(lates_of(late_row(rows[-1][0])[0]))
         return tuple(found.values())
 
+    def releases(self, after: BlockId | None, limit: int) -> tuple[PendingRelease, ...]:
+        """Blocks that nothing refers to any more, in the order of their ids."""
+        return tuple(
+            PendingRelease(block_of(key), tuple(self._numbers.node(n) for n in read_row(ReleaseRow, value).nodes))
+            for key, value in self._blocks_after(release_key(b""), after, limit)
+        )
+
+    def packs(self, after: BlockId | None, limit: int) -> tuple[StoredPack, ...]:
+        """Packs in the order of their ids."""
+        return tuple(self._pack(value) for _, value in self._blocks_after(pack_key(b""), after, limit))
+
+    def pack(self, block: BlockId) -> BlockRef:
+        """The pack that an object names. Raises Damaged(`index-damaged`) when there is none."""
+        value = self.rows.get(pack_key(block))
+        if value is None:
+            raise Damaged("index-damaged", index="catalog", reason="pack")
+        return self._pack(value).block
+
+    def inline(self, limit: int) -> tuple[StoredObject, ...]:
+        """Objects that are inline in the journal's oldest entries that hold any."""
+        prefix = bytes([RowKind.INLINE])
+        found = []
+        for key, _ in self.rows.scan(prefix, end_of(prefix), limit):
+            stamp, name = inline_row(key)
+            value = self.rows.get(name)
+            stored = None if value is None else object_of(name, read_row(ObjectRow, value))
+            if stored is None or stored.inline is None or stored.stamp != stamp:
+                raise Damaged("index-damaged", index="catalog", reason="inline")
+            found.append(stored)
+        return tuple(found)
+
+    def still_packed(self, pack: BlockId, objects: Iterable[PackedObject]) -> tuple[StoredObject, ...]:
+        """Those of a pack's objects that still name it."""
+        found = (self.stat(one.bucket, one.key) for one in objects)
+        return tuple(one for one in found if one is not None and one.packed is not None and one.packed.pack == pack)
+
+    def _blocks_after(self, prefix: bytes, after: BlockId | None, limit: int) -> Sequence[Pair]:
+        first = prefix if after is None else end_of(prefix + after)
+        return self.rows.scan(first, end_of(prefix), limit)
+
+    def _pack(self, value: bytes) -> StoredPack:
+        row = read_row(PackRow, value)
+        (block,) = read_blocks(row.block, self._numbers)
+        return StoredPack(block, row.put_bytes, row.live_objects, row.live_bytes)
+
     def totals(self) -> CatalogTotals:
         return CatalogTotals(self._sums.objects, self._sums.size_bytes, self.rows.count(lates_of(b"")))
 
     def _late(self, block: BlockId, named_by: bytes) -> BlockRef:
         value = self.rows.get(named_by)
         if value is not None:
-            run = read_row(ObjectRow, value).blocks if named_by[0] == RowKind.OBJECT else value
-            for found in read_blocks(run, self._numbers):
+            for found in read_blocks(run_of(named_by, value), self._numbers):
                 if found.block == block:
                     return found
         raise Damaged("index-damaged", index="catalog", reason="late")

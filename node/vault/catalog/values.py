@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from protocol.coding.header import share_size
 from protocol.coding.label import Stamp
-from protocol.ids import Digest
+from protocol.ids import BlockId, Digest, NodeId
 from protocol.keys.sealing import sealed_size
 from protocol.namespace.changes import BlockRef, Checksum, Metadata, ObjectPut
 from protocol.tables.rows import Extras, ObjectRow, object_name
@@ -38,9 +38,23 @@ class InlineAt:
         return f"InlineAt(stamp={self.stamp}, offset={self.offset}, size_bytes={self.size_bytes})"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class PackedAt:
+    """Where in a pack a small object's sealed bytes are, and the key that opens them."""
+
+    pack: BlockId
+    offset: int
+    size_bytes: int
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"PackedAt(pack={self.pack.hex()[:16]}, offset={self.offset}, size_bytes={self.size_bytes})"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What a key names. Its bytes are `inline`, or `block_count` blocks (`Catalog.blocks`), or none at all.
+    """What a key names. Its bytes are `inline`, or `packed` in the one block that `Catalog.whole` gives, or
+    `block_count` blocks, or none at all.
 
     `share_bytes` counts all shares of all its blocks. `run` holds its blocks if they are few, `owner` names the runs
     that do if they are many: for the catalog alone.
@@ -57,6 +71,7 @@ class StoredObject:
     block_count: int
     share_bytes: int
     inline: InlineAt | None
+    packed: PackedAt | None
     metadata: tuple[Metadata, ...]
     checksums: tuple[Checksum, ...]
     retain_until_s: int
@@ -70,6 +85,24 @@ class StoredObject:
 class StoredBucket:
     bucket: str
     created_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPack:
+    """A block of small objects, `put_bytes` of them: how many still name it, and how many bytes those have."""
+
+    block: BlockRef
+    put_bytes: int
+    live_objects: int
+    live_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRelease:
+    """A block that nothing refers to any more, and who is to be told."""
+
+    block: BlockId
+    nodes: tuple[NodeId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +144,14 @@ def row_of(put: ObjectPut, stamp: Stamp, content: Content) -> ObjectRow:
         owner=content.owner,
         inline=put.inline,
         extras=_extras(put) if rare else None,
+        packed=None,
     )
 
 
 def object_of(key: bytes, row: ObjectRow) -> StoredObject:
     """What the row with this key says."""
     bucket, name = object_name(key)
-    stamp, inline = Stamp(row.epoch, row.position), row.inline
+    stamp, inline, packed = Stamp(row.epoch, row.position), row.inline, row.packed
     extras = row.extras or Extras("", (), (), 0, legal_hold=False)
     return StoredObject(
         bucket=bucket,
@@ -131,6 +165,7 @@ def object_of(key: bytes, row: ObjectRow) -> StoredObject:
         block_count=row.block_count,
         share_bytes=row.share_bytes,
         inline=None if inline is None else InlineAt(stamp, inline.offset, inline.size_bytes, inline.key),
+        packed=None if packed is None else PackedAt(packed.pack, packed.offset, packed.size_bytes, packed.key),
         metadata=extras.metadata,
         checksums=extras.checksums,
         retain_until_s=extras.retain_until_s,

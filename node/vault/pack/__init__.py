@@ -1,0 +1,1 @@
+"""Small objects out of the journal into packs, and back."""
