@@ -80,6 +80,8 @@ def vault_config(config: Config) -> VaultConfig:
     return VaultConfig(
         straggler_wait_s=vault.straggler_wait_s,
         complete_after_s=vault.complete_after_s,
+        pack_every_s=vault.pack_every_s,
+        release_every_s=vault.release_every_s,
         put_deadline_s=vault.put_deadline_s,
         get_deadline_s=vault.get_deadline_s,
         hedge_after_s=vault.hedge_after_s,

@@ -22,6 +22,7 @@ from node.logs import get_logger
 from node.vault.catalog.catalog import Catalog
 from node.vault.gather import Gatherer
 from node.vault.journal.writer import JournalWriter
+from node.vault.pins import Pins
 from node.vault.spread import Spread, Spreader
 from node.vault.workspaces import Desk, Desks
 from protocol.coding.block import EncodedBlock, decode_block, recode_block
@@ -54,47 +55,50 @@ class CompleterTools:
     spreader: Spreader
     journal: JournalWriter
     catalog: Catalog
+    pins: Pins
     complete_after_s: float
 
 
 class Completer:
     """Looks after the incomplete blocks of one namespace."""
 
-    def __init__(self, tools: CompleterTools) -> None:
+    def __init__(self, tools: CompleterTools, rules: RulesNow) -> None:
         self._tools = tools
+        self._rules = rules
         self._seen: set[BlockId] = set()
         self._begun: dict[BlockId, Spread] = {}
         self._after: BlockId | None = None
         self._pauses = 1
 
-    async def run(self, rules: RulesNow) -> None:
+    async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await trio.sleep(self._pauses * self._tools.complete_after_s)
             try:
-                await self.round(rules)
+                await self.round()
             except MaillonError as error:  # the catalog is being rebuilt, say
                 log.info("complete.not-now", error=str(error))
 
-    async def round(self, rules: RulesNow) -> int:
+    async def round(self) -> int:
         """Try to complete blocks that were incomplete when last looked at already; how many became whole."""
-        tried = completed = 0
-        for reference in await self._due(rules):
-            tried += 1
-            try:
-                completed += await self._complete(reference, rules())
-            except MaillonError as error:
-                log.info("complete.not-yet", block=reference.block.hex()[:16], error=str(error))
-        self._pauses = min(2 * self._pauses, PAUSES_MOST) if tried and not completed else 1
+        completed = 0
+        due = await self._due()
+        with self._tools.pins.hold(reference.block for reference in due):
+            for reference in due:
+                try:
+                    completed += await self._complete(reference, self._rules())
+                except MaillonError as error:
+                    log.info("complete.not-yet", block=reference.block.hex()[:16], error=str(error))
+        self._pauses = min(2 * self._pauses, PAUSES_MOST) if due and not completed else 1
         if completed:
-            log.info("complete.round", completed=completed, tried=tried)
+            log.info("complete.round", completed=completed, tried=len(due))
         return completed
 
-    async def _due(self, rules: RulesNow) -> list[BlockRef]:
+    async def _due(self) -> list[BlockRef]:
         """The next blocks for which something can be done; what comes after them is looked at in the next round."""
         found = await self._tools.catalog.incomplete(after=self._after, limit=LOOKED_AT_PER_ROUND)
         due: list[BlockRef] = []
-        current = rules()
+        current = self._rules()
         for reference in found:
             if len(due) == BLOCKS_PER_ROUND:
                 return due

@@ -15,7 +15,7 @@ from node.logs import get_logger
 from node.vault.secrets import GatewaySecrets, gateway_secrets
 from node.vault.sheet import Sheet, write_sheet
 from node.vault.sheet_words import IDENTIFIER_BYTES
-from node.vault.tenancy import TenancyTools
+from node.vault.tenancy_tools import TenancyTools
 from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId
 from protocol.limits import NAME_BYTES_MAX

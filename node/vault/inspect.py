@@ -20,7 +20,8 @@ from node.vault.objects import (
     ObjectStat,
     ShareExplanation,
 )
-from node.vault.tenancy import Open, Tenancy
+from node.vault.serving import Open
+from node.vault.tenancy import Tenancy
 from protocol.errors import MaillonError
 from protocol.ids import NodeId
 from protocol.members.roster import Rules
@@ -55,7 +56,7 @@ class Inspector:
             digest=stored.digest,
             modified_s=stored.modified_s,
             data_class=stored.data_class,
-            blocks=stored.block_count,
+            blocks=stored.block_count + (stored.packed is not None),
             metadata=stored.metadata,
         )
 

@@ -8,63 +8,20 @@ acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import trio
 
 from node.first_error import first_error
-from node.host.ports import Host
 from node.logs import get_logger
-from node.mesh.peering import Peering
-from node.store.journals import JournalStore
 from node.vault.catalog.catalog import Catalog
-from node.vault.complete import Completer, CompleterTools
-from node.vault.gather import Gatherer
-from node.vault.get import GetTools
-from node.vault.holders import Holders
-from node.vault.journal.writer import JournalTimers, JournalWriter
-from node.vault.put import PutTools
+from node.vault.journal.writer import JournalWriter
 from node.vault.secrets import GatewaySecrets
-from node.vault.spread import Spreader, SpreadTimes
-from node.vault.workspaces import Desks
-from protocol.coding.erasure import Engine
+from node.vault.serving import Open, keep_house, open_for
+from node.vault.tenancy_tools import TenancyTools
 from protocol.errors import MaillonError, Unavailable
-from protocol.keys.signing import SigningKey
-from protocol.members.roster import Rules, rules_for
+from protocol.members.roster import Rules
 from protocol.namespace.journal import decode_opening
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TenancyTools:
-    """What all tenancies of a node share."""
-
-    host: Host
-    node_key: SigningKey
-    mesh: Peering
-    journals: JournalStore
-    engine: Engine
-    desks: Desks
-    holders: Holders
-    gatherer: Gatherer
-    spread_times: SpreadTimes
-    journal_timers: JournalTimers
-    blocks_in_flight: int
-    stall_s: float
-    complete_after_s: float
-    retry_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A tenancy that serves."""
-
-    journal: JournalWriter
-    catalog: Catalog
-    put: PutTools
-    get: GetTools
 
 
 class Tenancy:
@@ -84,8 +41,7 @@ class Tenancy:
 
     def rules(self) -> Rules:
         """The rules for new blocks, by the view of this moment."""
-        view = self._tools.mesh.view
-        return rules_for(view.nodes(), view.charter.classes, self.secrets.data_class)
+        return self._tools.rules(self.secrets.data_class)
 
     def require_open(self) -> Open:
         """The open tenancy. Raises the reason why it is not open."""
@@ -113,7 +69,7 @@ class Tenancy:
             await trio.sleep(self._tools.retry_s)
 
     async def _serve(self) -> None:
-        """Open the catalog and the journal, then complete blocks for as long as the journal's writer runs."""
+        """Open the catalog and the journal, then serve and keep house for as long as the journal's writer runs."""
         opening = decode_opening(self.secrets.opening)
         catalog = Catalog(self._tools.host, opening.namespace)
         try:
@@ -133,9 +89,9 @@ class Tenancy:
             async with trio.open_nursery() as nursery:
                 await nursery.start(journal.run)
                 await self._wait_ready(journal)
-                serving = self._wire(journal, catalog)
+                serving = open_for(tools, self.secrets, journal, catalog)
                 self._set_open(serving)
-                nursery.start_soon(self._complete, serving)
+                nursery.start_soon(keep_house, serving)
         finally:
             self._set_open(None)
             with trio.CancelScope(shield=True):
@@ -151,40 +107,6 @@ class Tenancy:
                 self._problem = error
             else:
                 return
-
-    def _wire(self, journal: JournalWriter, catalog: Catalog) -> Open:
-        tools = self._tools
-        spreader = Spreader(tools.holders, self.secrets.writer_key, tools.spread_times)
-        put = PutTools(
-            host=tools.host,
-            engine=tools.engine,
-            desks=tools.desks,
-            namespace=self.secrets.namespace,
-            spreader=spreader,
-            journal=journal,
-            rules=self.rules,
-            blocks_in_flight=tools.blocks_in_flight,
-            stall_s=tools.stall_s,
-        )
-        get = GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s)
-        return Open(journal, catalog, put, get)
-
-    async def _complete(self, serving: Open) -> None:
-        tools = self._tools
-        completer = Completer(
-            CompleterTools(
-                host=tools.host,
-                engine=tools.engine,
-                desks=tools.desks,
-                gatherer=tools.gatherer,
-                spreader=serving.put.spreader,
-                journal=serving.journal,
-                catalog=serving.catalog,
-                complete_after_s=tools.complete_after_s,
-            )
-        )
-        rules: Callable[[], Rules] = self.rules
-        await completer.run(rules)
 
     def _set_open(self, serving: Open | None) -> None:
         self._open = serving

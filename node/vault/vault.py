@@ -37,8 +37,10 @@ from node.vault.objects import (
 )
 from node.vault.put import put_object
 from node.vault.secrets import GatewaySecrets, load_secrets, save_secrets, saved_namespaces
+from node.vault.serving import Open
 from node.vault.spread import SpreadTimes
-from node.vault.tenancy import Open, Tenancy, TenancyTools
+from node.vault.tenancy import Tenancy
+from node.vault.tenancy_tools import TenancyTools
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import Engine
 from protocol.errors import MaillonError, Missing, Refused
@@ -60,6 +62,8 @@ class VaultConfig:
 
     straggler_wait_s: float = 1.0
     complete_after_s: float = 60.0
+    pack_every_s: float = 60.0
+    release_every_s: float = 10.0
     put_deadline_s: float = 30.0
     get_deadline_s: float = 30.0
     hedge_after_s: float = 0.5
@@ -101,7 +105,10 @@ class Vault:
             journal_timers=config.journal,
             blocks_in_flight=config.blocks_in_flight,
             stall_s=config.stall_s,
+            hedge_after_s=config.hedge_after_s,
             complete_after_s=config.complete_after_s,
+            release_every_s=config.release_every_s,
+            pack_every_s=config.pack_every_s,
             retry_s=config.retry_s,
         )
         self._tenancies: dict[NamespaceId, Tenancy] = {}
@@ -194,8 +201,12 @@ class Vault:
         if stored.inline is not None:
             sealed = await serving.journal.read_inline(stored.inline)
             await sink.write([open_inline(stored.inline.key, sealed)])
+        elif stored.packed is not None:
+            sealed = await serving.packs.read(blocks[0], stored.packed)
+            await sink.write([open_inline(stored.packed.key, sealed)])
         else:
-            await get_blocks(serving.get, blocks, sink)
+            with serving.pins.hold(reference.block for reference in blocks):
+                await get_blocks(serving.get, blocks, sink)
         return stat
 
     async def stat(self, path: ObjectPath) -> ObjectStat:

@@ -42,7 +42,7 @@ from tests.support.members import STANDING, Party
 
 R = TypeVar("R")
 
-VAULT = "straggler_wait_s = 1.0\nput_deadline_s = 20.0\nretry_s = 0.5\nstall_s = 20.0"
+VAULT = "straggler_wait_s = 1.0\nput_deadline_s = 20.0\nretry_s = 0.5\nstall_s = 20.0\nrelease_every_s = 2.0"
 ADMITTED_BYTES = 10**11
 
 
@@ -66,6 +66,7 @@ class Township:
         self.world = world
         self.houses: dict[int, House] = {}
         self.complete_after_s = 10.0
+        self.pack_every_s = 60.0
         self.dress: Callable[[int, Host], Host] = lambda _number, host: host
         self._nursery = nursery
         self._bulk = bulk
@@ -157,7 +158,7 @@ class Township:
         return (
             f'bulk = "{self._bulk}"\nengine = "zfec"\n[node]\nname = "{name_of(number)}"\n'
             f'zone = "zone-{number}"\nlisten = "{address_of(number)}"\n[vault]\n{VAULT}\n'
-            f"complete_after_s = {self.complete_after_s}\n"
+            f"complete_after_s = {self.complete_after_s}\npack_every_s = {self.pack_every_s}\n"
             f'[[store.disks]]\npath = "volumes"\ncapacity = {10**12}\n'
         )
 
@@ -274,6 +275,16 @@ class Township:
                 if house is None or not (await house.services.store.held([block.block]))[0] >> index & 1:
                     absent.append((number, index))
         return absent
+
+    async def shares(self) -> dict[int, int]:
+        """How many shares each running node keeps."""
+        return {number: house.services.store.usage().shares for number, house in sorted(self.houses.items())}
+
+    async def until_shares(self, wanted: Callable[[dict[int, int]], bool], *, within_s: float = 60.0) -> None:
+        """Wait until so many are kept."""
+        with trio.fail_after(within_s):
+            while not wanted(await self.shares()):  # noqa: ASYNC110
+                await trio.sleep(0.5)
 
     async def incomplete(self) -> int:
         """Blocks of which the catalog knows that shares are still to come."""

@@ -87,7 +87,7 @@ class Packer:
             with self._tools.pins.hold(pack.block.block for pack in packs):
                 packing, keep_until_s = Packing(), 0
                 for pack in packs:
-                    for one, until_s in await self._living(pack):
+                    for one, until_s in await self._living_if_readable(pack):
                         if not packing.add(one):
                             await self._write(packing, keep_until_s)
                             packing, keep_until_s = Packing(), 0
@@ -125,6 +125,14 @@ class Packer:
             raise failed
         await self._write(packing, keep_until_s)
         return len(packing)
+
+    async def _living_if_readable(self, pack: StoredPack) -> list[tuple[SmallObject, int]]:
+        """`_living`; nothing while too few of its holders answer: the pack waits for the next time."""
+        try:
+            return await self._living(pack)
+        except MaillonError as error:
+            log.warning("pack.unreadable", block=pack.block.block.hex(), error=str(error))
+            return []
 
     async def _living(self, pack: StoredPack) -> list[tuple[SmallObject, int]]:
         """What of the pack is still named, and until when it must be kept."""
