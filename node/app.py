@@ -31,12 +31,14 @@ from node.mesh.records_file import open_records
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
+from node.mesh.serve_succession import SuccessionServer
 from node.net.connection import Handler
 from node.settings import mesh_config, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.vault import Vault
 from protocol.ids import NodeId
+from protocol.keys.signing import SigningKey
 from protocol.members.view import View
 from protocol.requests import Kind
 
@@ -84,7 +86,7 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
         records,
         mesh_config(config),
         card=node_card(membership, config, ()),
-        handlers=_served(host, store, journals, view, NodeId(node_key.public)),
+        handlers=_served(host, store, journals, view, node_key),
     )
     await nursery.start(mesh.run)
     vault = Vault(
@@ -111,11 +113,12 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
     )
 
 
-def _served(host: Host, store: Store, journals: JournalStore, view: View, me: NodeId) -> Mapping[Kind, Handler]:
+def _served(host: Host, store: Store, journals: JournalStore, view: View, key: SigningKey) -> Mapping[Kind, Handler]:
     """What other members may ask of this node's disks."""
-    shares, entries = ShareServer(host, store, view, me), JournalServer(host, journals, view, me)
-    releases = ReleaseServer(host, store, view, me)
-    return {**shares.handlers(), **releases.handlers(), **entries.handlers()}
+    me = NodeId(key.public)
+    shares, releases = ShareServer(host, store, view, me), ReleaseServer(host, store, view, me)
+    entries, successions = JournalServer(host, journals, view, me), SuccessionServer(host, journals, view, key)
+    return {**shares.handlers(), **releases.handlers(), **entries.handlers(), **successions.handlers()}
 
 
 async def _hear_signals(

@@ -3,7 +3,8 @@
 A copy is one small volume, or several parts when a sync failed and the next part had to be begun. Each part opens
 with the epoch's opening. What is read back is believed as far as the chain reaches: entries are taken by their
 position, wherever they stand, so that an entry that was damaged and is sent again by the writer closes the gap, and
-those after it count again.
+those after it count again. Until then the copy knows that it is not whole: an entry that stands after the damage
+could only be written once those before it were durable.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from node.logs import get_logger
 from node.store.recover import Entry as VolumeEntry
 from node.store.recover import Scan, read_exactly
 from node.store.volume import HEAD_BYTES, JOURNAL_STEP_BYTES, EntryKind, Format, Head, pack_header
-from protocol.errors import Damaged, MaillonError, Missing, Refused, Unavailable
+from protocol.errors import Damaged, MaillonError, Missing, Unavailable
 from protocol.ids import Digest, NamespaceId, identity_from_text, text_of
 from protocol.namespace import journal
 from protocol.namespace.journal import Opening, Tip
@@ -81,18 +82,33 @@ class JournalCopy:
         self._sizes: dict[int, int] = {}
         self._places: array[int] = array("Q")
         self._lengths: array[int] = array("L")
+        self._once_durable = 0
         # While loading: the hash after each number of entries.
         self._heads: list[Digest] = []
 
-    def load(self) -> None:
-        """Read what the files hold, as far as it chains; cut what a crash left unfinished."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether no entry is known to be lost that was durable here once."""
+        return self.tip.length >= self._once_durable
+
+    @property
+    def has_files(self) -> bool:
+        return bool(self._parts)
+
+    def load(self, opening: bytes = b"") -> None:
+        """Read what the files hold, as far as it chains; cut what a crash left unfinished.
+
+        With `opening` those chain on from it; without, from the one that the files show.
+        """
         scanned: dict[int, list[tuple[journal.Entry, _Place]]] = {}
         self._forget()
+        if opening:
+            self.begin(journal.decode_opening(opening), opening)
         for part in self._parts:
             file = self._file(part)
             scan = Scan(file, self._format())
-            for found in scan.entries(lambda _: True):
-                self._learn(part, found, scanned)
+            strays = [(found, self._learn(part, found, scanned)) for found in scan.entries(lambda _: True)]
+            self._once_durable = max([self._once_durable, *_proven_lengths(strays, scan.durable_bytes)])
             for gap in scan.gaps:
                 log.warning("journal-gap-in-file", **self._named(), part=part, place=gap.place)
             self._sizes[part] = 0 if scan.size_bytes < self._format().first_place else scan.cut_bytes()
@@ -105,22 +121,32 @@ class JournalCopy:
     def _forget(self) -> None:
         self.opening, self.opening_bytes = None, b""
         self._places, self._lengths = array("Q"), array("L")
+        self._once_durable = 0
 
-    def _learn(self, part: int, found: VolumeEntry, scanned: dict[int, list[tuple[journal.Entry, _Place]]]) -> None:
+    def begin(self, opening: Opening, encoded: bytes) -> None:
+        """What entries are to chain on from; it goes to the disk with the first of them."""
+        self.opening, self.opening_bytes = opening, encoded
+        self.tip = journal.start_of(opening)
+        self._heads = [self.tip.head]
+
+    def _learn(
+        self, part: int, found: VolumeEntry, scanned: dict[int, list[tuple[journal.Entry, _Place]]]
+    ) -> int | None:
+        """The position of an entry that could not be used at once."""
         try:
-            if found.head.kind is EntryKind.JOURNAL_OPENING and self.opening is None:
-                self.opening = journal.decode_opening(found.meta)
-                self.opening_bytes = found.meta
-                self.tip = journal.start_of(self.opening)
-                self._heads = [self.tip.head]
-            elif found.head.kind is EntryKind.JOURNAL_ENTRY:
-                entry = journal.decode_entry(found.meta)
-                place = _Place(part, found.place + HEAD_BYTES, found.head.meta_bytes)
-                if self._go_on(entry, place):
-                    return
-                scanned.setdefault(entry.position, []).append((entry, place))
+            if found.head.kind is EntryKind.JOURNAL_OPENING:
+                if self.opening is None:
+                    self.begin(journal.decode_opening(found.meta), found.meta)
+                return None
+            entry = journal.decode_entry(found.meta)
+            place = _Place(part, found.place + HEAD_BYTES, found.head.meta_bytes)
+            if self._go_on(entry, place):
+                return None
+            scanned.setdefault(entry.position, []).append((entry, place))
         except MaillonError as error:
             log.error("journal-entry-unreadable", **self._named(), part=part, place=found.place, reason=str(error))
+            return None
+        return entry.position
 
     def _go_on(self, entry: journal.Entry, place: _Place) -> bool:
         """Take the entry if it is the next. (It was checked when it came, and its checksum is good.)"""
@@ -159,32 +185,12 @@ class JournalCopy:
         self._lengths.append(place.size_bytes)
         self.tip = tip
 
-    def open(self, opening: Opening, encoded: bytes) -> None:
-        """Hold the epoch. Durable on return.
-
-        Raises:
-            Refused: `journal-opening-other` when it is held with another opening.
-            Unavailable: `store-full`, `store-failing`.
-        """
-        if self.opening is not None:
-            if encoded != self.opening_bytes:
-                raise Refused("journal-opening-other", namespace=self.name.namespace, epoch=self.name.epoch)
-            return
-        self.opening_bytes = encoded
-        try:
-            self._write_somewhere([])
-        except BaseException:
-            self.opening_bytes = b""
-            raise
-        # Entries of earlier parts count again, now that there is an opening to chain them to.
-        self.load()
-
     def append(self, first: int, entries: Sequence[Buffer]) -> Tip:
         """Keep those of the entries, said to begin at position `first`, that are new. Durable on return.
 
         Raises:
             Missing: `journal-epoch`. Unavailable: `journal-gap`, `store-full`, `store-failing`.
-            Forged, Malformed, OverLimit: from `protocol.namespace.journal.accept`.
+            Forged, Malformed, OverLimit: from `protocol.namespace.journal.take`.
         """
         if self.opening is None:
             raise self._missing()
@@ -212,6 +218,16 @@ class JournalCopy:
                 break
             entries.append(self._read_one(position, places[position], lengths[position]))
         return tuple(entries)
+
+    def head_at(self, length: int) -> Digest | None:
+        """The hash after so many entries; None when there are fewer. Raises Damaged(`journal-damaged`)."""
+        if self.opening is None or length > self.tip.length:
+            return None
+        if length == self.tip.length:
+            return self.tip.head
+        if length == 0:
+            return journal.start_of(self.opening).head
+        return journal.entry_hash(journal.decode_entry(*self.read(length - 1, length, 1)))
 
     def _read_one(self, position: int, packed_place: int, size_bytes: int) -> bytes:
         part, place = packed_place >> _PLACE_BITS, packed_place & (1 << _PLACE_BITS) - 1
@@ -276,7 +292,7 @@ class JournalCopy:
             log.error("journal-cut-failed", **self._named(), reason=str(error))
 
     def remove(self) -> None:
-        """Delete the copy whole."""
+        """Delete the entries."""
         self.close()
         for part in self._parts:
             self._disk.remove(part_path(self.name, part))
@@ -300,3 +316,17 @@ class JournalCopy:
 
     def _named(self) -> dict[str, object]:
         return {"namespace": text_of(self.name.namespace), "epoch": self.name.epoch}
+
+
+def _proven_lengths(strays: Sequence[tuple[VolumeEntry, int | None]], durable_bytes: int) -> list[int]:
+    """How long the copy must have been once, for each of these entries to stand where it does.
+
+    An entry below the watermark was durable. One that begins a batch was written when all before it were durable.
+    """
+    proven = []
+    for found, position in strays:
+        if position is not None and found.end <= durable_bytes:
+            proven.append(position + 1)
+        elif position is not None and found.place == found.head.synced_bytes:
+            proven.append(position)
+    return proven

@@ -1,43 +1,74 @@
-"""The journals that this node holds: its own namespaces', and copies of other members'.
+"""The journals that this node keeps: its own namespaces', those that it holds for others, and copies for readers.
 
-Each epoch is a `JournalCopy`, read into memory (places and tip, not entries) when first asked for. Appends to one
-epoch take turns; different epochs do not wait for each other. There is no group commit here: a journal has one
-writer, and that one gathers already.
+Each epoch is a `KeptEpoch`: its state is read at the start, its entries (places and tip, not contents) when first
+asked for. Changes to one epoch take turns; different epochs do not wait for each other. There is no group commit
+here: a journal has one writer, and that one gathers already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import trio
 
 from node.host.ports import Buffer, Disk, Host
 from node.logs import get_logger
-from node.store.journal_copy import JOURNALS_DIRECTORY, JournalCopy, JournalName, journal_parts, part_path
+from node.store.epoch_state import EpochState, states_on, successions_in
+from node.store.journal_copy import JOURNALS_DIRECTORY, JournalName, journal_parts, part_path
+from node.store.kept_epoch import KeptEpoch
 from node.store.salt import find_salt
 from node.store.visitors import Visitors
-from protocol.errors import Damaged, Missing
-from protocol.ids import NamespaceId
-from protocol.namespace.journal import Tip, decode_opening
+from protocol.errors import Damaged, Missing, OverLimit, Refused
+from protocol.ids import NamespaceId, NodeId
+from protocol.namespace.journal import Opening, Tip, decode_opening
+from protocol.succession.acceptor import AcceptorState
+from protocol.succession.ballot import Ballot
+from protocol.succession.requests import HeldEpoch
+from protocol.succession.succession import Succession
 
 log = get_logger(__name__)
 
 R = TypeVar("R")
 
+EPOCHS_PER_NAMESPACE_MAX: Final = 1_024
+
 
 @dataclass(slots=True)
 class _Held:
-    """One epoch: its copy once loaded, and whose turn it is."""
+    """One epoch: what is kept of it once loaded, and whose turn it is."""
 
-    copy: JournalCopy
+    kept: KeptEpoch
     is_loaded: bool = False
+    is_gone: bool = False
     turn: trio.Lock = field(default_factory=trio.Lock)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Entries of an epoch with all that a reader needs to check them."""
+
+    opening: bytes
+    succession: bytes
+    entries: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an epoch goes here, and whether its writer's appends are refused."""
+
+    tip: Tip
+    is_fenced: bool
+
+
 class JournalStore:
-    """Usable while `run` runs. Every method is safe under concurrency and cancellation."""
+    """Usable while `run` runs. Every method is safe under concurrency and cancellation.
+
+    Beside what they name, all of them raise Missing(`journal-epoch`) for an epoch that is not kept, and
+    Unavailable(`store-closed`, `store-full`, `store-failing`).
+    """
 
     def __init__(self, host: Host, disk_path: str | None = None) -> None:
         self._host = host
@@ -49,8 +80,7 @@ class JournalStore:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look what is held, then serve until cancelled. Raises Damaged(`disk-unreadable`), OSError."""
-        found = await self._host.threads.run_blocking(self._open)
-        self._held = {name: self._new(name, parts) for name, parts in found.items()}
+        self._held = await self._host.threads.run_blocking(self._open)
         self._visitors.open()
         try:
             task_status.started()
@@ -59,9 +89,9 @@ class JournalStore:
             with trio.CancelScope(shield=True):
                 await self._visitors.close()
                 for held in self._held.values():
-                    held.copy.close()
+                    held.kept.close()
 
-    def _open(self) -> dict[JournalName, list[int]]:
+    def _open(self) -> dict[JournalName, _Held]:
         if self._disk_path is not None:
             self._disk = self._host.open_disk(self._disk_path)
         found = journal_parts(self._disk)
@@ -69,79 +99,167 @@ class JournalStore:
         self._salt = find_salt(
             self._disk, self._host.entropy, JOURNALS_DIRECTORY / "disk", paths, name=self._disk_path or "journals"
         )
-        return found
+        states = states_on(self._disk)
+        return {name: self._new(name, found.get(name, []), states.get(name)) for name in {**states, **found}}
 
-    def _new(self, name: JournalName, parts: Sequence[int]) -> _Held:
-        return _Held(JournalCopy(self._disk, self._host.faults, self._salt, name, parts))
+    def _new(self, name: JournalName, parts: Sequence[int] = (), state: EpochState | None = None) -> _Held:
+        return _Held(KeptEpoch(self._disk, self._host.faults, self._salt, name, parts, state))
+
+    # --- what is here --------------------------------------------------------------------------------------------
 
     def epochs(self) -> tuple[JournalName, ...]:
-        """Every epoch that is held, sorted."""
+        """Every epoch of which something is kept, sorted."""
         return tuple(sorted(self._held))
 
-    async def open_epoch(self, opening: bytes) -> None:
-        """Hold the epoch of this encoded opening; durable on return, and done already when it is held already.
+    async def held(self, namespace: NamespaceId, least: int = 0) -> tuple[HeldEpoch, ...]:
+        """The epochs of a namespace from `least` on that are open, ended or copied here."""
+        found = []
+        for name in self._names(namespace):
+            held = self._held.get(name)
+            if held is not None and held.kept.is_shown and name.epoch >= least:
+                with suppress(Missing):
+                    found.append(await self._look(namespace, name.epoch, _describe))
+        return tuple(found)
 
-        Raises:
-            Malformed, Forged: an opening that does not verify.
-            Refused: `journal-opening-other` when the epoch is held with another opening.
-            Unavailable: `store-full`, `store-failing`, `store-closed`.
-        """
-        decoded = decode_opening(opening)
-        name = JournalName(decoded.namespace, decoded.epoch)
-        async with self._visitors.visit():
-            held = self._held.get(name) or self._held.setdefault(name, self._new(name, []))
-            try:
-                await self._take_turn(held, lambda copy: copy.open(decoded, opening))
-            finally:
-                if held.copy.opening is None:
-                    self._held.pop(name, None)
+    def keeps(self, namespace: NamespaceId) -> bool:
+        """Whether anything of the namespace is kept."""
+        return any(name.namespace == namespace for name in self._held)
 
-    async def append(self, namespace: NamespaceId, epoch: int, first: int, entries: Sequence[Buffer]) -> Tip:
-        """Keep encoded entries, of which the first is said to stand at position `first`; durable on return.
+    def gateways(self) -> dict[NamespaceId, NodeId]:
+        """The namespaces of which anything is kept, each with a gateway that one of its openings names."""
+        return {name.namespace: gateway for name in self.epochs() if (gateway := self._held[name].kept.gateway)}
 
-        What is held already is skipped, so repeating an append is harmless. Answers how far the copy goes now.
+    def newest_opening(self, namespace: NamespaceId) -> bytes:
+        """The encoded opening of the newest epoch that is open here or copied; empty when there is none."""
+        states = [self._held[name].kept.state for name in self._names(namespace)]
+        return next((state.opening for state in reversed(states) if state.opening), b"")
 
-        Raises:
-            Missing: `journal-epoch` when the epoch is not held.
-            Unavailable: `journal-gap` when earlier ones are missing; `store-full`, `store-failing`, `store-closed`.
-            Forged: `journal-fork`, `journal-chain`, `signature`. Malformed, OverLimit: entries that do not decode.
-        """
-        async with self._visitors.visit():
-            held = self._find(namespace, epoch)
-            return await self._take_turn(held, lambda copy: copy.append(first, entries))
+    def newest_succession(self, namespace: NamespaceId) -> Succession | None:
+        """What opened the newest epoch that is known here, be it kept or not."""
+        states = [self._held[name].kept.state for name in self._names(namespace)]
+        known = [succession for state in states for succession in successions_in(state)]
+        return max(known, key=lambda succession: succession.decree.epoch, default=None)
+
+    async def standing(self, namespace: NamespaceId, epoch: int) -> Standing:
+        """How far the epoch goes here. Raises Unavailable(`journal-not-open`)."""
+        return await self._look(namespace, epoch, lambda kept: Standing(kept.tip, kept.is_fenced))
 
     async def tail(self, namespace: NamespaceId, epoch: int) -> Tip:
-        """How far the copy goes. Raises Missing(`journal-epoch`)."""
-        async with self._visitors.visit():
-            return (await self._opened(namespace, epoch)).tip
+        """How far the epoch goes here. Raises Unavailable(`journal-not-open`)."""
+        return await self._look(namespace, epoch, lambda kept: kept.tip)
 
     async def opening(self, namespace: NamespaceId, epoch: int) -> bytes:
-        """The epoch's encoded opening. Raises Missing(`journal-epoch`)."""
-        async with self._visitors.visit():
-            return (await self._opened(namespace, epoch)).opening_bytes
+        """The epoch's encoded opening. Raises Unavailable(`journal-not-open`)."""
+        return await self._look(namespace, epoch, lambda kept: kept.proven_opening()[0])
+
+    async def succession(self, namespace: NamespaceId, epoch: int) -> bytes:
+        """The encoded proof that this opening was decided; empty in the first epoch. Raises as `opening`."""
+        return await self._look(namespace, epoch, lambda kept: kept.proven_opening()[1])
+
+    async def decoded_opening(self, namespace: NamespaceId, epoch: int) -> Opening:
+        """The epoch's opening. Raises Unavailable(`journal-not-open`)."""
+        return await self._look(namespace, epoch, lambda kept: kept.opening)
 
     async def read(self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int) -> tuple[bytes, ...]:
         """Encoded entries from position `first` on, together at most so large, but at least one if there is one.
 
         Raises:
-            Missing: `journal-epoch`. Damaged: `journal-damaged`, with the position.
+            Damaged: `journal-damaged`, with the position. Unavailable: `journal-not-open`.
         """
+        return (await self.show(namespace, epoch, first, size_bytes_max)).entries
+
+    async def show(self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int) -> Shown:
+        """The same, with the opening and its proof."""
         async with self._visitors.visit():
-            copy = await self._opened(namespace, epoch)
+            held = self._find(namespace, epoch)
+            async with held.turn:
+                await self._load(held)
+                opening, succession = held.kept.proven_opening()
             try:
-                return await self._host.threads.run_blocking(copy.read, first, copy.tip.length, size_bytes_max)
+                entries = await self._host.threads.run_blocking(held.kept.read, first, size_bytes_max)
             except Damaged:
                 # Read again from its files, the copy ends before the damage, so that its writer sends the rest anew.
-                self._find(namespace, epoch).is_loaded = False
+                held.is_loaded = False
                 raise
+            return Shown(opening, succession, entries)
 
-    async def remove_epoch(self, namespace: NamespaceId, epoch: int) -> None:
-        """Delete the copy whole; a copy that is not held is deleted already."""
+    # --- what is done --------------------------------------------------------------------------------------------
+
+    async def prepare(self, opening: bytes) -> None:
+        """Keep this encoded opening of an epoch, in case it is decided; durable on return.
+
+        Raises:
+            Malformed, Forged: an opening that does not verify. OverLimit: `journal-epochs-many`.
+            Refused: `journal-opening-other`, `journal-past` when another one or a later epoch is open here already.
+        """
+        decoded = decode_opening(opening)
+        newest = max(
+            (name.epoch for name in self._names(decoded.namespace) if self._held[name].kept.is_shown), default=0
+        )
+        if decoded.epoch < newest:
+            raise Refused("journal-past", namespace=decoded.namespace, epoch=decoded.epoch, newest=newest)
+        await self._change(decoded, lambda kept: kept.prepare(opening))
+
+    async def open(self, opening: bytes, succession: bytes = b"") -> None:
+        """Take entries under an opening that was prepared here and, as `succession` proves, decided.
+
+        Raises:
+            Malformed, Forged: an opening that does not verify. Refused: `journal-opening-other`.
+        """
+        await self._change(decode_opening(opening), lambda kept: kept.open(opening, succession))
+
+    async def copy(self, opening: bytes, succession: bytes, first: int, entries: Sequence[Buffer]) -> Tip:
+        """Keep an epoch for readers, without being one of its holders. Raises what `open` and `append` raise."""
+        return await self._change(
+            decode_opening(opening), lambda kept: kept.copy(opening, succession, first, entries)
+        )
+
+    async def append(
+        self, namespace: NamespaceId, epoch: int, first: int, entries: Sequence[Buffer], under: Ballot | None = None
+    ) -> Tip:
+        """Keep encoded entries, of which the first is said to stand at position `first`; durable on return.
+
+        What is held already is skipped, so repeating an append is harmless. Answers how far the copy goes now.
+
+        Raises:
+            Refused: `journal-ended`, `journal-promised` to another ballot than `under`.
+            Unavailable: `journal-gap` when earlier ones are missing; `journal-not-open`.
+            Forged: `journal-fork`, `journal-chain`, `signature`. Malformed, OverLimit: entries that do not decode.
+        """
         async with self._visitors.visit():
-            held = self._held.pop(JournalName(namespace, epoch), None)
-            if held is not None:
-                async with held.turn:
-                    await self._host.threads.run_blocking(held.copy.remove)
+            held = self._find(namespace, epoch)
+            return await self._take_turn(held, lambda kept: kept.append(first, entries, under))
+
+    async def decide(
+        self, namespace: NamespaceId, epoch: int, rule: Callable[[KeptEpoch], tuple[AcceptorState, R]]
+    ) -> R:
+        """Do to the epoch's end what the rule says; the state that it returns is durable before this returns.
+
+        Raises:
+            Damaged: `journal-damaged`. Unavailable: `journal-not-open`. What the rule raises.
+        """
+        async with self._visitors.visit():
+            held = self._find(namespace, epoch)
+            return await self._take_turn(held, lambda kept: kept.decide(rule))
+
+    async def learn(self, succession: Succession) -> None:
+        """The epoch of `succession.predecessor` ended, whatever is kept of it here. Raises Forged."""
+        ended = succession.predecessor
+        async with self._visitors.visit():
+            held = self._find(ended.namespace, ended.epoch)
+            await self._take_turn(held, lambda kept: kept.learn(succession))
+
+    async def release_below(self, namespace: NamespaceId, below: int) -> None:
+        """Delete what is kept of the namespace's epochs before `below`."""
+        for name in self._names(namespace):
+            async with self._visitors.visit():
+                held = self._held.pop(name, None) if name.epoch < below else None
+                if held is not None:
+                    async with held.turn:
+                        held.is_gone = True
+                        await self._host.threads.run_blocking(held.kept.remove)
+
+    # --- inside --------------------------------------------------------------------------------------------------
 
     def _find(self, namespace: NamespaceId, epoch: int) -> _Held:
         held = self._held.get(JournalName(namespace, epoch))
@@ -149,21 +267,44 @@ class JournalStore:
             raise Missing("journal-epoch", namespace=namespace, epoch=epoch)
         return held
 
-    async def _opened(self, namespace: NamespaceId, epoch: int) -> JournalCopy:
-        held = self._find(namespace, epoch)
-        async with held.turn:
-            await self._load(held)
-        if held.copy.opening is None:
-            raise Missing("journal-epoch", namespace=namespace, epoch=epoch)
-        return held.copy
+    async def _change(self, opening: Opening, work: Callable[[KeptEpoch], R]) -> R:
+        """Do `work` on the opening's epoch, which need not be kept yet, and is not if that fails."""
+        name = JournalName(opening.namespace, opening.epoch)
+        async with self._visitors.visit():
+            held = self._held.get(name)
+            if held is None:
+                self._check_room(name)
+                held = self._held.setdefault(name, self._new(name))
+            try:
+                return await self._take_turn(held, work)
+            finally:
+                if not held.kept.is_kept and self._held.get(name) is held:
+                    del self._held[name]
+
+    def _names(self, namespace: NamespaceId) -> list[JournalName]:
+        return sorted(name for name in self._held if name.namespace == namespace)
+
+    def _check_room(self, name: JournalName) -> None:
+        if len(self._names(name.namespace)) >= EPOCHS_PER_NAMESPACE_MAX:
+            raise OverLimit("journal-epochs-many", namespace=name.namespace, limit=EPOCHS_PER_NAMESPACE_MAX)
+
+    async def _look(self, namespace: NamespaceId, epoch: int, work: Callable[[KeptEpoch], R]) -> R:
+        async with self._visitors.visit():
+            return await self._take_turn(self._find(namespace, epoch), work)
 
     async def _load(self, held: _Held) -> None:
+        if held.is_gone:
+            raise Missing("journal-epoch", namespace=held.kept.name.namespace, epoch=held.kept.name.epoch)
         if not held.is_loaded:
-            await self._host.threads.run_blocking(held.copy.load)
+            await self._host.threads.run_blocking(held.kept.load)
             held.is_loaded = True
 
-    async def _take_turn(self, held: _Held, work: Callable[[JournalCopy], R]) -> R:
-        """Do `work` on the loaded copy, in a thread. A caller may lend buffers to it: it is never abandoned."""
+    async def _take_turn(self, held: _Held, work: Callable[[KeptEpoch], R]) -> R:
+        """Do `work` on the loaded epoch, in a thread. A caller may lend buffers to it: it is never abandoned."""
         async with held.turn:
             await self._load(held)
-            return await self._host.threads.run_blocking(work, held.copy)
+            return await self._host.threads.run_blocking(work, held.kept)
+
+
+def _describe(kept: KeptEpoch) -> HeldEpoch:
+    return HeldEpoch(kept.name.epoch, *kept.tip, kept.is_ended, kept.state.is_copy)

@@ -68,6 +68,7 @@ async def connected(
     settings: NetSettings = SETTINGS,
     role: Role = Role.NODE,
     gate: Gate = let_in,
+    key: SigningKey = ALICE,
 ) -> AsyncIterator[tuple[Connection, Connection]]:
     """The dialling end and the accepting end, both running; `handler` serves what the dialling end asks."""
     ours, theirs = streams or stream_pair()
@@ -76,7 +77,7 @@ async def connected(
     async def dial() -> None:
         ends["dialled"] = await connect(
             ours,
-            credentials(ALICE, role),
+            credentials(key, role),
             expected=NodeId(BOB.public),
             gate=let_in,
             handler=asked_back,

@@ -187,8 +187,12 @@ class MemoryDisk:
         return data
 
     def replace(self, path: PurePath, data: bytes, *, private: bool = False) -> None:
+        """As the real one: the old content or the new, and after a crash that may be the new, unheard of."""
         self.machine.operate()
+        if self.machine.write_errors and (code := self.machine.write_errors.pop(0)):
+            raise OSError(code, "injected")
         self.contents[path] = _Content(bytearray(data), bytearray(data))
+        self.machine.operate()
 
     def remove(self, path: PurePath) -> None:
         self.machine.operate()

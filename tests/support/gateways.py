@@ -57,7 +57,7 @@ class Scene:
 
     async def open_everywhere(self) -> None:
         for journal in (self.own, *(holder.journal for holder in self.mesh.holders.values())):
-            await journal.open_epoch(encode_opening(self.tenant.opening))
+            await journal.open(encode_opening(self.tenant.opening))
 
     @asynccontextmanager
     async def running(self, timers: JournalTimers = TIMERS) -> AsyncIterator[tuple[JournalWriter, Catalog]]:

@@ -25,6 +25,7 @@ from node.mesh.records_file import RECORDS_PATH, open_records
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
+from node.mesh.serve_succession import SuccessionServer
 from node.net.connection import Connection, Handler, connect, dispatch
 from node.net.failures import RemoteError, error_of
 from node.net.identity import Credentials, prove_as_dialler
@@ -170,6 +171,7 @@ async def liar(folder: Path, replace: Replace) -> AsyncIterator[Mesh]:
             **ShareServer(host, store, view, me).handlers(),
             **ReleaseServer(host, store, view, me).handlers(),
             **JournalServer(host, journals, view, me).handlers(),
+            **SuccessionServer(host, journals, view, key).handlers(),
         }
         handlers: Mapping[Kind, Handler] = {kind: replace(kind, handler) for kind, handler in honest.items()}
         card = node_card(membership, config, ())

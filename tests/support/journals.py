@@ -35,7 +35,10 @@ class MemoryJournal:
         self.fails_after_writing = False
         self.appends = 0
 
-    async def open_epoch(self, opening: bytes) -> None:
+    async def prepare(self, opening: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def open(self, opening: bytes, succession: bytes = b"") -> None:
         await trio.lowlevel.checkpoint()
         if self.opening is None:
             self.opening = decode_opening(opening)
@@ -139,11 +142,14 @@ class FakeMesh:
 
     async def _answer(self, holder: FakeHolder, kind: Kind, message: Any, payload: Sequence[Any]) -> tuple[Any, Any]:
         journal = holder.journal
-        if kind is Kind.JOURNAL_OPEN:
-            assert isinstance(message, JournalOpen)
+        if kind is Kind.JOURNAL_PREPARE:
             if holder.mood == "opens-not":
                 raise Unavailable("store-full")
-            await journal.open_epoch(message.opening)
+            await journal.prepare(message.opening)
+            return Done(), ()
+        if kind is Kind.JOURNAL_OPEN:
+            assert isinstance(message, JournalOpen)
+            await journal.open(message.opening, message.succession)
             return Done(), ()
         if kind is Kind.JOURNAL_APPEND:
             assert isinstance(message, JournalAppend)

@@ -19,7 +19,7 @@ from protocol.members.records import Record
 from protocol.members.view import View
 from protocol.requests import Kind, PutShare
 from protocol.wire import schema
-from tests.support.connections import connected
+from tests.support.connections import ALICE, connected
 from tests.support.crashing import Machine
 from tests.support.federations import Org, federate, found, namespace_card, namespace_id, node_id, seed
 from tests.support.shares import TestBlock, make_block
@@ -32,17 +32,18 @@ NAMESPACE = NamespaceId(namespace_id("town"))
 WRITER = SigningKey.from_seed(seed("writer town"))
 
 
-def view_of(*, knows_namespace: bool = True) -> View:
+def view_of(*, knows_namespace: bool = True, generation: int = 1) -> View:
     """Three admitted organisations with a node each; alpha's is the gateway of the namespace `town`."""
     view, _ = found(ORGS[0])
     federate(view, ORGS)
     if knows_namespace:
-        view.admit(town_card(view))
+        view.admit(town_card(view, generation))
     return view
 
 
-def town_card(view: View) -> Record:
-    return namespace_card(view.federation, ORGS[0], "alpha", "town", holders=tuple(org.name for org in ORGS))
+def town_card(view: View, generation: int = 1) -> Record:
+    holders = tuple(org.name for org in ORGS)
+    return namespace_card(view.federation, ORGS[0], "alpha", "town", holders=holders, generation=generation)
 
 
 def block_of(number: int, *, size_bytes: int = 200_000, placing: tuple[NodeId, ...] = PLACING) -> TestBlock:
@@ -54,9 +55,10 @@ def question_of(block: TestBlock, index: int = MY_INDEX) -> PutShare:
 
 
 @asynccontextmanager
-async def asking(handlers: Mapping[Kind, Handler]) -> AsyncIterator[Connection]:
+async def asking(handlers: Mapping[Kind, Handler], key: SigningKey = ALICE) -> AsyncIterator[Connection]:
     """A member's connection to the server."""
-    async with connected(dispatch({int(kind): handler for kind, handler in handlers.items()})) as (member, _):
+    table = {int(kind): handler for kind, handler in handlers.items()}
+    async with connected(dispatch(table), key=key) as (member, _):
         yield member
 
 

@@ -49,7 +49,6 @@ TOLD: Mapping[str, str] = {
     "node-expelled": N_("The node {node} was expelled from the federation."),
     "node-not-member": N_("The node {node} is no member of this federation (yet)."),
     "node-unknown": N_("The node {node} is no member that is known here. It must join with an invitation first."),
-    "not-yet": N_("This version of the program cannot do that yet."),
     "not-a-guest": N_(
         "{path} is no machine that recovered a namespace. To add a node of your organisation elsewhere, use "
         "`maillon init --organisation-words` and `maillon federation join`."

@@ -184,7 +184,6 @@ TOLD: Mapping[str, str] = {
         "The change to {namespace} reached fewer than {needed} holders of its journal in time, so it is not "
         "certain. Away: {away}. Look whether it is there before repeating it."
     ),
-    "journal-writer": N_("Somebody who is not its writer offered epoch {epoch} of the journal of {namespace}."),
     "label-writer": N_("A share was offered in the name of {namespace} by somebody who is not its writer."),
     "namespace-unknown": N_(
         "The namespace {namespace} is not known here yet. Its card comes by gossip: try again in a moment."

@@ -13,9 +13,14 @@ TOLD: Mapping[str, str] = {
     "candidacy-epoch": N_("There can be no epoch after {epoch}."),
     "journal-behind": N_("A holder has fewer than {length} entries of the journal and is being completed."),
     "journal-ended": N_("Epoch {epoch} of the journal of {namespace} ended; the node {node} writes there now."),
+    "journal-epochs-many": N_(
+        "More than {limit} epochs of the journal of {namespace} are kept here; old ones must be released first."
+    ),
     "journal-generation": N_(
         "The secrets of {namespace} were replaced: those of generation {generation} or later are needed."
     ),
+    "journal-not-open": N_("Epoch {epoch} of the journal of {namespace} is prepared here, but not open yet."),
+    "journal-past": N_("Epoch {epoch} of the journal of {namespace} is past: epoch {newest} is open."),
     "journal-promised": N_(
         "Another gateway is taking over the journal of {namespace}; epoch {epoch} takes nothing more from this one."
     ),
@@ -24,6 +29,9 @@ TOLD: Mapping[str, str] = {
     ),
     "journal-not-gateway": N_(
         "An opening of epoch {epoch} of {namespace} came from another node than its gateway; it was refused."
+    ),
+    "namespaces-unknown": N_(
+        "Your organisation has {limit} namespaces here that it never announced; {namespace} must wait for them."
     ),
     "succession-decree": N_("A decree that does not go on from epoch {epoch} of {namespace} was not believed."),
     "succession-promise": N_(

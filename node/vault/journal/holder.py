@@ -31,6 +31,7 @@ from protocol.requests import (
     JournalTailReply,
     Kind,
 )
+from protocol.succession.requests import JournalPrepare
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -100,7 +101,9 @@ class HolderLine:
             return None
 
     async def open(self) -> None:
-        await self._put(Kind.JOURNAL_OPEN, JournalOpen(encode_opening(self._opening), b""), Done)
+        encoded = encode_opening(self._opening)
+        await self._put(Kind.JOURNAL_PREPARE, JournalPrepare(encoded), Done)
+        await self._put(Kind.JOURNAL_OPEN, JournalOpen(encoded, b""), Done)
 
     async def append(self, first: int, entries: Sequence[bytes]) -> Tip:
         sizes = tuple(len(encoded) for encoded in entries)

@@ -33,7 +33,9 @@ Buffer = bytes | bytearray | memoryview
 class LocalJournal(Protocol):
     """What the writer needs of the node's journal store (`node.store.journals`)."""
 
-    async def open_epoch(self, opening: bytes) -> None: ...
+    async def prepare(self, opening: bytes) -> None: ...
+
+    async def open(self, opening: bytes, succession: bytes = b"") -> None: ...
 
     async def append(self, namespace: NamespaceId, epoch: int, first: int, entries: Sequence[Buffer]) -> Tip: ...
 
@@ -73,7 +75,9 @@ class OwnCopy:
     async def begin(self) -> None:
         """Begin an empty copy where there is none."""
         if self.is_missing:
-            await self._local.open_epoch(encode_opening(self._opening))
+            encoded = encode_opening(self._opening)
+            await self._local.prepare(encoded)
+            await self._local.open(encoded)
             self.is_missing = False
             await self._refresh()
 

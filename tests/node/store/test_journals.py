@@ -41,6 +41,11 @@ async def running(machine: Machine) -> AsyncIterator[JournalStore]:
         nursery.cancel_scope.cancel()
 
 
+async def begin(store: JournalStore, opening: bytes = OPENING) -> None:
+    await store.prepare(opening)
+    await store.open(opening)
+
+
 async def read_all(store: JournalStore, size_bytes_max: int = 4_000) -> list[bytes]:
     entries: list[bytes] = []
     while part := await store.read(NAMESPACE, EPOCH, len(entries), size_bytes_max):
@@ -56,7 +61,7 @@ def file_of(machine: Machine, part: int = 0) -> bytearray:
 
 async def test_entries_come_back_in_order_and_as_many_as_asked() -> None:
     async with running(Machine(1)) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         assert await store.tail(NAMESPACE, EPOCH) == start_of(TENANT.opening)
         assert await store.append(NAMESPACE, EPOCH, 0, CHAIN[:5]) == tip_of(5)
         assert await store.append(NAMESPACE, EPOCH, 5, CHAIN[5:]) == tip_of(12)
@@ -69,8 +74,8 @@ async def test_entries_come_back_in_order_and_as_many_as_asked() -> None:
 
 async def test_repeating_is_harmless_and_gaps_are_refused() -> None:
     async with running(Machine(1)) as store:
-        await store.open_epoch(OPENING)
-        await store.open_epoch(OPENING)
+        await begin(store)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN[:4])
         assert await store.append(NAMESPACE, EPOCH, 0, CHAIN[:4]) == tip_of(4)
         assert await store.append(NAMESPACE, EPOCH, 2, CHAIN[2:6]) == tip_of(6)
@@ -82,7 +87,7 @@ async def test_repeating_is_harmless_and_gaps_are_refused() -> None:
 async def test_another_history_is_refused() -> None:
     other = TENANT.chain(3, tag="other")
     async with running(Machine(1)) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN[:2])
         with pytest.raises(Forged, match="journal-fork"):
             await store.append(NAMESPACE, EPOCH, 0, other)
@@ -96,11 +101,13 @@ async def test_an_epoch_has_one_opening() -> None:
     async with running(Machine(1)) as store:
         with pytest.raises(Missing, match="journal-epoch"):
             await store.append(NAMESPACE, EPOCH, 0, CHAIN)
-        await store.open_epoch(OPENING)
+        await begin(store)
         with pytest.raises(Refused, match="journal-opening-other"):
-            await store.open_epoch(encode_opening(other.opening))
+            await store.prepare(encode_opening(other.opening))
+        with pytest.raises(Refused, match="journal-opening-other"):
+            await store.open(encode_opening(other.opening))
         with pytest.raises(Forged):
-            await store.open_epoch(OPENING[:-1] + bytes([OPENING[-1] ^ 1]))
+            await store.prepare(OPENING[:-1] + bytes([OPENING[-1] ^ 1]))
         assert await store.opening(NAMESPACE, EPOCH) == OPENING
 
 
@@ -111,18 +118,18 @@ async def test_many_journals_side_by_side_survive_a_restart(tmp_path: Path) -> N
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             for one in tenants:
-                await store.open_epoch(encode_opening(one.opening))
+                await begin(store, encode_opening(one.opening))
                 await store.append(one.opening.namespace, 1, 0, one.chain(3))
             assert [name.namespace for name in store.epochs()] == sorted(one.opening.namespace for one in tenants)
             nursery.cancel_scope.cancel()
 
 
-async def test_a_removed_epoch_is_gone_whole() -> None:
+async def test_released_epochs_are_gone_whole() -> None:
     machine = Machine(1)
     async with running(machine) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN)
-        await store.remove_epoch(NAMESPACE, EPOCH)
+        await store.release_below(NAMESPACE, EPOCH + 1)
         with pytest.raises(Missing, match="journal-epoch"):
             await store.tail(NAMESPACE, EPOCH)
     assert part_path(NAME, 0) not in machine.files["."]
@@ -133,7 +140,7 @@ async def test_a_removed_epoch_is_gone_whole() -> None:
 async def test_a_copy_ends_before_damage_until_the_entry_is_sent_again() -> None:
     machine = Machine(1)
     async with running(machine) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         for position, entry in enumerate(CHAIN):
             await store.append(NAMESPACE, EPOCH, position, [entry])
     data = file_of(machine)
@@ -150,7 +157,7 @@ async def test_a_copy_ends_before_damage_until_the_entry_is_sent_again() -> None
 async def test_damage_found_while_reading_is_healed_the_same_way() -> None:
     machine = Machine(1)
     async with running(machine) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN)
         data = machine.files["."][part_path(NAME, 0)].current
         data[data.index(CHAIN[4]) + 30] ^= 8
@@ -161,19 +168,15 @@ async def test_damage_found_while_reading_is_healed_the_same_way() -> None:
         assert await read_all(store) == CHAIN
 
 
-async def test_a_lost_opening_can_be_given_again() -> None:
+async def test_an_opening_that_is_damaged_among_the_entries_stands_in_the_state_as_well() -> None:
     machine = Machine(1)
     async with running(machine) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN)
     data = file_of(machine)
     data[data.index(OPENING) + 30] ^= 8
     async with running(machine) as store:
-        with pytest.raises(Missing, match="journal-epoch"):
-            await store.tail(NAMESPACE, EPOCH)
-        with pytest.raises(Missing, match="journal-epoch"):
-            await store.append(NAMESPACE, EPOCH, 12, [])
-        await store.open_epoch(OPENING)
+        assert await store.opening(NAMESPACE, EPOCH) == OPENING
         assert await read_all(store) == CHAIN
 
 
@@ -181,7 +184,7 @@ async def test_a_lost_opening_can_be_given_again() -> None:
 async def test_a_truncated_copy_goes_on_from_what_is_left(lost_bytes: int) -> None:
     machine = Machine(1)
     async with running(machine) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN)
     del file_of(machine)[-lost_bytes:]
     async with running(machine) as store:
@@ -194,7 +197,7 @@ async def test_a_truncated_copy_goes_on_from_what_is_left(lost_bytes: int) -> No
 async def test_after_a_failed_sync_entries_go_to_another_part() -> None:
     machine = Machine(1)
     async with running(machine) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN[:3])
         machine.sync_errors = [errno.EIO]
         assert await store.append(NAMESPACE, EPOCH, 3, CHAIN[3:6]) == tip_of(6)
@@ -214,7 +217,7 @@ async def test_the_ruins_of_a_failed_append_never_win_over_what_was_acknowledged
     machine = Machine(seed)
     others = CHAIN[:3] + TENANT.chain(4, start=tip_of(3), tag="other")
     async with running(machine) as store:
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN[:3])
         (machine.write_errors if seed % 2 else machine.sync_errors)[:] = [errno.EIO, errno.EIO]
         with pytest.raises(Unavailable, match="store-failing"):
@@ -231,9 +234,9 @@ async def test_a_full_disk_refuses_and_keeps_what_it_has() -> None:
     async with running(machine) as store:
         machine.write_errors = [errno.ENOSPC]
         with pytest.raises(Unavailable, match="store-full"):
-            await store.open_epoch(OPENING)
+            await store.prepare(OPENING)
         assert store.epochs() == ()
-        await store.open_epoch(OPENING)
+        await begin(store)
         await store.append(NAMESPACE, EPOCH, 0, CHAIN[:3])
         machine.write_errors = [errno.ENOSPC]
         with pytest.raises(Unavailable, match="store-full"):
@@ -248,7 +251,7 @@ async def one_life(machine: Machine, acknowledged: int) -> int:
     done = acknowledged
     try:
         async with running(machine) as store:
-            await store.open_epoch(OPENING)
+            await begin(store)
             length, _ = await store.tail(NAMESPACE, EPOCH)
             assert length >= acknowledged
             assert await read_all(store) == CHAIN[:length]
