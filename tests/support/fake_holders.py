@@ -11,8 +11,10 @@ from node.store.shares import ShareFacts
 from node.vault.holders import Checking
 from protocol.coding.header import Header
 from protocol.coding.label import Label, verify_share
+from protocol.coding.ranges import LeafRun
 from protocol.errors import Forged, MaillonError, Missing, Unavailable
 from protocol.ids import BlockId, NodeId
+from protocol.limits import LEAF_BYTES
 
 
 @dataclass
@@ -28,6 +30,7 @@ class FakeHolders:
     delay_s: dict[NodeId, float] = field(default_factory=dict)
     kept: dict[tuple[NodeId, BlockId, int], tuple[Label, bytes]] = field(default_factory=dict)
     asked: list[tuple[NodeId, int]] = field(default_factory=list)
+    leaves: int = 0
     trips: list[tuple[NodeId, int]] = field(default_factory=list)
 
     def unreachable(self) -> frozenset[NodeId]:
@@ -69,6 +72,18 @@ class FakeHolders:
             if checking is Checking.NOW:
                 self.found_out.add(node)
                 raise Forged("share-leaf", index=index, leaf=0)
+        return label.header
+
+    async def get_leaves(self, node: NodeId, block: BlockId, run: LeafRun, into: memoryview) -> Header:
+        self.asked.append((node, run.index))
+        self.leaves += run.leaf_count
+        await self._reach(node)
+        if (node, block, run.index) not in self.kept:
+            raise Missing("share-missing", block=block, index=run.index)
+        label, share = self.kept[node, block, run.index]
+        into[:] = share[run.first_leaf * LEAF_BYTES :][: run.size_bytes]
+        if node in self.liars:
+            into[-1] ^= 1
         return label.header
 
     async def _reach(self, node: NodeId) -> None:
