@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from node.text import N_
 
 _BAD_SHARE = N_("A share or its label breaks the format and was refused. Whoever sent it is broken or hostile.")
+_BAD_TABLE = N_("A table of the namespace's checkpoint is not as it must be. The program that wrote it made a mistake.")
 
 TOLD: Mapping[str, str] = {
     "block-malformed": N_(
@@ -106,6 +107,13 @@ TOLD: Mapping[str, str] = {
         "This gateway may not free blocks of {namespace}: another writer took over, in epoch {epoch} or before it."
     ),
     "pack-bounds": _BAD_SHARE,
+    "manifest-nodes": _BAD_TABLE,
+    "manifest-size": N_(
+        "The list of the namespace's tables takes {size_bytes}, and {limit_bytes} is the most: it has too many objects."
+    ),
+    "manifest-table": _BAD_TABLE,
+    "table-page": _BAD_TABLE,
+    "table-page-size": _BAD_TABLE,
     "row-node": N_("A row names a node by the number {number}, which none has. The catalog is being rebuilt."),
     "pack-directory": N_("A block of {size_bytes} bytes is no pack of small objects, though the journal says so."),
     "share-block": _BAD_SHARE,

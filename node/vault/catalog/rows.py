@@ -49,14 +49,14 @@ class CatalogRows:
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises Damaged(`index-damaged`)."""
         rows: list[Any] = self._index.execute(f"{_SELECT} WHERE key = ?", (key,))
-        return _checked(*rows[0])[1] if rows else None
+        return checked(*rows[0])[1] if rows else None
 
     def scan(self, first: bytes, end: bytes, limit: int = -1) -> list[Pair]:
         """The rows with `first` <= key < `end`, in order; at most `limit`. Raises Damaged(`index-damaged`)."""
         rows: list[Any] = self._index.execute(
             f"{_SELECT} WHERE key >= ? AND key < ? ORDER BY key LIMIT ?", (first, end, limit)
         )
-        return [_checked(*row) for row in rows]
+        return [checked(*row) for row in rows]
 
     def scan_prefix(self, prefix: bytes) -> list[Pair]:
         """The rows whose keys begin with `prefix`, in order."""
@@ -76,7 +76,7 @@ class CatalogRows:
         if value is None:
             self._index.execute("DELETE FROM rows WHERE key = ?", (key,))
         else:
-            self._index.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", (key, value, _checksum(key, value)))
+            self._index.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", (key, value, checksum_of(key, value)))
         self._index.execute(_MARK, (key, stamp.epoch, stamp.position, before is not None))
 
     def covered(self, epoch: int, length: int) -> None:
@@ -95,11 +95,13 @@ def end_of(prefix: bytes) -> bytes:
     return kept[:-1] + bytes([kept[-1] + 1])
 
 
-def _checksum(key: bytes, value: bytes) -> int:
+def checksum_of(key: bytes, value: bytes) -> int:
+    """What stands beside a row in the database."""
     return crc32(value, crc32(key))
 
 
-def _checked(key: bytes, value: bytes, checksum: int) -> Pair:
-    if checksum != _checksum(key, value):
+def checked(key: bytes, value: bytes, checksum: int) -> Pair:
+    """The row. Raises Damaged(`index-damaged`) when it does not match its checksum."""
+    if checksum != checksum_of(key, value):
         raise Damaged("index-damaged", index="catalog", reason="checksum")
     return key, value
