@@ -204,8 +204,24 @@ class Checkpoint:
     covers_head: Digest
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class BlocksReplaced:
+    """Blocks of tables and manifests that the checkpoints so far need no more."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    blocks: Annotated[tuple[BlockRef, ...], Length(1, BLOCKS_PER_CHANGE_MAX)]
+
+
 Change = (
-    BucketCreated | ObjectPut | PartPut | ObjectDeleted | BlockCompleted | BlocksReleased | ObjectsPacked | Checkpoint
+    BucketCreated
+    | ObjectPut
+    | PartPut
+    | ObjectDeleted
+    | BlockCompleted
+    | BlocksReleased
+    | ObjectsPacked
+    | Checkpoint
+    | BlocksReplaced
 )
 
 KINDS: Final[dict[int, type[Change]]] = {
@@ -217,6 +233,7 @@ KINDS: Final[dict[int, type[Change]]] = {
     50: BlocksReleased,
     64: ObjectsPacked,
     65: Checkpoint,
+    68: BlocksReplaced,
 }
 _NUMBERS: Final[dict[type[Change], int]] = {kind: number for number, kind in KINDS.items()}
 

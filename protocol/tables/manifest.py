@@ -28,13 +28,14 @@ PageKey = Annotated[bytes, Length(1, ROW_KEY_BYTES_MAX)]
 
 @dataclass(frozen=True, slots=True)
 class PageRef:
-    """A page, and the first and last key in it."""
+    """A page, and the first and last key in it. `rows_bytes` are those of keys and values."""
 
     WIRE_VERSION: ClassVar[int] = 1
     block: BlockRef
     first: PageKey
     last: PageKey
     rows: int
+    rows_bytes: int
     tombstones: int
 
 

@@ -68,7 +68,7 @@ def kept_pages(
         page
         for number, table in enumerate(tables)
         for page in table.pages
-        if page.block.size_bytes >= WELL_FILLED_BYTES
+        if page.rows_bytes >= WELL_FILLED_BYTES
         and not (is_oldest and page.tombstones)
         and not any(_has_between(other, page) for at, other in enumerate(tables) if at != number)
         and not is_changed(page.first, page.last)

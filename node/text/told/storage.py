@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from node.text import N_
 
 _BAD_SHARE = N_("A share or its label breaks the format and was refused. Whoever sent it is broken or hostile.")
-_BAD_TABLE = N_("A table of the namespace's checkpoint is not as it must be. The program that wrote it made a mistake.")
+_BAD_TABLE = N_(
+    "A table of the namespace's checkpoint is not as it must be. The program that wrote it made a mistake."
+)
 
 TOLD: Mapping[str, str] = {
     "block-malformed": N_(
@@ -109,7 +111,8 @@ TOLD: Mapping[str, str] = {
     "pack-bounds": _BAD_SHARE,
     "manifest-nodes": _BAD_TABLE,
     "manifest-size": N_(
-        "The list of the namespace's tables takes {size_bytes}, and {limit_bytes} is the most: it has too many objects."
+        "The list of the namespace's tables takes {size_bytes}, and {limit_bytes} is the most: "
+        "it has too many objects."
     ),
     "manifest-table": _BAD_TABLE,
     "table-page": _BAD_TABLE,
@@ -157,6 +160,7 @@ TOLD: Mapping[str, str] = {
     "volume-header": N_("A volume's first bytes are not a volume's. It was set aside."),
     "volume-version": N_("A volume has the format {version}, unknown to this program. Use the one that wrote it."),
     "bucket-name": N_("`{bucket}` cannot be a bucket name: use 3 to 63 small letters, digits, dots and hyphens."),
+    "checkpoint-manifest": _BAD_TABLE,
     "entry-changes": N_("An append of {count} changes is more than the {limit} that one entry holds."),
     "entry-missing": N_(
         "No holder that answers has entry {position} of the journal of {namespace}. Start more nodes, then try again."

@@ -22,6 +22,7 @@ from protocol.namespace.changes import (
     BlockCompleted,
     BlockRef,
     BlocksReleased,
+    BlocksReplaced,
     BucketCreated,
     Change,
     Checkpoint,
@@ -92,6 +93,8 @@ class Applier:
                     self._packed.pack(stamp, change)
                 case Checkpoint():
                     self._rows.covered(change.covers_epoch, change.covers_length)
+                case BlocksReplaced():
+                    self._released.add(stamp, change.blocks)
 
     def _create_bucket(self, stamp: Stamp, change: BucketCreated) -> None:
         key = bucket_key(change.bucket)

@@ -12,7 +12,7 @@ The database is used by one thread at a time, so a reader never sees half an ent
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import PurePath
 from typing import Final, TypeVar
 
@@ -35,7 +35,9 @@ from node.vault.catalog.values import (
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, Unavailable
 from protocol.ids import BlockId, NamespaceId, short_text_of, text_of
-from protocol.namespace.changes import BlockRef, Change, PackedObject
+from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject
+from protocol.namespace.journal import FIRST_EPOCH
+from protocol.tables.rows import object_key
 
 __all__ = [
     "NOWHERE",
@@ -74,6 +76,7 @@ class Catalog:
         self._turn = trio.Lock()
         self._ready = trio.Event()
         self._damage = trio.Event()
+        self._final: Callable[[bytes], bool] | None = None
 
     @property
     def is_damaged(self) -> bool:
@@ -85,6 +88,17 @@ class Catalog:
         """The last entry applied; `NOWHERE` before the first epoch."""
         return NOWHERE if self._database is None else self._database.tip
 
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint that was applied."""
+        return None if self._database is None else self._database.checkpoint
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing but tables and the present epoch is needed: it began with a checkpoint, or is the first."""
+        began = FIRST_EPOCH if self._database is None else max(FIRST_EPOCH, self._database.checkpoint_epoch)
+        return self.tip.epoch == began
+
     async def open(self) -> CatalogTip:
         """Open what is there, or an empty catalog instead of it. Returns the tip to replay from."""
         async with self._turn:
@@ -94,14 +108,20 @@ class Catalog:
 
     async def start_over(self) -> None:
         """Throw the catalog away and begin an empty one."""
-        self._ready = trio.Event()
+        self._ready, self._final = trio.Event(), None
         async with self._turn:
             await self._host.threads.run_blocking(self._start_over_blocking)
 
     def set_ready(self) -> None:
         """All that is acknowledged was applied: questions are answered from now on."""
         self._damage = trio.Event()
+        self._final = None
         self._ready.set()
+
+    def answer_what_is_final(self, touched: Set[bytes]) -> None:
+        """While tables arrive, answer for the objects that have arrived, but for those with these row keys
+        (`touched_by`): entries that are still to be applied say something of them. Until `set_ready`."""
+        self._final = lambda key: key not in touched
 
     async def wait_ready(self) -> None:
         await self._ready.wait()
@@ -137,7 +157,7 @@ class Catalog:
     def has_bucket(self, bucket: str) -> bool:
         """Whether there is such a bucket, without a wait: every put asks."""
         if self._database is None or not self._ready.is_set():
-            raise Unavailable("catalog-rebuilding", namespace=self._namespace)
+            raise self._rebuilding()
         return self._database.has_bucket(bucket)
 
     async def bucket(self, bucket: str) -> StoredBucket:
@@ -152,7 +172,7 @@ class Catalog:
 
     async def stat(self, bucket: str, key: str) -> StoredObject:
         """What the key names. Raises Missing(`bucket-missing` or `object-missing`)."""
-        found = await self._ask(lambda database: database.stat(bucket, key))
+        found = await self._ask(lambda database: database.stat(bucket, key), object_key(bucket, key))
         if found is None:
             await self.bucket(bucket)
             raise Missing("object-missing", bucket=bucket, key=key)
@@ -164,7 +184,7 @@ class Catalog:
         Raises:
             Missing: `bucket-missing` or `object-missing`.
         """
-        found = await self._ask(lambda database: _whole(database, bucket, key))
+        found = await self._ask(lambda database: _whole(database, bucket, key), object_key(bucket, key))
         if found is None:
             await self.bucket(bucket)
             raise Missing("object-missing", bucket=bucket, key=key)
@@ -210,18 +230,36 @@ class Catalog:
     async def totals(self) -> CatalogTotals:
         return await self._ask(lambda database: database.totals())
 
-    async def _ask(self, question: Callable[[CatalogDatabase], T]) -> T:
+    async def ask(self, question: Callable[[CatalogDatabase], T]) -> T:
+        """Ask the database anything, ready or not. For those who fill the catalog and who make checkpoints of it."""
         async with self._turn:
-            if self._database is None or not self._ready.is_set():
-                raise Unavailable("catalog-rebuilding", namespace=self._namespace)
-            return await self._guarded(question, self._database)
+            return await self._guarded(question, self._opened())
+
+    async def change(self, work: Callable[[CatalogDatabase], T]) -> T:
+        """Change the database in one transaction, ready or not. For the same."""
+        async with self._turn:
+            return await self._guarded(_in_transaction, self._opened(), work)
+
+    async def _ask(self, question: Callable[[CatalogDatabase], T], about: bytes | None = None) -> T:
+        """The answer, once ready; before that, only about an object row that is final."""
+        async with self._turn:
+            is_final = about is not None and self._final is not None and self._final(about)
+            if self._database is None or not (self._ready.is_set() or is_final):
+                raise self._rebuilding()
+            answer = await self._guarded(question, self._database)
+            if answer is None and not self._ready.is_set():
+                raise self._rebuilding()
+            return answer
+
+    def _rebuilding(self) -> Unavailable:
+        return Unavailable("catalog-rebuilding", namespace=self._namespace)
 
     async def _guarded(self, work: Callable[..., T], *arguments: object) -> T:
         try:
             return await self._host.threads.run_blocking(work, *arguments)
         except Damaged as error:
             log.warning("catalog.damaged", namespace=short_text_of(self._namespace), error=str(error))
-            self._ready = trio.Event()
+            self._ready, self._final = trio.Event(), None
             self._damage.set()
             raise
 
@@ -255,7 +293,7 @@ class Catalog:
 
     def _opened(self) -> CatalogDatabase:
         if self._database is None:
-            raise Unavailable("catalog-rebuilding", namespace=self._namespace)
+            raise self._rebuilding()
         return self._database
 
     def _open_blocking(self) -> None:
@@ -296,9 +334,22 @@ def _transaction(database: CatalogDatabase) -> Iterator[None]:
         raise
 
 
+def _in_transaction(database: CatalogDatabase, work: Callable[[CatalogDatabase], T]) -> T:
+    with _transaction(database):
+        return work(database)
+
+
 def _whole(database: CatalogDatabase, bucket: str, key: str) -> tuple[StoredObject, tuple[BlockRef, ...]] | None:
+    """None when there is no such object, or when not all of it has arrived yet."""
     stored = database.stat(bucket, key)
-    return None if stored is None else (stored, database.blocks(stored))
+    if stored is None:
+        return None
+    blocks = database.blocks(stored)
+    if len(blocks) == stored.block_count + (stored.packed is not None):
+        return stored, blocks
+    if database.arriving.manifest() is None:
+        raise Damaged("index-damaged", index="catalog", reason="blocks")
+    return None
 
 
 def catalog_path(namespace: NamespaceId) -> PurePath:

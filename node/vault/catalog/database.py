@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from node.host.ports import Index
 from node.vault.catalog.applying import Applier, Sums
+from node.vault.catalog.arrival import ArrivingRows
+from node.vault.catalog.frozen import Frozen, FrozenRows
 from node.vault.catalog.reading import read_blocks, read_row, run_of
 from node.vault.catalog.rows import CatalogRows, Pair, end_of
 from node.vault.catalog.values import (
@@ -27,7 +29,8 @@ from node.vault.catalog.values import (
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
-from protocol.namespace.changes import BlockRef, Change, PackedObject
+from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject
+from protocol.tables.manifest import Manifest
 from protocol.tables.nodes import NodeNumbers
 from protocol.tables.rows import (
     BucketRow,
@@ -47,14 +50,15 @@ from protocol.tables.rows import (
     release_key,
     runs_of,
 )
+from protocol.wire import schema
 
 # Whoever changes the tables or what rows say changes this number; a catalog of another number is rebuilt.
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 _STATEMENTS: Final = (
     """CREATE TABLE applied (
         one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER, namespace BLOB, epoch INTEGER, length INTEGER,
-        head BLOB, objects INTEGER, size_bytes INTEGER)""",
+        head BLOB, objects INTEGER, size_bytes INTEGER, checkpoint BLOB, checkpoint_epoch INTEGER)""",
     "CREATE TABLE nodes (number INTEGER PRIMARY KEY, node BLOB)",
 )
 
@@ -65,6 +69,10 @@ class CatalogDatabase:
     def __init__(self, index: Index) -> None:
         self._index = index
         self.rows = CatalogRows(index)
+        self.frozen = FrozenRows(index)
+        self.arriving = ArrivingRows(index)
+        self.checkpoint: Checkpoint | None = None
+        self.checkpoint_epoch = 0
         self.tip = NOWHERE
         self._set_state(Sums(), NodeNumbers())
 
@@ -78,7 +86,7 @@ class CatalogDatabase:
             self._index.execute(statement)
         self.rows.create()
         self._index.execute(
-            "INSERT INTO applied VALUES (1, ?, ?, ?, ?, ?, 0, 0)", (FORMAT, bytes(namespace), *NOWHERE)
+            "INSERT INTO applied VALUES (1, ?, ?, ?, ?, ?, 0, 0, NULL, 0)", (FORMAT, bytes(namespace), *NOWHERE)
         )
         self.commit()
 
@@ -93,16 +101,41 @@ class CatalogDatabase:
         return True
 
     def _read_state(self) -> None:
-        rows: list[Any] = self._index.execute("SELECT epoch, length, head, objects, size_bytes FROM applied")
-        epoch, length, head, objects, size_bytes = rows[0]
+        rows: list[Any] = self._index.execute(
+            "SELECT epoch, length, head, objects, size_bytes, checkpoint, checkpoint_epoch FROM applied"
+        )
+        epoch, length, head, objects, size_bytes, checkpoint, self.checkpoint_epoch = rows[0]
+        self.checkpoint = None if checkpoint is None else read_row(Checkpoint, checkpoint)
         nodes: list[Any] = self._index.execute("SELECT node FROM nodes ORDER BY number")
         self.tip = CatalogTip(epoch, length, Digest(head))
         buckets = {bucket.bucket for bucket in self.buckets()}
         self._set_state(Sums(objects, size_bytes, buckets), NodeNumbers(NodeId(row[0]) for row in nodes))
 
-    def apply(self, stamp: Stamp, changes: Iterable[Change]) -> None:
+    def apply(self, stamp: Stamp, changes: Sequence[Change]) -> None:
         """Make the rows of one entry's changes; `set_tip` and `commit` follow."""
         self._applier.apply(stamp, changes)
+        for change in changes:
+            if isinstance(change, Checkpoint):
+                self.checkpoint, self.checkpoint_epoch = change, stamp.epoch
+
+    def freeze(self) -> Frozen:
+        """Keep what is dirty now for a checkpoint; the caller commits."""
+        rows, replacing = self.frozen.freeze()
+        return Frozen(self.tip, self._sums.objects, self._sums.size_bytes, self._numbers.nodes, rows, replacing)
+
+    def begin_arrival(self, manifest: Manifest, block: BlockId) -> None:
+        """This catalog is empty, and the tables of the manifest are to fill it; the caller commits."""
+        self.arriving.begin(block)
+        self._set_state(Sums(), NodeNumbers(manifest.nodes))
+        self._numbers_saved = 0
+        self.set_tip(NOWHERE)
+
+    def end_arrival(self, manifest: Manifest) -> None:
+        """All tables have arrived; the caller commits."""
+        self.arriving.end()
+        buckets = {bucket.bucket for bucket in self.buckets()}
+        self._set_state(Sums(manifest.objects, manifest.size_bytes, buckets), self._numbers)
+        self.set_tip(CatalogTip(manifest.covers_epoch, manifest.covers_length, manifest.covers_head))
 
     def set_tip(self, tip: CatalogTip) -> None:
         """All up to here was applied; the caller commits."""
@@ -113,10 +146,14 @@ class CatalogDatabase:
                 "INSERT INTO nodes VALUES (?, ?)", [(first + at, bytes(node)) for at, node in enumerate(new)]
             )
         self._index.execute(
-            "UPDATE applied SET epoch = ?, length = ?, head = ?, objects = ?, size_bytes = ?",
-            (*tip, self._sums.objects, self._sums.size_bytes),
+            "UPDATE applied SET epoch = ?, length = ?, head = ?, objects = ?, size_bytes = ?, checkpoint = ?,"
+            " checkpoint_epoch = ?",
+            (*tip, self._sums.objects, self._sums.size_bytes, self._encoded_checkpoint(), self.checkpoint_epoch),
         )
         self.tip = tip
+
+    def _encoded_checkpoint(self) -> bytes | None:
+        return None if self.checkpoint is None else schema.encode(self.checkpoint)
 
     def commit(self) -> None:
         self._index.commit()
@@ -157,9 +194,10 @@ class CatalogDatabase:
         return tuple(object_of(key, read_row(ObjectRow, value)) for key, value in rows)
 
     def blocks(self, stored: StoredObject) -> tuple[BlockRef, ...]:
-        """The object's blocks in order; fewer than it says when it was replaced meanwhile."""
+        """The object's blocks in order, or its pack; fewer when it was replaced meanwhile, or not all has arrived."""
         if stored.packed is not None:
-            return (self.pack(stored.packed.pack),)
+            pack = self.rows.get(pack_key(stored.packed.pack))
+            return () if pack is None else (self._pack(pack).block,)
         if not stored.owner:
             return read_blocks(stored.run, self._numbers) if stored.run else ()
         runs = self.rows.scan_prefix(runs_of(stored.owner))
@@ -192,13 +230,6 @@ class CatalogDatabase:
         """Packs in the order of their ids."""
         return tuple(self._pack(value) for _, value in self._blocks_after(pack_key(b""), after, limit))
 
-    def pack(self, block: BlockId) -> BlockRef:
-        """The pack that an object names. Raises Damaged(`index-damaged`) when there is none."""
-        value = self.rows.get(pack_key(block))
-        if value is None:
-            raise Damaged("index-damaged", index="catalog", reason="pack")
-        return self._pack(value).block
-
     def inline(self, limit: int) -> tuple[StoredObject, ...]:
         """Objects that are inline in the journal's oldest entries that hold any."""
         prefix = bytes([RowKind.INLINE])
@@ -225,6 +256,12 @@ class CatalogDatabase:
         row = read_row(PackRow, value)
         (block,) = read_blocks(row.block, self._numbers)
         return StoredPack(block, row.put_bytes, row.live_objects, row.live_bytes)
+
+    def oldest_inline(self) -> Stamp | None:
+        """The oldest entry that has bytes of small objects which are nowhere else; None when there are none."""
+        prefix = bytes([RowKind.INLINE])
+        rows = self.rows.scan(prefix, end_of(prefix), 1)
+        return inline_row(rows[0][0])[0] if rows else None
 
     def totals(self) -> CatalogTotals:
         return CatalogTotals(self._sums.objects, self._sums.size_bytes, self.rows.count(lates_of(b"")))

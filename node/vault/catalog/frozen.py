@@ -48,7 +48,8 @@ class FrozenRows:
         """Copy what is dirty now; how many rows these are, and how many may replace one in a table."""
         self.thaw()
         self._index.execute(
-            "CREATE TABLE frozen (key BLOB PRIMARY KEY, value BLOB, checksum INTEGER, replacing INTEGER) WITHOUT ROWID"
+            "CREATE TABLE frozen"
+            " (key BLOB PRIMARY KEY, value BLOB, checksum INTEGER, replacing INTEGER) WITHOUT ROWID"
         )
         self._index.execute(_FREEZE)
         counts: list[Any] = self._index.execute("SELECT COUNT(*), COALESCE(SUM(replacing), 0) FROM frozen")

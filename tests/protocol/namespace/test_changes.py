@@ -14,6 +14,7 @@ from protocol.namespace.changes import (
     BlockCompleted,
     BlockRef,
     BlocksReleased,
+    BlocksReplaced,
     BucketCreated,
     Change,
     Checkpoint,
@@ -85,6 +86,7 @@ changes = st.one_of(
     st.builds(BlocksReleased, st.lists(ids.map(BlockId), min_size=1, max_size=5).map(tuple)),
     packs(),
     st.builds(Checkpoint, block_refs(), times, times, ids.map(Digest)),
+    st.builds(BlocksReplaced, st.lists(block_refs(), min_size=1, max_size=3).map(tuple)),
 )
 
 

@@ -16,7 +16,7 @@ EMPTY = Manifest(1, 0, Digest(bytes(32)), 0, 0, (), ())
 
 
 def page(first: bytes, last: bytes, tombstones: int = 0) -> PageRef:
-    return PageRef(block_ref(1), first, last, 1, tombstones)
+    return PageRef(block_ref(1), first, last, 1, 9, tombstones)
 
 
 def with_pages(*pages: PageRef) -> Manifest:

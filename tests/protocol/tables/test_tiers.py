@@ -15,9 +15,8 @@ DAY_S = 24 * 3600
 
 
 def page(first: int, last: int, *, size_bytes: int = WELL_FILLED_BYTES, tombstones: int = 0) -> PageRef:
-    block = block_ref(first)
-    block = type(block)(block.block, block.key, size_bytes, block.k, block.n, block.placing, 0)
-    return PageRef(block, first.to_bytes(2, "big"), last.to_bytes(2, "big"), last - first + 1, tombstones)
+    keys = (first.to_bytes(2, "big"), last.to_bytes(2, "big"))
+    return PageRef(block_ref(first), *keys, last - first + 1, size_bytes, tombstones)
 
 
 def table(*pages: PageRef, tier: int = 0, replacing: int = 0, since_s: int = 0) -> TableRef:

@@ -9,7 +9,15 @@ import pytest
 
 from protocol.coding.label import Stamp
 from protocol.ids import BlockId, Digest, NodeId
-from protocol.namespace.changes import BlockRef, Checkpoint, Checksum, InlineRef, Metadata, encode_change
+from protocol.namespace.changes import (
+    BlockRef,
+    BlocksReplaced,
+    Checkpoint,
+    Checksum,
+    InlineRef,
+    Metadata,
+    encode_change,
+)
 from protocol.tables.manifest import Manifest, PageRef, TableRef, decode_manifest, encode_manifest
 from protocol.tables.nodes import NodeNumbers, pack_blocks, unpack_blocks
 from protocol.tables.page import TableRow, decode_page, encode_page
@@ -81,7 +89,7 @@ PAGE: list[TableRow] = [
     (object_key("photos", "ab"), b""),
     (late_key(BLOCK.block, object_key("photos", "b")), b"three"),
 ]
-PAGE_REF = PageRef(BLOCK, bucket_key("photos"), object_key("photos", "b"), rows=4, tombstones=1)
+PAGE_REF = PageRef(BLOCK, bucket_key("photos"), object_key("photos", "b"), rows=4, rows_bytes=120, tombstones=1)
 MANIFEST = Manifest(3, 1_000, Digest(repeated(0x77)), 2, 8_192, NODES, (TableRef(1, 2, 1_700_000_000, (PAGE_REF,)),))
 CHECKPOINT = Checkpoint(BLOCK, 3, 1_000, Digest(repeated(0x77)))
 
@@ -118,3 +126,8 @@ def test_a_manifest() -> None:
 def test_a_checkpoint() -> None:
     encoded = encode_change(CHECKPOINT)
     assert (encoded.kind, encoded.body.hex()) == (65, VECTORS["checkpoint"])
+
+
+def test_replaced_blocks() -> None:
+    encoded = encode_change(BlocksReplaced((BLOCK,)))
+    assert (encoded.kind, encoded.body.hex()) == (68, VECTORS["blocks replaced"])

@@ -1,0 +1,26 @@
+"""Which objects entries say something of, without applying them.
+
+While tables arrive, an object that no later entry touches is final as soon as its row is there. Completing a block
+touches nothing: the placing known before still leads to shares enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from protocol.namespace.changes import Change, ObjectDeleted, ObjectPut, ObjectsPacked
+from protocol.tables.rows import object_key
+
+
+def touched_by(changes: Iterable[Change]) -> set[bytes]:
+    """The row keys of the objects that the changes put, delete or move."""
+    touched: set[bytes] = set()
+    for change in changes:
+        match change:
+            case ObjectPut() | ObjectDeleted():
+                touched.add(object_key(change.bucket, change.key))
+            case ObjectsPacked():
+                touched.update(object_key(one.bucket, one.key) for one in change.objects)
+            case _:
+                pass
+    return touched

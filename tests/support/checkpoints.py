@@ -1,0 +1,146 @@
+"""Checkpoints without a network: blocks in memory, and epochs that only the catalog hears of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from node.host.ports import Host
+from node.vault.catalog.catalog import Catalog, CatalogTip
+from node.vault.checkpoint.blocks import TableBlocks
+from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTimes, CheckpointTools
+from node.vault.checkpoint.loading import load_tables
+from protocol.errors import MaillonError, Unavailable
+from protocol.ids import BlockId, Digest, NamespaceId
+from protocol.namespace.changes import BlockRef, Change, Checkpoint
+from tests.support.namespaces import node, some
+
+
+class MemoryBlocks:
+    """`TableBlocks` over a dict. What is not there cannot be read."""
+
+    def __init__(self) -> None:
+        self.kept: dict[BlockId, bytes] = {}
+        self.fetched: list[BlockId] = []
+        self.fails: MaillonError | None = None
+        self.meanwhile: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+
+    @property
+    def kept_bytes(self) -> int:
+        return sum(map(len, self.kept.values()))
+
+    async def store(self, plain: bytes) -> BlockRef:
+        await self.meanwhile()
+        if self.fails is not None:
+            raise self.fails
+        number = len(self.kept)
+        block = BlockId(some("table block", number))
+        self.kept[block] = bytes(plain)
+        return BlockRef(block, some("table key", number), len(plain), 1, 3, (node(1), node(2), node(3)), 0)
+
+    async def fetch(self, reference: BlockRef) -> bytes:
+        await trio.lowlevel.checkpoint()
+        self.fetched.append(reference.block)
+        if reference.block not in self.kept:
+            raise Unavailable("block-unreadable", block=reference.block)
+        return self.kept[reference.block]
+
+
+@dataclass(slots=True)
+class MemoryEpochs:
+    """One history: entries are in the catalog as soon as they are appended. `entries` outlive the catalog."""
+
+    catalog: Catalog
+    entries: dict[int, list[Sequence[Change]]] = field(default_factory=dict)
+    released_below: int = 0
+    fails: MaillonError | None = None
+
+    @property
+    def epoch(self) -> int:
+        return max(self.entries, default=0)
+
+    async def begin(self) -> None:
+        """The next epoch."""
+        self.entries[self.epoch + 1] = []
+        await self.catalog.enter(tip_of(self.epoch, 0))
+
+    async def append(self, changes: Sequence[Change]) -> None:
+        written = self.entries[self.epoch]
+        written.append(tuple(changes))
+        await self.catalog.apply([(tip_of(self.epoch, len(written)), changes)])
+
+    async def roll_over(self, first: Sequence[Change] = ()) -> None:
+        if self.fails is not None:
+            raise self.fails
+        await self.begin()
+        await self.append(first)
+
+    async def release_journals(self, below: int) -> None:
+        self.released_below = below
+
+    def newest_checkpoint(self) -> Checkpoint | None:
+        """As a history walk finds it: the first change of the newest epoch that begins with one."""
+        for epoch in sorted(self.entries, reverse=True):
+            first = self.entries[epoch][:1]
+            if first and first[0] and isinstance(first[0][0], Checkpoint):
+                return first[0][0]
+        return None
+
+    async def fill(self, catalog: Catalog, host: Host, blocks: TableBlocks) -> None:
+        """Bring any catalog up to date: from tables if it knows less than the newest checkpoint, then by replay."""
+        await catalog.open()
+        checkpoint = self.newest_checkpoint()
+        if checkpoint and catalog.tip[:2] < (checkpoint.covers_epoch, checkpoint.covers_length):
+            await load_tables(host, catalog, blocks, checkpoint, lambda _rows, _of: None)
+        for epoch in range(max(1, catalog.tip.epoch), self.epoch + 1):
+            assert epoch >= self.released_below, "the entries are gone"
+            if catalog.tip.epoch < epoch:
+                await catalog.enter(tip_of(epoch, 0))
+            written = self.entries[epoch]
+            first = catalog.tip.length
+            await catalog.apply(
+                [(tip_of(epoch, number + 1), written[number]) for number in range(first, len(written))]
+            )
+        catalog.set_ready()
+
+
+class Bench:
+    """A catalog with a checkpointer over blocks and epochs in memory."""
+
+    def __init__(
+        self, host: Host, namespace: NamespaceId, times: CheckpointTimes, *, before: Bench | None = None
+    ) -> None:
+        self.host = host
+        self.namespace = namespace
+        self.blocks = MemoryBlocks() if before is None else before.blocks
+        self.catalog = Catalog(host, namespace)
+        self.epochs = MemoryEpochs(self.catalog, {} if before is None else before.epochs.entries)
+        self.packed = 0
+        tools = CheckpointTools(host, self.catalog, self.blocks, self.epochs, self._pack_all, times)
+        self.checkpointer = Checkpointer(tools)
+
+    async def start(self) -> None:
+        """Fill the catalog, and begin an epoch, as a gateway does."""
+        await self.epochs.fill(self.catalog, self.host, self.blocks)
+        await self.epochs.begin()
+
+    async def put(self, changes: Sequence[Change], entries: int = 1) -> None:
+        """The changes, spread over so many entries."""
+        size = -(-len(changes) // entries) or 1
+        for at in range(0, len(changes), size):
+            await self.epochs.append(changes[at : at + size])
+
+    async def _pack_all(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.packed += 1
+
+
+def tip_of(epoch: int, length: int) -> CatalogTip:
+    return CatalogTip(epoch, length, Digest(some(f"head of epoch {epoch}", length)))
+
+
+async def rows_of(catalog: Catalog) -> dict[bytes, bytes]:
+    """All rows."""
+    return dict(await catalog.ask(lambda database: database.rows.scan(b"", b"\xff")))
