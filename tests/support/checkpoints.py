@@ -14,8 +14,11 @@ from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTimes, Ch
 from node.vault.checkpoint.loading import load_tables
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import BlockId, Digest, NamespaceId
-from protocol.namespace.changes import BlockRef, Change, Checkpoint
-from tests.support.namespaces import node, some
+from protocol.namespace.changes import BlockRef, BucketCreated, Change, Checkpoint
+from protocol.tables.manifest import Manifest, decode_manifest
+from protocol.tables.page import decode_page
+from sim.host.world import World
+from tests.support.namespaces import block_ref, node, object_put, some, tenant
 
 
 class MemoryBlocks:
@@ -144,3 +147,40 @@ def tip_of(epoch: int, length: int) -> CatalogTip:
 async def rows_of(catalog: Catalog) -> dict[bytes, bytes]:
     """All rows."""
     return dict(await catalog.ask(lambda database: database.rows.scan(b"", b"\xff")))
+
+
+NAMESPACE = tenant().root.namespace
+TIMES = CheckpointTimes(look_s=5, after_s=3_600, settle_s=60, rows_most=100)
+BUCKET = BucketCreated("photos", 7)
+
+
+def fresh_host() -> Host:
+    return World(seed=1).host("gateway")
+
+
+async def staged(host: Host | None = None, *, before: Bench | None = None) -> Bench:
+    stage = Bench(host or fresh_host(), NAMESPACE, TIMES, before=before)
+    await stage.start()
+    return stage
+
+
+def puts(first: int, count: int) -> list[Change]:
+    numbers = range(first, first + count)
+    return [object_put("photos", f"k{number:05}", number, blocks=(block_ref(number),)) for number in numbers]
+
+
+async def filled(stage: Bench, host: Host | None = None) -> Catalog:
+    """Another catalog of the same history."""
+    catalog = Catalog(host or fresh_host(), NAMESPACE)
+    await stage.epochs.fill(catalog, stage.host, stage.blocks)
+    return catalog
+
+
+def manifest_of(stage: Bench) -> Manifest:
+    assert stage.catalog.checkpoint is not None
+    return decode_manifest(stage.blocks.kept[stage.catalog.checkpoint.manifest.block])
+
+
+def keys_in_tables(stage: Bench) -> list[bytes]:
+    blocks = [block.block for block in manifest_of(stage).blocks()]
+    return [key for block in blocks for key, _value in decode_page(stage.blocks.kept[block])]

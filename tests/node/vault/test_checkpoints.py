@@ -10,33 +10,33 @@ from hypothesis import given, settings
 from trio.testing import MockClock
 
 from node.host.ports import Host
-from node.vault.catalog.catalog import Catalog
-from node.vault.catalog.touched import touched_by
-from node.vault.checkpoint.checkpointer import CheckpointTimes
-from node.vault.checkpoint.loading import load_tables
-from protocol.errors import Damaged, Missing, Unavailable
+from protocol.errors import Missing, Unavailable
 from protocol.namespace.changes import (
     BlocksReplaced,
-    BucketCreated,
     Change,
     InlineRef,
     Metadata,
     ObjectDeleted,
     ObjectPut,
 )
-from protocol.tables.manifest import Manifest, decode_manifest
-from protocol.tables.page import decode_page
 from protocol.tables.rows import object_key
 from protocol.tables.tiers import FANOUT
 from sim.host.scheduling import run_deterministically
 from sim.host.world import World
 from tests.node.vault.test_catalog_model import journals
-from tests.support.checkpoints import Bench, rows_of
-from tests.support.namespaces import block_ref, object_put, some, tenant
+from tests.support.checkpoints import (
+    BUCKET,
+    TIMES,
+    Bench,
+    filled,
+    keys_in_tables,
+    manifest_of,
+    puts,
+    rows_of,
+    staged,
+)
+from tests.support.namespaces import object_put, some
 
-NAMESPACE = tenant().root.namespace
-TIMES = CheckpointTimes(look_s=5, after_s=3_600, settle_s=60, rows_most=100)
-BUCKET = BucketCreated("photos", 7)
 DAY_S = 24 * 3_600
 POINTS = (
     "checkpoint.before-freeze",
@@ -49,40 +49,8 @@ POINTS = (
 )
 
 
-def fresh_host() -> Host:
-    return World(seed=1).host("gateway")
-
-
-async def staged(host: Host | None = None, *, before: Bench | None = None) -> Bench:
-    stage = Bench(host or fresh_host(), NAMESPACE, TIMES, before=before)
-    await stage.start()
-    return stage
-
-
-def puts(first: int, count: int) -> list[Change]:
-    numbers = range(first, first + count)
-    return [object_put("photos", f"k{number:05}", number, blocks=(block_ref(number),)) for number in numbers]
-
-
 def fat_put(number: int, fat: str) -> ObjectPut:
     return dataclasses.replace(object_put("photos", f"k{number:05}", number), metadata=(Metadata("fat", fat),))
-
-
-async def filled(stage: Bench, host: Host | None = None) -> Catalog:
-    """Another catalog of the same history."""
-    catalog = Catalog(host or fresh_host(), NAMESPACE)
-    await stage.epochs.fill(catalog, stage.host, stage.blocks)
-    return catalog
-
-
-def manifest_of(stage: Bench) -> Manifest:
-    assert stage.catalog.checkpoint is not None
-    return decode_manifest(stage.blocks.kept[stage.catalog.checkpoint.manifest.block])
-
-
-def keys_in_tables(stage: Bench) -> list[bytes]:
-    blocks = [block.block for block in manifest_of(stage).blocks()]
-    return [key for block in blocks for key, _value in decode_page(stage.blocks.kept[block])]
 
 
 class TestTablesAndEntries:
@@ -256,124 +224,6 @@ class TestWhen:
             assert stage.epochs.epoch == 2
             nursery.cancel_scope.cancel()
         assert await rows_of(await filled(stage)) == await rows_of(stage.catalog)
-
-
-class TestArrival:
-    async def staged_with_tables(self) -> Bench:
-        """Three tables, the newest of which deletes and replaces."""
-        stage = await staged()
-        await stage.put([BUCKET, *puts(0, 6)])
-        await stage.checkpointer.make()
-        await stage.put([ObjectDeleted("photos", "k00001"), *puts(2, 1)])
-        await stage.checkpointer.make()
-        await stage.put([object_put("photos", "k00003", 333)])
-        await stage.checkpointer.make()
-        return stage
-
-    async def test_what_is_final_can_be_read_while_the_rest_still_comes(self) -> None:
-        stage = await self.staged_with_tables()
-        later: list[Change] = [ObjectDeleted("photos", "k00002")]
-        catalog = Catalog(fresh_host(), NAMESPACE)
-        await catalog.open()
-        catalog.answer_what_is_final(touched_by(later))
-        seen: list[tuple[str, bool]] = []
-
-        async def look() -> None:
-            catalog.answer_what_is_final(touched_by(later))
-            for key in ("k00001", "k00002", "k00003", "k00004"):
-                try:
-                    stored, _blocks = await catalog.whole("photos", key)
-                    assert stored.version == (await stage.catalog.stat("photos", key)).version
-                    seen.append((key, True))
-                except Unavailable:
-                    seen.append((key, False))
-            with pytest.raises(Unavailable, match="catalog-rebuilding"):
-                await catalog.list("photos")
-
-        stage.host.faults.on("checkpoint.after-arrival", look)  # type: ignore[attr-defined]
-        checkpoint = stage.catalog.checkpoint
-        assert checkpoint is not None
-        rows: list[tuple[int, int]] = []
-        await load_tables(stage.host, catalog, stage.blocks, checkpoint, lambda *progress: rows.append(progress))
-        assert seen == [
-            *[("k00001", False), ("k00002", False), ("k00003", True), ("k00004", False)],
-            *[("k00001", False), ("k00002", False), ("k00003", True), ("k00004", False)],
-            *[("k00001", False), ("k00002", False), ("k00003", True), ("k00004", True)],
-        ]
-        assert rows[0] == (0, rows[-1][1])
-        assert rows[-1][0] == rows[-1][1]
-
-    async def test_it_goes_on_where_it_stopped(self) -> None:
-        stage = await self.staged_with_tables()
-        checkpoint = stage.catalog.checkpoint
-        assert checkpoint is not None
-        host = fresh_host()
-        catalog = Catalog(host, NAMESPACE)
-        await catalog.open()
-        oldest = manifest_of(stage).tables[-1].pages[0].block.block
-        plain = stage.blocks.kept.pop(oldest)
-        with pytest.raises(Unavailable, match="block-unreadable"):
-            await load_tables(stage.host, catalog, stage.blocks, checkpoint, lambda _rows, _of: None)
-        await catalog.close()
-        stage.blocks.kept[oldest] = plain
-        stage.blocks.fetched.clear()
-        again = await filled(stage, host)
-        assert stage.blocks.fetched == [checkpoint.manifest.block, oldest]
-        assert await rows_of(again) == await rows_of(stage.catalog)
-
-    async def test_an_arrival_of_an_older_checkpoint_begins_anew(self) -> None:
-        stage = await self.staged_with_tables()
-        older, host = stage.catalog.checkpoint, fresh_host()
-        assert older is not None
-        catalog = Catalog(host, NAMESPACE)
-        await catalog.open()
-        oldest = manifest_of(stage).tables[-1].pages[0].block.block
-        plain = stage.blocks.kept.pop(oldest)
-        with pytest.raises(Unavailable):
-            await load_tables(stage.host, catalog, stage.blocks, older, lambda _rows, _of: None)
-        stage.blocks.kept[oldest] = plain
-        await stage.put([ObjectDeleted("photos", "k00003")])
-        await stage.checkpointer.make()
-        await catalog.close()
-        assert await rows_of(await filled(stage, host)) == await rows_of(stage.catalog)
-
-    async def test_a_manifest_of_another_point_is_not_believed(self) -> None:
-        stage = await self.staged_with_tables()
-        checkpoint = stage.catalog.checkpoint
-        assert checkpoint is not None
-        before = stage.epochs.entries[2][0][0]
-        stage.blocks.kept[checkpoint.manifest.block] = stage.blocks.kept[before.manifest.block]  # type: ignore[union-attr]
-        with pytest.raises(Damaged, match="checkpoint-manifest"):
-            await load_tables(stage.host, Catalog(fresh_host(), NAMESPACE), stage.blocks, checkpoint, lambda *_: None)
-
-
-class TestCatalogs:
-    @pytest.mark.parametrize("harm", ["deleted", "damaged", "a week old", "of a newer version"])
-    async def test_whatever_it_was_it_comes_up_right(self, harm: str) -> None:
-        world = World(seed=1)
-        stage = await staged(world.host("gateway"))
-        await stage.put([BUCKET, *puts(0, 50)])
-        older = Catalog(world.host("week ago"), NAMESPACE)
-        await stage.epochs.fill(older, stage.host, stage.blocks)
-        await older.close()
-        await stage.checkpointer.make()
-        await stage.put([*puts(20, 60), ObjectDeleted("photos", "k00010")], entries=7)
-        await stage.checkpointer.make()
-        await stage.put(puts(90, 5))
-        wanted = await rows_of(stage.catalog)
-        if harm == "of a newer version":
-            await stage.catalog.change(lambda database: database._index.execute("UPDATE applied SET format = 999"))
-        await stage.catalog.close()
-        if harm == "deleted":
-            world.platter("gateway").databases.clear()
-        elif harm == "damaged":
-            for _path, database in world.platter("gateway").databases.items():
-                database.damage()
-        elif harm == "a week old":
-            world.platter("gateway").databases.clear()
-            world.platter("gateway").databases.update(world.platter("week ago").databases)
-        again = await filled(stage, world.host("gateway"))
-        assert await rows_of(again) == wanted
 
 
 @pytest.mark.parametrize("point", POINTS)

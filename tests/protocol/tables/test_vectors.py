@@ -26,11 +26,17 @@ from protocol.tables.rows import (
     BucketRow,
     Extras,
     ObjectRow,
+    PackedRef,
+    PackRow,
+    ReleaseRow,
     UploadRow,
     bucket_key,
+    inline_key,
     late_key,
     object_key,
     owner_of,
+    pack_key,
+    release_key,
     run_key,
     upload_key,
 )
@@ -68,6 +74,7 @@ def object_row(**content: Any) -> ObjectRow:
         "owner": b"",
         "inline": None,
         "extras": None,
+        "packed": None,
     }
     return ObjectRow(**(fields | content))
 
@@ -75,12 +82,18 @@ def object_row(**content: Any) -> ObjectRow:
 ROWS: dict[str, tuple[bytes, object]] = {
     "bucket": (bucket_key("photos"), BucketRow(1_700_000_000)),
     "inline object": (object_key("photos", "a/é"), object_row(inline=InlineRef(5, 4_112, repeated(0x55)))),
+    "packed object": (
+        object_key("photos", "small"),
+        object_row(packed=PackedRef(BLOCK.block, 70_000, 4_112, repeated(0x55)), share_bytes=6_168),
+    ),
     "object of one block": (
         object_key("photos", "b"),
         object_row(block_count=1, share_bytes=6_000_000, blocks=pack_blocks([BLOCK], NUMBERS), extras=EXTRAS),
     ),
     "object of runs": (object_key("photos", "c"), object_row(block_count=9, share_bytes=54_000_000, owner=OWNER)),
     "run": (run_key(OWNER, 2, 1), schema.decode(BlockRun, pack_blocks([BLOCK], NUMBERS))),
+    "release": (release_key(BLOCK.block), ReleaseRow((0, 1, 2))),
+    "pack": (pack_key(BLOCK.block), PackRow(pack_blocks([BLOCK], NUMBERS), 9_000, 2, 8_000)),
     "upload": (upload_key(repeated(0x66, 16)), UploadRow(OWNER, 9, 54_000_000)),
 }
 PAGE: list[TableRow] = [
@@ -103,8 +116,9 @@ def test_rows(name: str) -> None:
     assert schema.decode(type(row), bytes.fromhex(vector["value"])) == row
 
 
-def test_a_late_row_has_no_value() -> None:
+def test_late_and_inline_rows_have_no_value() -> None:
     assert late_key(BLOCK.block, object_key("photos", "b")).hex() == VECTORS["rows"]["late"]["key"]
+    assert inline_key(Stamp(3, 1_000), object_key("photos", "a/é")).hex() == VECTORS["rows"]["inline"]["key"]
 
 
 def test_runs_name_nodes_by_number() -> None:
