@@ -38,13 +38,15 @@ class RealFile:
         self._direct: int | None = None
         self._opening = threading.Lock()
 
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        filled = self._around_cache(os.preadv, offset, [buffer])
-        while filled < len(buffer):
-            count = os.preadv(self._descriptor, [buffer[filled:]], offset + filled)
+    def read_into(self, offset: int, *buffers: memoryview) -> int:
+        filled = self._around_cache(os.preadv, offset, buffers)
+        rest = _after(list(buffers), filled)
+        while rest:
+            count = os.preadv(self._descriptor, rest, offset + filled)
             if count == 0:
                 break
             filled += count
+            rest = _after(rest, count)
         return filled
 
     def write(self, offset: int, parts: list[Buffer]) -> None:

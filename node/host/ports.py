@@ -75,8 +75,8 @@ class Network(Protocol):
 class File(Protocol):
     """An open file. All calls block: call them inside `run_blocking`."""
 
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Fill `buffer` from `offset`; less only at the end of the file."""
+    def read_into(self, offset: int, *buffers: memoryview) -> int:
+        """Fill the buffers from `offset`, one after the other; less only at the end of the file."""
 
     def write(self, offset: int, parts: list[Buffer]) -> None:
         """Write the parts one after the other at `offset`. Raises OSError."""

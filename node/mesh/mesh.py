@@ -27,7 +27,7 @@ from node.mesh.records_file import RecordsFile
 from node.mesh.welcome import Welcome
 from node.net.bulk import BulkDoor
 from node.net.connection import Handler, dispatch
-from node.net.exchange import Answer, Asking, Exchange
+from node.net.exchange import Answer, Asking, Exchange, Room
 from node.net.identity import Credentials
 from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId
@@ -122,7 +122,7 @@ class Mesh:
         *,
         deadline_s: float,
         payload: Sequence[Buffer] = (),
-        into: memoryview | None = None,
+        into: memoryview | Room[T] | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> Answer[T]:
         """Ask a member, dialling it first where needed; all buffers are the caller's again on return.

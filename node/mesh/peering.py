@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from node.host.ports import Buffer
-from node.net.exchange import Answer, Asking
+from node.net.exchange import Answer, Asking, Room
 from protocol.ids import NodeId
 from protocol.members.records import Record
 from protocol.members.swim import Status
@@ -52,7 +52,7 @@ class Peering(Protocol):
         *,
         deadline_s: float,
         payload: Sequence[Buffer] = (),
-        into: memoryview | None = None,
+        into: memoryview | Room[T] | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> Answer[T]:
         """Ask a member, dialling it first where needed; all buffers are the caller's again on return.

@@ -21,7 +21,7 @@ from node.logs import get_logger
 from node.mesh.config import MeshConfig
 from node.net.bulk import open_bulk
 from node.net.connection import Connection, Handler, accept, connect
-from node.net.exchange import Answer, Asking
+from node.net.exchange import Answer, Asking, Room
 from node.net.identity import Credentials, Gate
 from protocol import limits
 from protocol.errors import Forged, MaillonError, Refused, Unavailable
@@ -104,7 +104,7 @@ class Peers:
         *,
         deadline_s: float,
         payload: Sequence[Buffer] = (),
-        into: memoryview | None = None,
+        into: memoryview | Room[T] | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> Answer[T]:
         """Ask on an open connection, or dial first; the deadline covers both."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
 from node.host.ports import Buffer, Entropy, Stream
 from node.logs import get_logger
-from node.net.exchange import Answer, Asking, Exchange
+from node.net.exchange import Answer, Asking, Exchange, Room
 from node.net.exchanges import Exchanges
 from node.net.failures import RemoteError, error_of, failure_of, find_error
 from node.net.identity import Credentials, Gate, Peer, handshake, prove_as_acceptor, prove_as_dialler
@@ -150,7 +150,7 @@ class Connection:
         *,
         deadline_s: float,
         payload: Sequence[Buffer] = (),
-        into: memoryview | None = None,
+        into: memoryview | Room[T] | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> Answer[T]:
         """Ask, and wait for the whole answer. All buffers are the caller's again when this returns or raises.
@@ -161,7 +161,7 @@ class Connection:
             RemoteError: what the peer raised.
         """
         cutter = Cutter(payload)
-        room = memoryview(b"") if into is None else into.cast("B")
+        room = into if isinstance(into, Room) else memoryview(b"") if into is None else into.cast("B")
         with trio.CancelScope(deadline=trio.current_time() + deadline_s):
             asking = self._begin(kind, message, cutter, cutter.left_bytes, room, over)
             try:
@@ -188,7 +188,7 @@ class Connection:
         message: object,
         cutter: Cutter,
         payload_bytes: int | None,
-        into: memoryview | None = None,
+        into: memoryview | Room[Any] | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> Asking:
         if self.closed:

@@ -9,9 +9,9 @@ end; what still arrives for it afterwards is read and forgotten.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import trio
 
@@ -27,6 +27,16 @@ from protocol.wire.envelopes import Carriage, Reply, Request, encode_call, pack_
 from protocol.wire.frames import FrameType, pack_window
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Room(Generic[T]):
+    """Room for a payload whose layout the answer's message, a `kind`, tells: `places` says where its parts go, the
+    first part first, and raises what is wrong with the message. They have `size_bytes` at most."""
+
+    kind: type[T]
+    size_bytes: int
+    places: Callable[[T], Sequence[memoryview]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +158,19 @@ class Asking(_End):
         identity: int,
         *,
         payload_bytes: int | None,
-        into: memoryview | None = None,
+        into: memoryview | Room[Any] | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> None:
-        window_bytes = max(EXCHANGE_WINDOW_BYTES, 0 if into is None else len(into))
+        room_bytes = into.size_bytes if isinstance(into, Room) else 0 if into is None else len(into)
+        window_bytes = max(EXCHANGE_WINDOW_BYTES, room_bytes)
         super().__init__(link, identity, send_bytes=EXCHANGE_WINDOW_BYTES, receive_bytes=window_bytes)
         self.over = link.carriage(over)
         self.payload_bytes: int | None = None
         self._unsent_bytes = payload_bytes
         self._window_bytes = window_bytes
         self._into = into
+        self._room_bytes = room_bytes
+        self._message: object = None
         self._job: Job | None = None
         self._answered = trio.Event()
         self._reply: Reply | None = None
@@ -189,6 +202,8 @@ class Asking(_End):
         await self._answered.wait()
         if self._reply is None:
             raise self._error or Malformed("answer-missing")
+        if isinstance(self._message, kind):
+            return self._message
         return schema.decode(kind, self._reply.message)
 
     async def whole(self, kind: type[T], cutter: Cutter) -> Answer[T]:
@@ -226,9 +241,10 @@ class Asking(_End):
         self.payload_bytes = reply.payload_bytes
         if self._into is not None:
             self.outgoing.stop(Stopped())
-            self._error = self._misfit(reply.payload_bytes, len(self._into))
-            if self._error is None and reply.payload_bytes:
-                self.incoming.expect(self._into[: reply.payload_bytes])
+            try:
+                self._make_room(reply, self._into)
+            except MaillonError as error:
+                self._error = error
         self.incoming.open(reply.payload_bytes)
         self._answered.set()
         self.on_payload()
@@ -250,13 +266,21 @@ class Asking(_End):
             self._error = error
         self._answered.set()
 
-    @staticmethod
-    def _misfit(payload_bytes: int | None, room_bytes: int) -> MaillonError | None:
+    def _make_room(self, reply: Reply, into: memoryview | Room[Any]) -> None:
+        payload_bytes = reply.payload_bytes
         if payload_bytes is None:
-            return Malformed("answer-undeclared")
-        if payload_bytes > room_bytes:
-            return OverLimit("answer-payload", size_bytes=payload_bytes, limit_bytes=room_bytes)
-        return None
+            raise Malformed("answer-undeclared")
+        if payload_bytes > self._room_bytes:
+            raise OverLimit("answer-payload", size_bytes=payload_bytes, limit_bytes=self._room_bytes)
+        if isinstance(into, Room):
+            self._message = schema.decode(into.kind, reply.message)
+            places = into.places(self._message)
+            if sum(map(len, places)) != payload_bytes:
+                raise Malformed("answer-items", expected=sum(map(len, places)), found=payload_bytes)
+        else:
+            places = [into[:payload_bytes]]
+        if payload_bytes:
+            self.incoming.expect(places)
 
 
 class Exchange(_End):

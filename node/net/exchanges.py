@@ -7,9 +7,11 @@ second ends the connection.
 
 from __future__ import annotations
 
+from typing import Any
+
 import trio
 
-from node.net.exchange import Asking, Exchange, Link
+from node.net.exchange import Asking, Exchange, Link, Room
 from node.net.failures import error_of
 from node.net.reading import lost, unexpected
 from node.net.sending import Cutter
@@ -40,7 +42,7 @@ class Exchanges:
         cutter: Cutter,
         *,
         payload_bytes: int | None,
-        into: memoryview | None = None,
+        into: memoryview | Room[Any] | None = None,
         over: Carriage = Carriage.SECURE,
     ) -> Asking:
         """Ask. Raises Unavailable(`exchanges-busy`), OverLimit(`message-size`)."""

@@ -1,7 +1,7 @@
 """The two halves of an exchange's payload: what may be sent, and what arrives.
 
 Each direction of each exchange has a credit in bytes, opened by EXCHANGE_WINDOW_BYTES and renewed by WINDOW frames
-as the receiver makes room. Whoever waits with a buffer has its bytes received straight into it; only what arrives
+as the receiver makes room. Whoever waits with buffers has its bytes received straight into them; only what arrives
 before anybody asked is kept aside, at most a window an exchange and a budget a connection. A receiver that stops
 waiting gets its buffer back before its call returns: nothing is written into it afterwards.
 """
@@ -9,7 +9,7 @@ waiting gets its buffer back before its call returns: nothing is written into it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -102,6 +102,7 @@ class Incoming:
         self._kept: deque[memoryview] = deque()
         self._kept_bytes = 0
         self._buffer: memoryview | None = None
+        self._later: deque[memoryview] = deque()
         self._whole = True
         self._filled_bytes = 0
         self._settled = trio.Event()
@@ -133,9 +134,10 @@ class Incoming:
 
     # -- the receiver's side
 
-    def expect(self, buffer: memoryview, *, whole: bool = True) -> None:
-        """Fill `buffer` from now on: all of it, or (not `whole`) until the end of a frame."""
-        self._buffer, self._whole, self._filled_bytes = buffer, whole, 0
+    def expect(self, buffers: Sequence[memoryview], *, whole: bool = True) -> None:
+        """Fill the buffers from now on, one after the other: all, or (not `whole`) until the end of a frame."""
+        self._later = deque(buffers)
+        self._buffer, self._whole, self._filled_bytes = self._later.popleft(), whole, 0
         self._settled = trio.Event()
         self._settle()
         self._regrant()
@@ -158,13 +160,14 @@ class Incoming:
         """`expect` and `filled`."""
         if not len(buffer):
             return 0
-        self.expect(buffer.cast("B"), whole=whole)
+        self.expect([buffer.cast("B")], whole=whole)
         return await self.filled()
 
     def close(self) -> None:
         """Nobody will receive any more; `released` must be awaited before the buffer is used again."""
         self._closed = True
         self._buffer = None
+        self._later.clear()
         self._grant = _no_grant  # and with it the exchange's reference to itself, so that its memory is free at once
         self._opened.set()
         self._budget.give(self._kept_bytes)
@@ -261,7 +264,13 @@ class Incoming:
             self._buffer = self._buffer[received:]
             self._filled_bytes += received
             if not len(self._buffer):
+                self._turn_to_next()
                 self._settle()
+
+    def _turn_to_next(self) -> None:
+        """Where a buffer is full, the next one is filled."""
+        while self._later and not self._buffer:
+            self._buffer = self._later.popleft()
 
     async def _keep(self, reader: FrameReader, size_bytes: int) -> None:
         if not self._budget.take(size_bytes):
@@ -301,6 +310,7 @@ class Incoming:
             self._budget.give(moved)
             if moved < len(part):
                 self._kept.appendleft(part[moved:])
+            self._turn_to_next()
         full = not len(self._buffer)
         if full or self._ended or (self._filled_bytes and not self._whole):
             self._buffer = None
@@ -312,7 +322,7 @@ class Incoming:
         """Make room in large steps: for the buffer that waits, and for a window beyond it."""
         if self._closed or self._ended or self._error is not None or not self._opened.is_set():
             return
-        waiting = 0 if self._buffer is None else len(self._buffer)
+        waiting = 0 if self._buffer is None else len(self._buffer) + sum(map(len, self._later))
         room = waiting + max(0, EXCHANGE_WINDOW_BYTES - self._kept_bytes)
         last = self._left_bytes is not None and room >= self._left_bytes
         if self._left_bytes is not None and last:

@@ -1,6 +1,7 @@
 """Reading a share: one look in the index, one read, and never a byte that does not match.
 
-Every read checks the entry's own checksum and the hash of each leaf it hands out. What does not match is first looked
+Every read checks the entry's own checksum and the hash of each leaf it hands out (but where the reader has a stronger
+proof at hand: the key of the block). What does not match is first looked
 at again (it may have been deleted or moved under the reader), then looked for elsewhere in its volume (the index is
 only a cache), and then marked as damaged: from then on this node does not claim to hold it, so that it is repaired.
 """
@@ -61,6 +62,14 @@ class ShareReader:
         """
         return self._stubbornly(key, lambda spot: self._read_at(key, spot, wanted))
 
+    def read_into(self, key: ShareKey, into: memoryview, *, check_leaves: bool) -> ShareFacts:
+        """A whole share into a buffer of its size. Without `check_leaves` its bytes are the caller's to prove.
+
+        Raises:
+            Forged: `share-size` when it is of another size. Missing, Damaged: as `read`.
+        """
+        return self._stubbornly(key, lambda spot: self._read_into_at(key, spot, into, check_leaves=check_leaves))
+
     def facts(self, key: ShareKey) -> ShareFacts:
         """Label and proof alone. Raises as `read` does."""
         return self._stubbornly(key, lambda spot: self._facts_at(key, spot))
@@ -118,6 +127,21 @@ class ShareReader:
             raise
         return StoredShare(facts, data, lambda: self._pool.give(buffer))
 
+    def _read_into_at(self, key: ShareKey, spot: Spot, into: memoryview, *, check_leaves: bool) -> ShareFacts:
+        if len(into) != spot.payload_bytes:
+            raise Forged("share-size", index=key.index, size_bytes=spot.payload_bytes)
+        buffer = self._pool.take(spot.front_bytes)
+        try:
+            front = buffer[: spot.front_bytes]
+            with self._volumes.handles.lease(spot.volume) as file:
+                _fill(file, spot.place, front, into)
+            facts = self._checked(key, spot, front)
+            if check_leaves:
+                _check_leaves(facts, 0, into)
+            return facts
+        finally:
+            self._pool.give(buffer)
+
     def _facts_at(self, key: ShareKey, spot: Spot) -> ShareFacts:
         front = memoryview(bytearray(spot.front_bytes))
         with self._volumes.handles.lease(spot.volume) as file:
@@ -145,8 +169,8 @@ def _range_of(key: ShareKey, spot: Spot, wanted: Wanted) -> tuple[int, int]:
     return first, min(rest_bytes, wanted.leaf_count * LEAF_BYTES) if wanted.leaf_count else rest_bytes
 
 
-def _fill(file: File, place: int, buffer: memoryview) -> None:
-    if file.read_into(place, buffer) < len(buffer):
+def _fill(file: File, place: int, *buffers: memoryview) -> None:
+    if file.read_into(place, *buffers) < sum(map(len, buffers)):
         raise _Mismatch(is_elsewhere=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -19,13 +20,13 @@ from node.store.buffers import BufferPool
 from node.store.compact import Compactor
 from node.store.config import StoreConfig
 from node.store.layout import DropWork, PutWork, RebuildWork
-from node.store.reading import Wanted
+from node.store.reading import ShareReader, Wanted
 from node.store.shares import DiskState, ShareFacts, ShareKey, StoredShare, Usage, pack_share
 from node.store.storedisk import StoreDisk, merge_namespaces
 from node.store.visitors import Visitors
 from node.store.volumes import Outcome
 from protocol.coding.label import Label, ShareProof
-from protocol.errors import Damaged, MaillonError, Malformed, Missing, OverLimit, Refused, Unavailable
+from protocol.errors import Damaged, Forged, MaillonError, Malformed, Missing, OverLimit, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
 from protocol.limits import SHARES_MAX
 
@@ -183,6 +184,28 @@ class Store:
             return too_much
         return share
 
+    async def read_into(
+        self, shares: Sequence[tuple[ShareKey, memoryview]], *, check_leaves: bool
+    ) -> list[ShareFacts | MaillonError]:
+        """Whole shares into buffers of their sizes: for each its facts, or why it could not be read.
+
+        Without `check_leaves` the caller is to prove the bytes: whoever has the key has a seal for that.
+        """
+        return await self._look(partial(self._read_all_into, tuple(shares), check_leaves=check_leaves))
+
+    def _read_all_into(
+        self, shares: tuple[tuple[ShareKey, memoryview], ...], *, check_leaves: bool
+    ) -> list[ShareFacts | MaillonError]:
+        found: list[ShareFacts | MaillonError] = []
+        for key, into in shares:
+            read = partial(ShareReader.read_into, key=key, into=into, check_leaves=check_leaves)
+            try:
+                found.append(self._on_any_disk(key, read))
+            except (Missing, Damaged, Forged) as error:
+                _raise_index_damage(error)
+                found.append(error)
+        return found
+
     async def _look(self, work: Callable[..., R], *arguments: object) -> R:
         """Do `work` in a thread; should an index turn out to be damaged, make it anew and do it again."""
         async with self._visitors.visit():
@@ -197,10 +220,13 @@ class Store:
             return await self._host.threads.run_blocking(work, *arguments)
 
     def _read(self, key: ShareKey, wanted: Wanted) -> StoredShare:
+        return self._on_any_disk(key, lambda reader: reader.read(key, wanted))
+
+    def _on_any_disk(self, key: ShareKey, read: Callable[[ShareReader], R]) -> R:
         worst: Missing | Damaged = Missing("share-missing", block=key.block, index=key.index)
         for disk in self._disks:
             try:
-                return disk.reader.read(key, wanted)
+                return read(disk.reader)
             except Missing as error:
                 if error.identifier != "share-missing":
                     raise

@@ -7,6 +7,7 @@ fresh key, durable by the rule of a put, checked by its seal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.host.ports import Buffer, Host
@@ -15,7 +16,7 @@ from node.vault.gather import Gathered, Gatherer
 from node.vault.holders import Checking
 from node.vault.spread import Spreader
 from node.vault.workspaces import Desk, Desks
-from protocol.coding.block import EncodedBlock, decode_block, encode_block, open_block
+from protocol.coding.block import EncodedBlock, Workspace, decode_block, encode_block, open_block
 from protocol.coding.erasure import Engine
 from protocol.coding.label import Stamp
 from protocol.errors import Forged
@@ -28,15 +29,39 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A block, and the desk on which it is opened."""
+
+    desk: Desk
+    reference: BlockRef
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where its shares are received."""
+        return self.desk.workspace(self.reference.k, self.reference.n)
+
+    @property
+    def plain(self) -> memoryview:
+        """The block's plain bytes, once it is opened."""
+        return self.desk.plain[: self.reference.size_bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class BlockReader:
-    """What opening a block takes."""
+    """What opening blocks takes."""
 
     host: Host
     engine: Engine
     gatherer: Gatherer
 
     async def open_onto(self, desk: Desk, reference: BlockRef) -> memoryview:
-        """Gather and open the block; its plain bytes, on the desk.
+        """`open_all` of one block; its plain bytes, on the desk."""
+        page = Page(desk, reference)
+        await self.open_all([page])
+        return page.plain
+
+    async def open_all(self, pages: Sequence[Page]) -> None:
+        """Gather and open blocks, together, each on its desk.
 
         The seal proves every byte, so shares are checked one by one only if it breaks.
 
@@ -44,14 +69,16 @@ class BlockReader:
             Unavailable: `block-unreadable`.
             Forged: `seal`, should k good shares ever open to nonsense.
         """
-        workspace = desk.workspace(reference.k, reference.n)
-        gathered = await self.gatherer.gather(reference, workspace, Checking.BY_SEAL)
-        try:
-            return await self.host.threads.run_blocking(_open, self.engine, gathered, reference, desk)
-        except Forged as error:
-            log.warning("block.seal-broken", block=reference.block.hex(), error=str(error))
-            gathered = await self.gatherer.gather(reference, workspace, Checking.NOW)
-            return await self.host.threads.run_blocking(_open, self.engine, gathered, reference, desk)
+        for page, broken in await self._open(pages, Checking.BY_SEAL):
+            log.warning("block.seal-broken", block=page.reference.block.hex(), error=str(broken))
+            for _page, broken_again in await self._open([page], Checking.NOW):
+                raise broken_again
+
+    async def _open(self, pages: Sequence[Page], checking: Checking) -> list[tuple[Page, Forged]]:
+        """Open the pages; those whose seal broke, and where."""
+        wanted = [(page.reference, page.workspace) for page in pages]
+        gathered = await self.gatherer.gather_all(wanted, checking)
+        return await self.host.threads.run_blocking(_open, self.engine, gathered, pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +137,13 @@ async def fetch_block(tools: BlockTools, reference: BlockRef) -> bytes:
         return bytes(await reader.open_onto(desk, reference))
 
 
-def _open(engine: Engine, gathered: Gathered, reference: BlockRef, desk: Desk) -> memoryview:
-    """Decode where needed and open the block onto the desk's plain buffer. Blocking."""
-    workspace = desk.workspace(reference.k, reference.n)
-    sealed = decode_block(engine, gathered.header, gathered.present, workspace)
-    return open_block(reference.key, gathered.header, sealed, desk.plain)
+def _open(engine: Engine, gathered: Sequence[Gathered], pages: Sequence[Page]) -> list[tuple[Page, Forged]]:
+    """Decode where needed and open each block onto its desk's plain buffer; those that do not open. Blocking."""
+    broken = []
+    for shares, page in zip(gathered, pages, strict=True):
+        sealed = decode_block(engine, shares.header, shares.present, page.workspace)
+        try:
+            open_block(page.reference.key, shares.header, sealed, page.desk.plain)
+        except Forged as error:
+            broken.append((page, error))
+    return broken

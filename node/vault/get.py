@@ -15,10 +15,10 @@ import trio
 
 from node.first_error import first_error
 from node.host.ports import Buffer, Host
-from node.vault.blocks import BlockReader
+from node.vault.blocks import BlockReader, Page
 from node.vault.gather import Gatherer
 from node.vault.objects import Sink
-from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
+from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desks, Loan
 from protocol.coding.erasure import Engine
 from protocol.errors import Unavailable
 from protocol.keys.sealing import open_into, plain_size
@@ -37,26 +37,18 @@ class GetTools:
     stall_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """A block, and the desk on which it is opened."""
-
-    desk: Desk
-    reference: BlockRef
-
-
 @dataclass(slots=True)
 class _Flight:
     """A few blocks on their way together: when they lie opened on their desks, and when they have been written."""
 
-    pages: tuple[_Page, ...]
+    pages: tuple[Page, ...]
     ready: trio.Event = field(default_factory=trio.Event)
     written: trio.Event = field(default_factory=trio.Event)
 
     @property
     def parts(self) -> list[Buffer]:
         """The plain bytes, in order."""
-        return [page.desk.plain[: page.reference.size_bytes] for page in self.pages]
+        return [page.plain for page in self.pages]
 
 
 async def get_blocks(tools: GetTools, blocks: Sequence[BlockRef], sink: Sink) -> None:
@@ -102,29 +94,21 @@ async def _fly(
     async with tools.desks.loan() as loan:
         flight = _Flight(_board(loan, waiting))
         task_status.started(flight)
-        async with trio.open_nursery() as nursery:
-            for page in flight.pages:
-                nursery.start_soon(_fill, tools, page)
+        await BlockReader(tools.host, tools.engine, tools.gatherer).open_all(flight.pages)
         flight.ready.set()
         await flight.written.wait()
     window.release()
 
 
-def _board(loan: Loan, waiting: deque[BlockRef]) -> tuple[_Page, ...]:
+def _board(loan: Loan, waiting: deque[BlockRef]) -> tuple[Page, ...]:
     """The next blocks, as many as there are desks for now."""
-    pages = [_Page(loan.held[0], waiting.popleft())]
+    pages = [Page(loan.held[0], waiting.popleft())]
     while waiting and len(pages) < BLOCKS_PER_FLIGHT:
         desk = loan.more()
         if desk is None:
             break
-        pages.append(_Page(desk, waiting.popleft()))
+        pages.append(Page(desk, waiting.popleft()))
     return tuple(pages)
-
-
-async def _fill(tools: GetTools, page: _Page) -> None:
-    """Gather and open the block."""
-    reader = BlockReader(tools.host, tools.engine, tools.gatherer)
-    await reader.open_onto(page.desk, page.reference)
 
 
 async def _write(tools: GetTools, sink: Sink, parts: list[Buffer]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import trio
 
@@ -18,9 +19,9 @@ from node.host.ports import Threads
 from node.logs import get_logger
 from node.mesh.peering import Peering
 from node.net.failures import RemoteError
-from node.store.shares import ShareFacts
+from node.store.shares import ShareFacts, ShareKey
 from node.store.store import Store
-from node.vault.share_lanes import Fetch, Parcel, ShareLanes
+from node.vault.share_lanes import Fetch, Fetched, Parcel, ShareLanes
 from protocol.coding.header import Header
 from protocol.coding.label import Label, ShareProof, verify_share
 from protocol.coding.ranges import LeafRun
@@ -49,6 +50,15 @@ class Checking(enum.Enum):
 
     NOW = "now"
     BY_SEAL = "by seal"
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Share `index` of a block, and room for its bytes, of exactly the share's size."""
+
+    block: BlockId
+    index: int
+    into: memoryview
 
 
 class Holders:
@@ -111,48 +121,43 @@ class Holders:
         outcomes = await self._lanes.put(node, carriage, parcels)
         return [outcome if isinstance(outcome, MaillonError) else None for outcome in outcomes]
 
-    async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking) -> Header:
-        """Fetch share `index` into the buffer (of the share's size); the block's header, which is always checked.
-
-        Raises:
-            Forged, Malformed, OverLimit: the holder sent what does not belong to the block.
-        """
+    async def get(
+        self, node: NodeId, shares: Sequence[Sought], checking: Checking
+    ) -> Sequence[Header | MaillonError]:
+        """Fetch shares into their buffers. For each its block's header, which is always checked, or what stood in
+        its way: Forged, Malformed or OverLimit where the holder sent what does not belong to the block."""
         if node == self.me:
-            return await self._get_own(block, index, into)
-        try:
-            return await self._get_over(self._bulk, node, block, index, into, checking)
-        except _WRONG as error:
-            if self._bulk is Carriage.SECURE:
-                self._accuse(node, block, error)
-                raise
-        except Unavailable as error:
-            if not _blames_the_network(error):
-                raise
-        log.warning("holders.plain-corrupted", node=self.name(node), direction="get")
-        try:
-            return await self._get_over(Carriage.SECURE, node, block, index, into, checking)
-        except _WRONG as error:
-            self._accuse(node, block, error)
-            raise
+            return await self._get_own(shares, checking)
+        found = await self._get_over(self._bulk, node, shares, checking)
+        if self._bulk is not Carriage.SECURE:
+            spoilt = [number for number, one in enumerate(found) if _spoilt_by_somebody(one)]
+            if spoilt:
+                log.warning("holders.plain-corrupted", node=self.name(node), direction="get")
+                again = await self._get_over(Carriage.SECURE, node, [shares[number] for number in spoilt], checking)
+                for number, one in zip(spoilt, again, strict=True):
+                    found[number] = one
+        for share, one in zip(shares, found, strict=True):
+            if isinstance(one, _WRONG):
+                self._accuse(node, share.block, one)
+        return found
 
-    async def _get_own(self, block: BlockId, index: int, into: memoryview) -> Header:
-        stored = await self._store.get_share(block, index)
-        header = schema.decode(Label, stored.facts.label).header
-        _require(header, block, len(into), stored.data.nbytes)
-        into[:] = stored.data
-        stored.release()
-        return header
+    async def _get_own(self, shares: Sequence[Sought], checking: Checking) -> list[Header | MaillonError]:
+        by_seal = checking is Checking.BY_SEAL
+        wanted = [(ShareKey(share.block, share.index), share.into) for share in shares]
+        found = await self._store.read_into(wanted, check_leaves=not by_seal)
+        return [
+            one if isinstance(one, MaillonError) else _header_of(one.label, share, len(share.into))
+            for share, one in zip(shares, found, strict=True)
+        ]
 
     async def _get_over(
-        self, carriage: Carriage, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking
-    ) -> Header:
-        question = GetShare(block=block, index=index, first_leaf=0, leaf_count=0)
-        fetched = await self._lanes.get(node, carriage, Fetch(question, into))
-        header = schema.decode(Label, fetched.reply.label).header
-        _require(header, block, len(into), fetched.size_bytes)
-        if checking is Checking.NOW:
-            await self._threads.run_blocking(_check, header, fetched.reply, index, into)
-        return header
+        self, carriage: Carriage, node: NodeId, shares: Sequence[Sought], checking: Checking
+    ) -> list[Header | MaillonError]:
+        fetches = [Fetch(GetShare(share.block, share.index, 0, 0), share.into) for share in shares]
+        fetched = await self._lanes.get(node, carriage, fetches)
+        if checking is Checking.BY_SEAL:
+            return [_headed(share, one) for share, one in zip(shares, fetched, strict=True)]
+        return await self._threads.run_blocking(_checked, shares, fetched)
 
     async def get_leaves(self, node: NodeId, block: BlockId, run: LeafRun, into: memoryview) -> Header:
         """Fetch some leaves of a share into the buffer (of their size); the block's header, which is always checked.
@@ -169,7 +174,9 @@ class Holders:
             stored.release()
             return header
         question = GetShare(block=block, index=run.index, first_leaf=run.first_leaf, leaf_count=run.leaf_count)
-        fetched = await self._lanes.get(node, self._bulk, Fetch(question, into))
+        (fetched,) = await self._lanes.get(node, self._bulk, [Fetch(question, into)])
+        if isinstance(fetched, MaillonError):
+            raise fetched
         header = schema.decode(Label, fetched.reply.label).header
         _require_part(header, block, len(into), fetched.size_bytes)
         return header
@@ -202,6 +209,41 @@ def _spoilt_on_the_way(error: MaillonError) -> bool:
 def _blames_the_network(error: MaillonError) -> bool:
     """Whether the plain stream may be at fault: then the same is asked once more inside TLS, and nobody accused."""
     return isinstance(error, Forged) or error.identifier == "bulk-lost"
+
+
+def _spoilt_by_somebody(found: Header | MaillonError) -> bool:
+    """Of a share that was asked for: wrong, or lost with the plain stream."""
+    return isinstance(found, _WRONG) or (isinstance(found, Unavailable) and _blames_the_network(found))
+
+
+def _checked(shares: Sequence[Sought], fetched: Sequence[Fetched | MaillonError]) -> list[Header | MaillonError]:
+    """The headers of the shares whose proofs and bytes are those of the block. Blocking."""
+    found: list[Header | MaillonError] = []
+    for share, one in zip(shares, fetched, strict=True):
+        header = _headed(share, one)
+        if isinstance(header, Header) and isinstance(one, Fetched):
+            try:
+                _check(header, one.reply, share.index, share.into)
+            except _WRONG as error:
+                header = error
+        found.append(header)
+    return found
+
+
+def _headed(share: Sought, fetched: Fetched | MaillonError) -> Header | MaillonError:
+    if isinstance(fetched, MaillonError):
+        return fetched
+    return _header_of(fetched.reply.label, share, fetched.size_bytes)
+
+
+def _header_of(label: bytes, share: Sought, received_bytes: int) -> Header | MaillonError:
+    """The header in an encoded label, or why this is not the share."""
+    try:
+        header = schema.decode(Label, label).header
+        _require(header, share.block, len(share.into), received_bytes)
+    except _WRONG as error:
+        return error
+    return header
 
 
 def _check(header: Header, reply: ShareReply, index: int, share: memoryview) -> None:

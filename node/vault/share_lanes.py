@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from node.mesh.peering import Peering
+from node.net.exchange import Room
 from node.net.failures import RemoteError, error_of
-from node.store.buffers import BufferPool
 from node.vault.lanes import Lane, Outcomes
-from protocol.errors import MaillonError, Malformed
+from protocol.errors import MaillonError, Malformed, OverLimit
 from protocol.ids import NodeId
 from protocol.limits import BLOCK_BYTES_MAX, SHARES_PER_CALL_MAX
 from protocol.requests import (
@@ -67,7 +67,6 @@ class ShareLanes:
     def __init__(self, mesh: Peering, *, deadline_s: float) -> None:
         self._mesh = mesh
         self._deadline_s = deadline_s
-        self._pool = BufferPool()
         self._puts: dict[tuple[NodeId, Carriage], Lane[Parcel, Done]] = {}
         self._gets: dict[tuple[NodeId, Carriage], Lane[Fetch, Fetched]] = {}
 
@@ -84,8 +83,10 @@ class ShareLanes:
 
         return await _travel(self._puts, (node, carriage), parcels, lambda: Lane(carry, _parcels_fit))
 
-    async def get(self, node: NodeId, carriage: Carriage, fetch: Fetch) -> Fetched:
-        """The share, its bytes unchecked. Raises whatever stood in the way."""
+    async def get(
+        self, node: NodeId, carriage: Carriage, fetches: Sequence[Fetch]
+    ) -> Sequence[Fetched | MaillonError]:
+        """Each share, its bytes unchecked, or what stood in its way."""
 
         async def carry(fetches: Sequence[Fetch]) -> Outcomes[Fetched]:
             if len(fetches) > 1:
@@ -93,10 +94,7 @@ class ShareLanes:
                     return await self._get_several(node, carriage, fetches)
             return [await _outcome_of(self._get_one(node, carriage, one)) for one in fetches]
 
-        (fetched,) = await _travel(self._gets, (node, carriage), [fetch], lambda: Lane(carry, _fetches_fit))
-        if isinstance(fetched, MaillonError):
-            raise fetched
-        return fetched
+        return await _travel(self._gets, (node, carriage), fetches, lambda: Lane(carry, _fetches_fit))
 
     async def _put_one(self, node: NodeId, carriage: Carriage, parcel: Parcel) -> Done:
         payload, deadline_s = [parcel.share], self._deadline_s
@@ -128,26 +126,26 @@ class ShareLanes:
         return Fetched(answer.message, answer.payload_bytes)
 
     async def _get_several(self, node: NodeId, carriage: Carriage, fetches: Sequence[Fetch]) -> Outcomes[Fetched]:
-        buffer = self._pool.take(sum(len(fetch.into) for fetch in fetches))
+        """Each share is received straight to where it is wanted; the answer's message says which ones come."""
+
+        def places(answer: GetSharesReply) -> list[memoryview]:
+            if len(answer.found) != len(fetches):
+                raise Malformed("answer-items", expected=len(fetches), found=len(answer.found))
+            return [_place(fetch, one) for fetch, one in zip(fetches, answer.found, strict=True) if one.reply]
+
         answer = await self._mesh.ask(
             node,
             Kind.GET_SHARES,
             GetShares(tuple(fetch.question for fetch in fetches)),
             GetSharesReply,
             deadline_s=self._deadline_s,
-            into=buffer,
+            into=Room(GetSharesReply, sum(len(fetch.into) for fetch in fetches), places),
             over=carriage,
         )
-        found = answer.message.found
-        if len(found) != len(fetches) or sum(one.size_bytes for one in found) != answer.payload_bytes:
-            raise Malformed("answer-items", expected=len(fetches), found=len(found))
-        outcomes: list[Fetched | MaillonError] = []
-        start = 0
-        for fetch, one in zip(fetches, found, strict=True):
-            outcomes.append(_delivered(fetch, one, buffer[start : start + one.size_bytes], node))
-            start += one.size_bytes
-        self._pool.give(buffer)
-        return outcomes
+        return [
+            _failure(one.failure, node) if one.reply is None else Fetched(one.reply, one.size_bytes)
+            for one in answer.message.found
+        ]
 
 
 async def _travel(
@@ -174,13 +172,11 @@ async def _outcome_of(work: Awaitable[R]) -> R | MaillonError:
         return error
 
 
-def _delivered(fetch: Fetch, found: FoundShare, share: memoryview, node: NodeId) -> Fetched | MaillonError:
-    """Put the bytes where they are wanted. A share of another size is cut: its reader sees that it does not fit."""
-    if found.reply is None:
-        return _failure(found.failure, node)
-    size_bytes = min(len(share), len(fetch.into))
-    fetch.into[:size_bytes] = share[:size_bytes]
-    return Fetched(found.reply, found.size_bytes)
+def _place(fetch: Fetch, found: FoundShare) -> memoryview:
+    """Where the share goes. One that is too large for that is no share of the block that was asked for."""
+    if found.size_bytes > len(fetch.into):
+        raise OverLimit("answer-payload", size_bytes=found.size_bytes, limit_bytes=len(fetch.into))
+    return fetch.into[: found.size_bytes]
 
 
 def _parcels_fit(chosen: Sequence[Parcel], one_more: Parcel) -> bool:

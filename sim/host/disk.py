@@ -101,11 +101,14 @@ class MemoryFile:
         self._platter = platter
         self._guard = guard
 
-    def read_into(self, offset: int, buffer: memoryview) -> int:
+    def read_into(self, offset: int, *buffers: memoryview) -> int:
         self._guard("disk.read")
-        data = self._contents.seen[offset : offset + len(buffer)]
-        buffer[: len(data)] = data
-        return len(data)
+        filled = 0
+        for buffer in buffers:
+            data = self._contents.seen[offset + filled : offset + filled + len(buffer)]
+            buffer[: len(data)] = data
+            filled += len(data)
+        return filled
 
     def write(self, offset: int, parts: list[Buffer]) -> None:
         self._guard("disk.write")

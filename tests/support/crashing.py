@@ -210,14 +210,17 @@ class MemoryFile:
     machine: Machine
     content: _Content
 
-    def read_into(self, offset: int, buffer: memoryview) -> int:
+    def read_into(self, offset: int, *buffers: memoryview) -> int:
         if self.machine.is_dead:
             raise Crash
         if self.machine.read_errors:
             raise OSError(self.machine.read_errors.pop(0), "injected")
-        data = self.content.current[offset : offset + len(buffer)]
-        buffer[: len(data)] = data
-        return len(data)
+        filled = 0
+        for buffer in buffers:
+            data = self.content.current[offset + filled : offset + filled + len(buffer)]
+            buffer[: len(data)] = data
+            filled += len(data)
+        return filled
 
     def write(self, offset: int, parts: list[Buffer]) -> None:
         self.machine.operate()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import trio
 
 from node.store.shares import ShareFacts
-from node.vault.holders import Checking
+from node.vault.holders import Checking, Sought
 from protocol.coding.header import Header
 from protocol.coding.label import Label, verify_share
 from protocol.coding.ranges import LeafRun
@@ -31,6 +31,7 @@ class FakeHolders:
     kept: dict[tuple[NodeId, BlockId, int], tuple[Label, bytes]] = field(default_factory=dict)
     asked: list[tuple[NodeId, int]] = field(default_factory=list)
     leaves: int = 0
+    fetched: list[tuple[NodeId, int]] = field(default_factory=list)
     trips: list[tuple[NodeId, int]] = field(default_factory=list)
 
     def unreachable(self) -> frozenset[NodeId]:
@@ -60,18 +61,22 @@ class FakeHolders:
         self.kept[node, label.header.block_id, proof.index] = (label, bytes(share))
         return None
 
-    async def get(self, node: NodeId, block: BlockId, index: int, into: memoryview, checking: Checking) -> Header:
-        self.asked.append((node, index))
+    async def get(self, node: NodeId, shares: Sequence[Sought], checking: Checking) -> list[Header | MaillonError]:
+        self.asked += [(node, share.index) for share in shares]
+        self.fetched.append((node, len(shares)))
         await self._reach(node)
-        if (node, block, index) not in self.kept:
-            raise Missing("share-missing", block=block, index=index)
-        label, share = self.kept[node, block, index]
-        into[:] = share
+        return [self._read(node, share, checking) for share in shares]
+
+    def _read(self, node: NodeId, share: Sought, checking: Checking) -> Header | MaillonError:
+        if (node, share.block, share.index) not in self.kept:
+            return Missing("share-missing", block=share.block, index=share.index)
+        label, kept = self.kept[node, share.block, share.index]
+        share.into[:] = kept
         if node in self.liars:
-            into[-1] ^= 1
+            share.into[-1] ^= 1
             if checking is Checking.NOW:
                 self.found_out.add(node)
-                raise Forged("share-leaf", index=index, leaf=0)
+                return Forged("share-leaf", index=share.index, leaf=0)
         return label.header
 
     async def get_leaves(self, node: NodeId, block: BlockId, run: LeafRun, into: memoryview) -> Header:

@@ -46,6 +46,9 @@ def test_what_either_way_wrote_either_way_reads(tmp_path: Path, cut: int) -> Non
         assert file.read_into(0, buffer) == len(expected)
         assert buffer == expected
     assert file.read_into(PAGE_BYTES, aligned(bytes(len(expected)))) == len(expected) - PAGE_BYTES
+    for several in ([aligned(bytes(PAGE_BYTES)), aligned(bytes(len(expected)))], [memoryview(bytearray(9)), buffer]):
+        assert file.read_into(0, *several) == len(expected)
+        assert b"".join(several)[: len(expected)] == expected
     file.close()
 
 

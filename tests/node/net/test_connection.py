@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from node.net.connection import dispatch
-from node.net.exchange import Asking, Exchange
+from node.net.exchange import Asking, Exchange, Room
 from node.net.failures import RemoteError
 from node.net.settings import NetSettings
 from protocol.errors import Malformed, Missing, OverLimit, Refused, Unavailable
@@ -139,6 +139,40 @@ async def test_an_answer_larger_than_its_room_is_refused() -> None:
     async with connected(handler) as (alice, _):
         with pytest.raises(OverLimit, match="answer-payload"):
             await alice.ask(KIND, Say(""), Done, deadline_s=5, into=memoryview(bytearray(MIB)))
+
+
+def places_in(rooms: list[bytearray]) -> Room[Say]:
+    """Rooms that are filled in the order that the answer names them in."""
+
+    def places(answer: Say) -> list[memoryview]:
+        return [memoryview(rooms[int(number)]) for number in answer.text.split()]
+
+    return Room(Say, sum(map(len, rooms)), places)
+
+
+async def test_the_answer_says_where_the_parts_of_its_payload_go() -> None:
+    first, second = pattern(300 * KIB), pattern(700 * KIB + 1)
+
+    async def handler(exchange: Exchange) -> None:
+        await exchange.answer(Say("2 0"), [second, first])
+
+    rooms = [bytearray(len(first)), bytearray(5), bytearray(len(second))]
+    async with connected(handler) as (alice, _):
+        answer = await alice.ask(KIND, Say(""), Say, deadline_s=5, into=places_in(rooms))
+    assert answer.payload_bytes == len(first) + len(second)
+    assert [bytes(room) for room in rooms] == [first, bytes(5), second]
+
+
+async def test_an_answer_whose_payload_is_not_as_long_as_it_says_is_refused() -> None:
+    async def handler(exchange: Exchange) -> None:
+        await exchange.answer(Say("0"), [pattern(99)])
+
+    rooms = [bytearray(100)]
+    async with connected(handler) as (alice, _):
+        with pytest.raises(Malformed, match="answer-items"):
+            await alice.ask(KIND, Say(""), Say, deadline_s=5, into=places_in(rooms))
+        assert rooms == [bytearray(100)]
+        await alice.ask(KIND, Say(""), Say, deadline_s=5, into=memoryview(bytearray(99)))
 
 
 async def test_a_deadline_ends_the_wait_and_the_handler(autojump_clock: MockClock) -> None:

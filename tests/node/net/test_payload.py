@@ -31,7 +31,7 @@ async def test_a_receiver_that_leaves_with_the_last_byte_stops_the_reader_betwee
     reader = FrameReader(stream)
     incoming = Incoming(EXCHANGE_WINDOW_BYTES, Budget(0), lambda _credit: None)
     incoming.open(None)
-    incoming.expect(memoryview(bytearray(100_000)))
+    incoming.expect([memoryview(bytearray(100_000))])
     await ours.send_all([pack_header(FrameType.DATA, 1, 50_000), bytes(50_000)])
     went_on = False
     with reader.resumed() as scope:
@@ -97,13 +97,27 @@ def test_room_is_granted_for_the_buffer_that_waits_and_a_window_beyond() -> None
     granted: list[int] = []
     incoming = Incoming(EXCHANGE_WINDOW_BYTES, Budget(MIB), granted.append)
     incoming.open(None)
-    incoming.expect(memoryview(bytearray(4 * MIB)))
+    incoming.expect([memoryview(bytearray(4 * MIB))])
     assert sum(granted) == 4 * MIB
+
+
+async def test_buffers_are_filled_one_after_the_other_also_with_what_was_kept_aside() -> None:
+    ours, theirs = stream_pair()
+    incoming = Incoming(EXCHANGE_WINDOW_BYTES, Budget(MIB), lambda _credit: None)
+    incoming.open(1_000)
+    await ours.send_all([bytes(range(250)) * 4])
+    reader = FrameReader(theirs)
+    await incoming.take(reader, 300)
+    rooms = [bytearray(100), bytearray(0), bytearray(500), bytearray(400)]
+    incoming.expect([memoryview(room) for room in rooms])
+    await incoming.take(reader, 700)
+    assert await incoming.filled() == 1_000
+    assert b"".join(rooms) == bytes(range(250)) * 4
 
 
 def test_no_more_is_granted_than_was_declared() -> None:
     granted: list[int] = []
     incoming = Incoming(EXCHANGE_WINDOW_BYTES, Budget(MIB), granted.append)
     incoming.open(EXCHANGE_WINDOW_BYTES + 10)
-    incoming.expect(memoryview(bytearray(4 * MIB)))
+    incoming.expect([memoryview(bytearray(4 * MIB))])
     assert granted == [10]

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
-from node.store.shares import ShareFacts, Tombstone, pack_share, pack_tombstones
+from node.store.shares import ShareFacts, ShareKey, Tombstone, pack_share, pack_tombstones
 from node.store.store import Store
 from node.store.volume import EntryKind, Format, Head
 from protocol.errors import Damaged, Malformed, Unavailable
@@ -56,6 +56,19 @@ async def test_a_flipped_bit_is_named_and_the_share_can_be_put_again() -> None:
     machine.indexes.clear()
     async with running(machine) as store:
         assert await readable(store, *range(5)) == [0, 1, 2, 3, 4]
+
+
+async def test_who_proves_the_bytes_himself_may_read_a_damaged_share_and_it_is_named_once_it_is_checked() -> None:
+    machine = Machine(1)
+    await filled(machine)
+    volume(machine)[place_of(2) + 2 * PAGE] ^= 4
+    wanted = [(ShareKey(block_of(2).block, 0), memoryview(bytearray(len(block_of(2).shares[0]))))]
+    async with running(machine) as store:
+        (facts,) = await store.read_into(wanted, check_leaves=False)
+        assert facts == block_of(2).facts(0)
+        (error,) = await store.read_into(wanted, check_leaves=True)
+        assert isinstance(error, Damaged)
+        assert await store.held([block_of(2).block]) == (0,)
 
 
 async def test_a_range_that_is_not_damaged_still_reads() -> None:

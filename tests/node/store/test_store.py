@@ -13,7 +13,7 @@ from node.host.real import real_host
 from node.store.config import DiskConfig, StoreConfig
 from node.store.shares import ShareKey
 from node.store.store import Store
-from protocol.errors import Missing, Refused, Unavailable
+from protocol.errors import Forged, Missing, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
 from protocol.limits import LEAF_BYTES, MIB
 from tests.support.shares import TestBlock, make_block
@@ -47,6 +47,23 @@ async def test_a_share_reads_back_with_its_label_and_proof(tmp_path: Path) -> No
     assert share.facts == block.facts(2)
     assert share.facts.decoded_label() == block.label
     assert share.facts.decoded_proof() == block.proofs[2]
+
+
+async def test_whole_shares_are_read_into_buffers_of_their_size(tmp_path: Path) -> None:
+    block, other = make_block(1), make_block(2)
+    into = memoryview(bytearray(len(block.shares[2])))
+    async with running(tmp_path) as store:
+        await put(store, block, 2)
+        wanted = [
+            (ShareKey(block.block, 2), into),
+            (ShareKey(other.block, 2), into),
+            (ShareKey(block.block, 2), into[1:]),
+        ]
+        facts, absent, misfit = await store.read_into(wanted, check_leaves=True)
+    assert facts == block.facts(2)
+    assert into == block.shares[2]
+    assert isinstance(absent, Missing)
+    assert isinstance(misfit, Forged)
 
 
 async def test_parts_are_stored_one_after_the_other(tmp_path: Path) -> None:

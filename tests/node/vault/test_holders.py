@@ -8,7 +8,7 @@ import pytest
 
 from node.net.connection import Answer
 from node.store.shares import ShareFacts
-from node.vault.holders import Checking, Holders
+from node.vault.holders import Checking, Holders, Sought
 from protocol.coding.block import EncodedBlock, Workspace, encode_block
 from protocol.coding.erasure import ZfecEngine
 from protocol.coding.label import Stamp, sign_label
@@ -77,7 +77,7 @@ async def test_what_the_plain_stream_spoils_goes_once_more_inside_tls(error: Mai
     label = sign_label(SigningKey.from_seed(bytes(32)), block.header, PLACING, Stamp(1, 0), 0)
     assert await both.put(OTHER, [(ShareFacts.of(label, block.proofs[1]), block.shares[1])]) == [None]
     into = memoryview(bytearray(block.header.share_bytes))
-    await both.get(OTHER, block.header.block_id, 1, into, Checking.NOW)
+    assert await both.get(OTHER, [Sought(block.header.block_id, 1, into)], Checking.NOW) == [block.header]
     assert into == block.shares[1]
     assert mesh.asked == [Carriage.SEALED, Carriage.SECURE] * 2
     assert both.accused() == frozenset()
@@ -87,6 +87,6 @@ async def test_a_node_that_is_away_is_not_asked_twice() -> None:
     block = a_block()
     mesh = SpoiltMesh(Unavailable("node-unreachable"), block)
     into = memoryview(bytearray(block.header.share_bytes))
-    with pytest.raises(Unavailable, match="node-unreachable"):
-        await holders(mesh, Carriage.SEALED).get(OTHER, block.header.block_id, 1, into, Checking.NOW)
+    sought = [Sought(block.header.block_id, 1, into)]
+    assert await holders(mesh, Carriage.SEALED).get(OTHER, sought, Checking.NOW) == [mesh.error]
     assert mesh.asked == [Carriage.SEALED]

@@ -183,6 +183,27 @@ async def test_reading_survives_n_minus_k_losses_and_asks_no_more_than_it_must(a
     assert await read_back(holders, block, spread) == PLAIN
 
 
+async def test_what_one_holder_has_of_several_blocks_it_is_asked_for_in_one_go(autojump_clock: MockClock) -> None:
+    code = Code(3, 6, 1)
+    holders = FakeHolders(node_id(0))
+    blocks = [encoded(code, bytes([number]) * 32) for number in range(4)]
+    spreads = await spreader(holders).spread(blocks, rules(6, code), STAMP, 0)
+    references = [reference(block, spread) for block, spread in zip(blocks, spreads, strict=True)]
+    workspaces = [Workspace(code.k, code.n) for _ in blocks]
+    gatherer = Gatherer(holders, GatherTimes(0.5, 30.0))
+    gathered = await gatherer.gather_all(list(zip(references, workspaces, strict=True)))
+    assert len({node for node, _shares in holders.fetched}) == len(holders.fetched)
+    assert sum(shares for _node, shares in holders.fetched) == 4 * code.k
+    holders.fetched.clear()
+    holders.delay_s = {node_id(1): 20.0}
+    holders.down = {node_id(2)}
+    again = await gatherer.gather_all(list(zip(references, workspaces, strict=True)))
+    assert trio.current_time() < 1.0
+    for block, first, second, workspace in zip(blocks, gathered, again, workspaces, strict=True):
+        assert first.header == second.header == block.header
+        assert decode_block(ZfecEngine(), second.header, second.present, workspace)[:9] == block.shares[0][:9]
+
+
 async def test_a_slow_holder_costs_one_more_share_not_the_reader_s_time(autojump_clock: MockClock) -> None:
     holders = FakeHolders(node_id(0))
     block, spread = await spread_over(holders, 6, Code(3, 6, 1))
