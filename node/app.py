@@ -1,4 +1,4 @@
-"""The only place that wires things together: configuration → host → store → mesh → vault → admin socket.
+"""The only place that wires things together: configuration → host → store → mesh → vault, upkeep → admin socket.
 
 Each part runs in one nursery and is started before the part that needs it; the node is up when the admin socket
 answers. Told to stop (SIGTERM, SIGINT), everything is cancelled from here and each part closes what it opened. If any
@@ -33,9 +33,10 @@ from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
 from node.mesh.serve_succession import SuccessionServer
 from node.net.connection import Handler
-from node.settings import mesh_config, store_config, vault_config
+from node.settings import copy_times, mesh_config, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
+from node.upkeep.journal_copies import JournalCopier
 from node.vault.vault import Vault
 from protocol.ids import NodeId
 from protocol.keys.signing import SigningKey
@@ -99,6 +100,7 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
         config=vault_config(config),
     )
     await nursery.start(vault.run)
+    nursery.start_soon(JournalCopier(mesh, journals, copy_times(config)).run)
     return Services(
         host=host,
         folder=folder,

@@ -120,6 +120,16 @@ class VaultSection:
 
 
 @dataclass(frozen=True, slots=True)
+class UpkeepSection:
+    """What the node does unasked for what it holds for others."""
+
+    journal_copy_after_s: float = setting(
+        300.0, "While a gateway and holders of its journal are away for so long, the others copy the journal on."
+    )
+    journal_copy_every_s: float = setting(60.0, "How often a holder looks whether that is so.", least=0.01)
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """What the node says, on standard error."""
 
@@ -147,4 +157,5 @@ class Config:
     transport: TransportSection = setting(TransportSection(), "")
     gossip: GossipSection = setting(GossipSection(), "")
     vault: VaultSection = setting(VaultSection(), "")
+    upkeep: UpkeepSection = setting(UpkeepSection(), "")
     log: LogSection = setting(LogSection(), "")

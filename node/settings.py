@@ -9,6 +9,7 @@ from node.config import Config
 from node.mesh.config import MeshConfig
 from node.net.settings import NetSettings
 from node.store.config import DiskConfig, StoreConfig
+from node.upkeep.journal_copies import CopyTimes
 from node.vault.vault import VaultConfig
 from protocol.members.swim import SwimConfig
 from protocol.wire.envelopes import Carriage
@@ -91,3 +92,8 @@ def vault_config(config: Config) -> VaultConfig:
         desks=vault.desks,
         bulk=Carriage.SEALED if config.bulk == "sealed" else Carriage.SECURE,
     )
+
+
+def copy_times(config: Config) -> CopyTimes:
+    """When journals of absent gateways are copied on."""
+    return CopyTimes(after_s=config.upkeep.journal_copy_after_s, every_s=config.upkeep.journal_copy_every_s)

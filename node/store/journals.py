@@ -56,6 +56,16 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldJournal:
+    """An epoch as it is kept here. `ended_by`: the encoded succession that ended it, empty while none is known."""
+
+    opening: Opening
+    tip: Tip
+    is_copy: bool
+    ended_by: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How far an epoch goes here, and whether its writer's appends are refused."""
 
@@ -120,6 +130,14 @@ class JournalStore:
                 with suppress(Missing):
                     found.append(await self._look(namespace, name.epoch, _describe))
         return tuple(found)
+
+    async def held_journal(self, name: JournalName) -> HeldJournal:
+        """What is kept of this epoch. Raises Unavailable(`journal-not-open`)."""
+        return await self._look(
+            name.namespace,
+            name.epoch,
+            lambda kept: HeldJournal(kept.opening, kept.tip, kept.state.is_copy, kept.ended_by),
+        )
 
     def keeps(self, namespace: NamespaceId) -> bool:
         """Whether anything of the namespace is kept."""

@@ -24,7 +24,7 @@ from protocol.namespace.journal import Opening, Tip, decode_opening, encode_open
 from protocol.succession.acceptor import AcceptorState, check_append, learn, unfenced
 from protocol.succession.ballot import Ballot
 from protocol.succession.preparing import check_open
-from protocol.succession.succession import Succession
+from protocol.succession.succession import Succession, encode_succession
 from protocol.wire import schema
 
 log = get_logger(__name__)
@@ -103,6 +103,12 @@ class KeptEpoch:
     @property
     def is_ended(self) -> bool:
         return self.state.acceptor is not None and self.state.acceptor.successor is not None
+
+    @property
+    def ended_by(self) -> bytes:
+        """The encoded succession that ended it; empty while none is known."""
+        successor = self.state.acceptor.successor if self.state.acceptor else None
+        return b"" if successor is None else encode_succession(successor)
 
     @property
     def is_fenced(self) -> bool:
