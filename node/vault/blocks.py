@@ -14,6 +14,7 @@ from node.host.ports import Buffer, Host
 from node.logs import get_logger
 from node.vault.gather import Gathered, Gatherer
 from node.vault.holders import Checking
+from node.vault.release.unnamed import Writing
 from node.vault.spread import Spreader
 from node.vault.workspaces import Desk, Desks
 from protocol.coding.block import EncodedBlock, Workspace, decode_block, encode_block, open_block
@@ -94,9 +95,16 @@ class BlockTools:
 
 
 async def store_block(
-    tools: BlockTools, plain: Buffer, rules: Rules, stamp: Stamp, keep_until_s: int = 0
+    tools: BlockTools,
+    plain: Buffer,
+    rules: Rules,
+    stamp: Stamp,
+    keep_until_s: int = 0,
+    writing: Writing | None = None,
 ) -> BlockRef:
     """Seal, code, place and spread `plain`; durable on return, by the code and the candidates of `rules`.
+
+    `writing` notes the block before it is spread, so that a failure leaves nothing behind for good.
 
     Raises:
         Refused: `placement-impossible`. Unavailable: `holders-too-few`.
@@ -118,6 +126,8 @@ async def store_block(
             )
 
         encoded = await tools.host.threads.run_blocking(encode)
+        if writing is not None:
+            writing.spreads([encoded.header.block_id], (candidate.node for candidate in rules.candidates))
         (spread,) = await tools.spreader.spread([encoded], rules, stamp, keep_until_s)
     return BlockRef(
         encoded.header.block_id,

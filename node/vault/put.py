@@ -20,6 +20,8 @@ from node.first_error import first_error
 from node.host.ports import Host
 from node.vault.journal.writer import JournalWriter
 from node.vault.objects import ObjectPath, Source
+from node.vault.pins import Pins
+from node.vault.release.unnamed import Unnamed, Writing
 from node.vault.spread import Spreader
 from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
 from protocol.coding.block import EncodedBlock, encode_block
@@ -49,6 +51,8 @@ class PutTools:
     spreader: Spreader
     journal: JournalWriter
     rules: Callable[[], Rules]
+    pins: Pins
+    unnamed: Unnamed
     blocks_in_flight: int
     stall_s: float
 
@@ -64,17 +68,22 @@ async def put_object(
         Unavailable: `holders-too-few`, `journal-quorum`, `client-stalled`.
         OverLimit: `object-size`.
     """
-    put = _Put(tools, path, source, metadata)
-    if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:
-        return await put.run_small(expected_bytes)
-    return await put.run()
+    with tools.unnamed.writing() as writing:
+        put = _Put(tools, path, source, metadata, writing)
+        with tools.pins.hold([put.version]):
+            if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:
+                return await put.run_small(expected_bytes)
+            return await put.run()
 
 
 class _Put:
     """One object on its way in."""
 
-    def __init__(self, tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...]) -> None:
+    def __init__(
+        self, tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...], writing: Writing
+    ) -> None:
         self.tools = tools
+        self.writing = writing
         self.path = path
         self.source = source
         self.metadata = metadata
@@ -180,6 +189,8 @@ class _Put:
         await self.tools.host.faults.reach("vault.before-spread")
         position = self.tools.journal.next_position
         stamp = Stamp(position.epoch, position.position)
+        nodes = [candidate.node for candidate in self.rules.candidates]
+        self.writing.spreads((block.header.block_id for block in encoded), nodes)
         spread = await self.tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s())
         await self.tools.host.faults.reach("vault.after-spread")
         return [
@@ -208,7 +219,8 @@ class _Put:
 
     async def _append(self, change: C, inline: Sequence[bytes] = ()) -> C:
         await self.tools.host.faults.reach("vault.before-journal")
-        await self.tools.journal.append([change], inline)
+        named = [reference.block for reference in change.blocks]
+        await self.writing.journal(self.tools.journal, change, named, inline)
         await self.tools.host.faults.reach("vault.after-journal")
         return change
 

@@ -22,6 +22,7 @@ from node.vault.pack.reading import PackReader
 from node.vault.pins import Pins
 from node.vault.put import PutTools
 from node.vault.release.releaser import Releaser, ReleaserTools
+from node.vault.release.unnamed import Unnamed
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import Spreader
 from node.vault.tenancy_tools import TenancyTools
@@ -51,19 +52,19 @@ def open_for(tools: TenancyTools, secrets: GatewaySecrets, journal: JournalWrite
     def rules() -> Rules:
         return tools.rules(secrets.data_class)
 
-    pins = Pins()
+    pins, unnamed = Pins(), Unnamed()
     spreader = Spreader(tools.holders, secrets.writer_key, tools.spread_times)
     blocks = BlockTools(tools.host, tools.engine, tools.desks, tools.gatherer, spreader, secrets.namespace)
     return Open(
         journal=journal,
         catalog=catalog,
-        put=_put_tools(tools, secrets, journal, spreader, rules),
+        put=_put_tools(tools, secrets, journal, spreader, rules, pins, unnamed),
         get=GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s),
         pins=pins,
         packs=PackReader(blocks, tools.holders, pins, leaves_deadline_s=tools.hedge_after_s),
         completer=_completer(tools, journal, catalog, spreader, pins, rules),
-        packer=Packer(PackerTools(tools.host, blocks, journal, catalog, pins, rules, tools.pack_every_s)),
-        releaser=_releaser(tools, secrets, journal, catalog, pins),
+        packer=Packer(PackerTools(tools.host, blocks, journal, catalog, pins, unnamed, rules, tools.pack_every_s)),
+        releaser=_releaser(tools, secrets, journal, catalog, pins, unnamed),
     )
 
 
@@ -81,6 +82,8 @@ def _put_tools(
     journal: JournalWriter,
     spreader: Spreader,
     rules: Callable[[], Rules],
+    pins: Pins,
+    unnamed: Unnamed,
 ) -> PutTools:
     return PutTools(
         host=tools.host,
@@ -90,6 +93,8 @@ def _put_tools(
         spreader=spreader,
         journal=journal,
         rules=rules,
+        pins=pins,
+        unnamed=unnamed,
         blocks_in_flight=tools.blocks_in_flight,
         stall_s=tools.stall_s,
     )
@@ -118,7 +123,12 @@ def _completer(
 
 
 def _releaser(
-    tools: TenancyTools, secrets: GatewaySecrets, journal: JournalWriter, catalog: Catalog, pins: Pins
+    tools: TenancyTools,
+    secrets: GatewaySecrets,
+    journal: JournalWriter,
+    catalog: Catalog,
+    pins: Pins,
+    unnamed: Unnamed,
 ) -> Releaser:
     def is_member(node: NodeId) -> bool:
         facts = tools.mesh.view.node(node)
@@ -133,6 +143,7 @@ def _releaser(
             journal=journal,
             catalog=catalog,
             pins=pins,
+            unnamed=unnamed,
             is_member=is_member,
             release_every_s=tools.release_every_s,
         )

@@ -6,7 +6,7 @@ are numbered with room beside each other, and numbers are never reused; what `Ob
 checksums, metadata, lock, parts) leaves nothing to be guessed at when those are served.
 
 Reserved: 2 bucket deleted, 3 bucket settings; 18 delete marker, 19 metadata replaced, 20 lock replaced; 32 upload
-begun, 34 upload aborted; 49 block moved.
+begun; 49 block moved.
 """
 
 from __future__ import annotations
@@ -136,6 +136,14 @@ class PartPut:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadAborted:
+    """The parts journaled for `upload` will never be an object's."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    upload: Version
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectDeleted:
     """The key names nothing any more; with `version`, only if that is the version it names."""
 
@@ -216,6 +224,7 @@ Change = (
     BucketCreated
     | ObjectPut
     | PartPut
+    | UploadAborted
     | ObjectDeleted
     | BlockCompleted
     | BlocksReleased
@@ -229,6 +238,7 @@ KINDS: Final[dict[int, type[Change]]] = {
     16: ObjectPut,
     17: ObjectDeleted,
     33: PartPut,
+    34: UploadAborted,
     48: BlockCompleted,
     50: BlocksReleased,
     64: ObjectsPacked,

@@ -30,6 +30,7 @@ from protocol.namespace.changes import (
     ObjectPut,
     ObjectsPacked,
     PartPut,
+    UploadAborted,
 )
 from protocol.tables.nodes import NodeNumbers, in_runs, pack_blocks
 from protocol.tables.rows import (
@@ -85,6 +86,8 @@ class Applier:
                     self._delete(stamp, change)
                 case PartPut():
                     self._put_part(stamp, ordinal, change)
+                case UploadAborted():
+                    self._abort(stamp, change)
                 case BlockCompleted():
                     self._complete(stamp, change)
                 case BlocksReleased():
@@ -189,6 +192,13 @@ class Applier:
         count = upload.block_count + len(part.blocks) - len(replaced)
         share_bytes = upload.share_bytes + share_bytes_of(part.blocks) - share_bytes_of(replaced)
         self._rows.write(stamp, key, schema.encode(UploadRow(upload.owner, count, share_bytes)), before)
+
+    def _abort(self, stamp: Stamp, change: UploadAborted) -> None:
+        key = upload_key(change.upload)
+        before = self._rows.get(key)
+        if before is not None:
+            self._rows.write(stamp, key, None, before)
+            self._released.add(stamp, self._drop_runs(stamp, runs_of(read_row(UploadRow, before).owner)))
 
     def _take_over(self, stamp: Stamp, upload: bytes) -> Content:
         """The parts journaled for the upload become the object's; the upload is over."""

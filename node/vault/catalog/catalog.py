@@ -215,6 +215,10 @@ class Catalog:
         """Blocks that nothing refers to any more, in the order of their ids, after `after`."""
         return await self._ask(lambda database: database.releases(after, max(0, min(limit, LIST_MAX))))
 
+    async def uploads(self, limit: int = 100) -> tuple[bytes, ...]:
+        """Objects under way, parts of which are journaled."""
+        return await self._ask(lambda database: database.uploads(max(0, min(limit, LIST_MAX))))
+
     async def packs(self, *, after: BlockId | None = None, limit: int = 100) -> tuple[StoredPack, ...]:
         """Packs of small objects, in the order of their ids, after `after`."""
         return await self._ask(lambda database: database.packs(after, max(0, min(limit, LIST_MAX))))

@@ -49,6 +49,7 @@ from protocol.tables.rows import (
     pack_key,
     release_key,
     runs_of,
+    upload_key,
 )
 from protocol.wire import schema
 
@@ -225,6 +226,11 @@ class CatalogDatabase:
             PendingRelease(block_of(key), tuple(self._numbers.node(n) for n in read_row(ReleaseRow, value).nodes))
             for key, value in self._blocks_after(release_key(b""), after, limit)
         )
+
+    def uploads(self, limit: int) -> tuple[bytes, ...]:
+        """Objects under way, parts of which are journaled."""
+        prefix = upload_key(b"")
+        return tuple(key[len(prefix) :] for key, _ in self.rows.scan(prefix, end_of(prefix), limit))
 
     def packs(self, after: BlockId | None, limit: int) -> tuple[StoredPack, ...]:
         """Packs in the order of their ids."""

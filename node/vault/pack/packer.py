@@ -26,6 +26,7 @@ from node.vault.catalog.catalog import Catalog, InlineAt, StoredObject, StoredPa
 from node.vault.journal.writer import JournalWriter
 from node.vault.pack.choosing import fill_a_pack, to_rewrite
 from node.vault.pins import Pins
+from node.vault.release.unnamed import Unnamed
 from protocol.errors import MaillonError
 from protocol.ids import BlockId
 from protocol.limits import OBJECTS_PER_PACK_MAX
@@ -47,6 +48,7 @@ class PackerTools:
     journal: JournalWriter
     catalog: Catalog
     pins: Pins
+    unnamed: Unnamed
     rules: Callable[[], Rules]
     pack_every_s: float
 
@@ -144,9 +146,11 @@ class Packer:
         """Store the pack, and then say so in the journal."""
         tools, plain = self._tools, packing.plain()
         await tools.host.faults.reach("pack.before-store")
-        pack = await store_block(tools.blocks, plain, tools.rules(), tools.journal.next_position, keep_until_s)
-        await tools.host.faults.reach("pack.before-journal")
-        await tools.journal.append([ObjectsPacked(pack, packing.objects)])
+        with tools.unnamed.writing() as writing:
+            stamp = tools.journal.next_position
+            pack = await store_block(tools.blocks, plain, tools.rules(), stamp, keep_until_s, writing)
+            await tools.host.faults.reach("pack.before-journal")
+            await writing.journal(tools.journal, ObjectsPacked(pack, packing.objects), [pack.block])
         await tools.host.faults.reach("pack.after-journal")
         log.info("pack.written", objects=len(packing), size_bytes=len(plain))
 

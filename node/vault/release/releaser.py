@@ -7,6 +7,9 @@ round and round. It leaves alone what it sees for the first time and what somebo
 holders, many blocks at a time. A block that all its holders have let go of, or that only holders still lack who are
 no members any more, is journaled as released, and its row goes.
 
+Uploads that no put of this gateway works on any more are aborted in the same rounds, and what failed writes left
+behind (`unnamed`) is released with the rest.
+
 Who has confirmed is kept in memory only, as telling a holder again does no harm. Shares that are locked are asked for
 again when their time has come.
 """
@@ -25,11 +28,12 @@ from node.vault.catalog.catalog import Catalog, PendingRelease
 from node.vault.holders import Holders
 from node.vault.journal.writer import JournalWriter
 from node.vault.pins import Pins
+from node.vault.release.unnamed import Unnamed
 from protocol.errors import MaillonError
 from protocol.ids import BlockId, NamespaceId, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.limits import BLOCKS_PER_RELEASE_MAX
-from protocol.namespace.changes import BLOCKS_PER_CHANGE_MAX, BlocksReleased
+from protocol.namespace.changes import BLOCKS_PER_CHANGE_MAX, BlocksReleased, UploadAborted
 from protocol.namespace.releases import sign_release
 
 log = get_logger(__name__)
@@ -49,6 +53,7 @@ class ReleaserTools:
     journal: JournalWriter
     catalog: Catalog
     pins: Pins
+    unnamed: Unnamed
     is_member: Callable[[NodeId], bool]
     release_every_s: float
 
@@ -68,12 +73,14 @@ class Releaser:
         self._tools = tools
         self._progress: dict[BlockId, _Progress] = {}
         self._after: BlockId | None = None
+        self._uploads: frozenset[bytes] = frozenset()
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await trio.sleep(self._tools.release_every_s)
             try:
+                await self.abort_uploads()
                 await self.round()
             except MaillonError as error:  # the catalog is being rebuilt, the journal's holders are away
                 log.info("release.not-now", error=str(error))
@@ -88,26 +95,43 @@ class Releaser:
             for node, blocks in sorted(self._questions(due).items()):
                 nursery.start_soon(self._tell, node, blocks)
         await self._tools.host.faults.reach("release.after-send")
-        released = tuple(pending.block for pending in due if self._is_done(pending))
+        done = [pending.block for pending in due if self._is_done(pending)]
+        await self._journal(tuple(block for block in done if block not in self._tools.unnamed.blocks))
+        for block in done:
+            self._progress.pop(block, None)
+            self._tools.unnamed.blocks.pop(block, None)
+        log.info("release.round", released=len(done), tried=len(due))
+        return len(done)
+
+    async def abort_uploads(self) -> int:
+        """Abort the uploads that nobody goes on with, now and a round ago; how many these were."""
+        found = await self._tools.catalog.uploads()
+        idle = frozenset(upload for upload in found if not self._tools.pins.holds(upload))
+        dead = sorted(idle & self._uploads)
+        self._uploads = idle
+        if dead:
+            await self._tools.journal.append([UploadAborted(upload) for upload in dead])
+        return len(dead)
+
+    async def _journal(self, released: tuple[BlockId, ...]) -> None:
         if released:
             await self._tools.journal.append([BlocksReleased(released)])
             await self._tools.host.faults.reach("release.after-journal")
-        for block in released:
-            self._progress.pop(block, None)
-        log.info("release.round", released=len(released), tried=len(due))
-        return len(released)
 
     async def _due(self) -> list[PendingRelease]:
         """The next blocks that may go now; what comes after them is looked at in the next round."""
         found = await self._tools.catalog.releases(after=self._after, limit=LOOKED_AT_PER_ROUND)
         self._after = found[-1].block if len(found) == LOOKED_AT_PER_ROUND else None
         due = []
-        for pending in found:
+        for pending in (*found, *self._unnamed()):
             if pending.block not in self._progress:
                 self._remember(pending.block)
             elif not self._tools.pins.holds(pending.block):
                 due.append(pending)
         return due
+
+    def _unnamed(self) -> list[PendingRelease]:
+        return [PendingRelease(block, nodes) for block, nodes in self._tools.unnamed.blocks.items()]
 
     def _remember(self, block: BlockId) -> None:
         if len(self._progress) >= REMEMBERED_MAX:

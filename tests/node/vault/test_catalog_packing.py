@@ -26,6 +26,7 @@ from protocol.namespace.changes import (
     ObjectsPacked,
     PackedObject,
     PartPut,
+    UploadAborted,
 )
 from tests.support.namespaces import block_ref, node, object_put, some
 
@@ -122,6 +123,11 @@ def part(model: Model, _key: str, number: int) -> Change:
     return PartPut(upload, number % 2, 4_000, object_put(BUCKET, "x").digest, (block,))
 
 
+def abort(model: Model, _key: str, number: int) -> Change:
+    model.uploads.pop(version_of(10**7 + number % 2), None)
+    return UploadAborted(version_of(10**7 + number % 2))
+
+
 def join(model: Model, key: str, number: int) -> Change:
     upload = version_of(10**7 + number % 2)
     parts = model.uploads.pop(upload, {})
@@ -150,7 +156,7 @@ def let_go(model: Model, _key: str, number: int) -> Change:
 
 
 Step = tuple[Callable[[Model, str, int], Change], str, int]
-acts = st.sampled_from([put_inline, put_inline, put_blocks, delete, pack, pack, part, join, complete, let_go])
+acts = st.sampled_from([put_inline, put_inline, put_blocks, delete, pack, pack, part, join, abort, complete, let_go])
 steps = st.tuples(acts, keys, small)
 
 
@@ -159,6 +165,7 @@ def check(model: Model, database: CatalogDatabase) -> None:
     assert released.keys() == model.to_release()
     for block, nodes in released.items():
         assert nodes >= model.blocks[block]
+    assert {*database.uploads(1_000)} == model.uploads.keys()
     inline = database.inline(1_000)
     assert {stored.key for stored in inline} == {
         name for name, content in model.objects.items() if content.is_small and content.pack is None

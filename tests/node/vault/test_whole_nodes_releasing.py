@@ -6,15 +6,18 @@ import pytest
 import trio
 
 from node.host.ports import Buffer
+from node.vault import put
 from node.vault.objects import ObjectPath, ObjectStat
+from protocol.errors import Malformed
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX
 from protocol.members.swim import Status
 from protocol.placement.classes import Code
-from tests.support.clients import BUCKET, BytesSink, some_bytes
-from tests.support.township import Township, in_a_township
+from tests.support.clients import BUCKET, BytesSink, BytesSource, some_bytes
+from tests.support.township import Lost, Township, in_a_township
 
 BLOCK = BLOCK_PLAIN_BYTES_MAX
 DATA = some_bytes(2 * BLOCK + 9)
+LONG = some_bytes(12 * BLOCK + 5)
 OTHER = some_bytes(BLOCK + 1, seed=7)
 EVERY = dict.fromkeys(range(1, 7), 3)
 NONE = dict.fromkeys(EVERY, 0)
@@ -157,5 +160,77 @@ def test_what_its_class_keeps_is_not_freed_before_its_time() -> None:
         await client.remove("x")
         await trio.sleep(60)
         assert await town.shares() == EVERY
+
+    in_a_township(main)
+
+
+class Breaking(BytesSource):
+    """Ends with an error after so many bytes."""
+
+    def __init__(self, data: bytes, after_bytes: int) -> None:
+        def check(offset: int) -> None:
+            if offset >= after_bytes:
+                raise Malformed("object-size-changed", expected_bytes=len(data), found_bytes=offset)
+
+        super().__init__(data, check)
+
+
+async def break_off(town: Township) -> None:
+    with pytest.raises(Malformed):
+        await town.on(1, lambda services: services.vault.put(ObjectPath(BUCKET, "x"), Breaking(LONG, 10 * BLOCK)))
+
+
+def test_what_a_put_wrote_before_it_failed_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With parts journaled already, and without."""
+
+    async def main(town: Township) -> None:
+        client = await town.settle(6)
+        await client.put("kept", OTHER)
+        for blocks_per_part in (put.BLOCKS_PER_PART, 4):
+            monkeypatch.setattr(put, "BLOCKS_PER_PART", blocks_per_part)
+            await break_off(town)
+            assert (await town.shares())[3] > 5
+            await town.until_shares(lambda shares: shares == dict.fromkeys(EVERY, 2))
+        assert await client.get("kept") == OTHER
+        await client.put("x", LONG)
+        assert await client.get("x") == LONG
+
+    in_a_township(main)
+
+
+def test_the_parts_of_a_put_that_died_with_its_gateway_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(put, "BLOCKS_PER_PART", 4)
+
+    async def main(town: Township) -> None:
+        client = await town.settle(6)
+        await client.put("kept", OTHER)
+        town.on_reaching(1, "vault.after-journal", lambda: town.kill(1), times=2)
+        with pytest.raises(Lost):
+            await client.put("x", LONG)
+        await town.start(1)
+        await town.until_settled()
+        assert (await town.shares())[3] >= 10
+        await town.until_shares(lambda shares: shares[3] <= 2)
+        assert await client.get("kept") == OTHER
+        await client.put("x", LONG)
+        assert await client.get("x") == LONG
+
+    in_a_township(main)
+
+
+def test_a_put_that_takes_long_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(put, "BLOCKS_PER_PART", 4)
+
+    class Slow(BytesSource):
+        async def receive_into(self, buffer: memoryview) -> int:
+            await trio.sleep(3)
+            return await super().receive_into(buffer)
+
+    async def main(town: Township) -> None:
+        client = await town.settle(6)
+        await town.on(1, lambda services: services.vault.put(ObjectPath(BUCKET, "x"), Slow(LONG)))
+        await trio.sleep(20)
+        assert await client.get("x") == LONG
+        assert await town.lacking("x") == []
 
     in_a_township(main)

@@ -25,6 +25,7 @@ from protocol.namespace.changes import (
     ObjectsPacked,
     PackedObject,
     PartPut,
+    UploadAborted,
     decode_changes,
     encode_changes,
     join_changes,
@@ -83,6 +84,7 @@ changes = st.one_of(
     st.builds(ObjectDeleted, buckets, keys, st.none() | versions),
     st.builds(PartPut, versions, st.integers(0, 10_000), times, ids.map(Digest), st.tuples(block_refs())),
     st.builds(BlockCompleted, ids.map(BlockId), block_refs().map(lambda block: block.placing)),
+    st.builds(UploadAborted, versions),
     st.builds(BlocksReleased, st.lists(ids.map(BlockId), min_size=1, max_size=5).map(tuple)),
     packs(),
     st.builds(Checkpoint, block_refs(), times, times, ids.map(Digest)),
@@ -106,7 +108,7 @@ def test_arbitrary_bytes_are_refused_by_name_or_canonical(data: bytes) -> None:
     assert encode_changes(said) == data
 
 
-@pytest.mark.parametrize("kind", [0, 2, 3, 18, 19, 20, 32, 34, 49, 51, 63, 70, 65_535])
+@pytest.mark.parametrize("kind", [0, 2, 3, 18, 19, 20, 32, 35, 49, 51, 63, 70, 65_535])
 def test_an_unknown_kind_stops_the_reader_and_is_named(kind: int) -> None:
     with pytest.raises(Refused, match="change-unknown") as caught:
         decode_changes(join_changes([EncodedChange(kind, b"\x91\x01")]))

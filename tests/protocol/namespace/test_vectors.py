@@ -22,6 +22,7 @@ from protocol.namespace.changes import (
     ObjectsPacked,
     PackedObject,
     PartPut,
+    UploadAborted,
     decode_changes,
     encode_change,
     encode_changes,
@@ -102,6 +103,7 @@ CHANGES: dict[str, Change] = {
     ),
     "object-deleted": ObjectDeleted("photos", "film.mkv", repeated(0x34, 16)),
     "part-put": PartPut(repeated(0x66, 16), 7, 4_000_000, Digest(repeated(0x47)), (BLOCK,)),
+    "upload-aborted": UploadAborted(repeated(0x66, 16)),
     "block-completed": BlockCompleted(BlockId(repeated(0x11)), BLOCK.placing),
     "blocks-released": BlocksReleased((BlockId(repeated(0x11)), BlockId(repeated(0x12)))),
     "objects-packed": ObjectsPacked(
