@@ -50,7 +50,7 @@ class WrappingKey:
 class GatewaySecrets:
     """What this node needs to write and read one namespace, and the class of its new blocks.
 
-    `opening` is the epoch it last wrote, encoded.
+    `opening` is the epoch it last wrote, encoded. `takeover`: it is to become the writer, whoever is now.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
@@ -61,6 +61,7 @@ class GatewaySecrets:
     certificate: WriterCertificate
     wrapping_keys: Annotated[tuple[WrappingKey, ...], Length(1, 1_024)]
     opening: Annotated[bytes, Length(0, 256 * limits.KIB)]
+    takeover: bool = False
 
     @property
     def writer_key(self) -> SigningKey:

@@ -1,43 +1,72 @@
 """One namespace at its gateway: its journal's writer, its catalog, and the way in and out for its objects.
 
-A tenancy is opened from the secrets on this node's disk. It is served for as long as the node runs: when the
+A tenancy is opened from the secrets on this node's disk, by succession: this node ends the newest epoch, adopts all
+that its holders can show, and goes on in an epoch of its own. It is served for as long as the node runs: when the
 journal cannot be opened yet (too few of its holders answer after a power cut, say), it says why and tries again.
-Nothing is served before the journal's tails were adopted and replayed, so what is read is never older than what was
-acknowledged.
+Nothing is served before what was adopted is in the catalog, nor when another writer may have taken over, so what is
+read is never older than what was acknowledged. When another gateway has taken over, this one serves nothing until
+somebody tells it to take over in turn.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import trio
 
 from node.first_error import first_error
 from node.logs import get_logger
+from node.vault.announce import announce
 from node.vault.catalog.catalog import Catalog
+from node.vault.journal.discover import discover
+from node.vault.journal.keeper import HolderKeeper
+from node.vault.journal.own_copy import OwnCopy
+from node.vault.journal.reader import Epochs
+from node.vault.journal.release import release_journals
+from node.vault.journal.succeed import Ended
+from node.vault.journal.takeover import Succeeded, Successor, require_ours
+from node.vault.journal.tools import Known
 from node.vault.journal.writer import JournalWriter
-from node.vault.secrets import GatewaySecrets
+from node.vault.secrets import GatewaySecrets, save_secrets
 from node.vault.serving import Open, keep_house, open_for
-from node.vault.tenancy_tools import TenancyTools
-from protocol.errors import MaillonError, Unavailable
+from node.vault.tenancy_tools import TenancyTools, journal_tools
+from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.members.roster import Rules
-from protocol.namespace.journal import decode_opening
+from protocol.namespace.changes import Change, Checkpoint, WriterSignedOff
+from protocol.namespace.journal import Opening, decode_opening, encode_opening
 
 log = get_logger(__name__)
 
 
 class Tenancy:
-    """A namespace that this node is the gateway of."""
+    """A namespace that this node is the gateway of.
 
-    def __init__(self, tools: TenancyTools, secrets: GatewaySecrets) -> None:
+    `fresh` is a first epoch that nobody has written yet: it is gone on with as it is, and not before `keep` is
+    anything on this node's disk.
+    """
+
+    def __init__(self, tools: TenancyTools, secrets: GatewaySecrets, *, fresh: Opening | None = None) -> None:
         self.secrets = secrets
         self._tools = tools
+        self._journal_tools = journal_tools(tools, secrets)
+        self._fresh = fresh
+        self._is_kept = fresh is None
         self._open: Open | None = None
         self._problem: MaillonError = Unavailable("namespace-opening", namespace=secrets.name)
         self._changed = trio.Event()
+        self._wanted = trio.Event()
+
+    # --- what stands above uses ----------------------------------------------------------------------------------
 
     @property
     def problem(self) -> MaillonError | None:
         """Why the namespace cannot be used now, or None."""
-        return None if self._open is not None else self._problem
+        try:
+            self.require_open()
+        except MaillonError as error:
+            return error
+        return None
 
     def rules(self) -> Rules:
         """The rules for new blocks, by the view of this moment."""
@@ -47,7 +76,14 @@ class Tenancy:
         """The open tenancy. Raises the reason why it is not open."""
         if self._open is None:
             raise self._problem
+        self._open.journal.require_lease()
         return self._open
+
+    def require_writable(self) -> Open:
+        """The same, for whoever wants to write. Raises Refused(`namespace-read-only`) when this node is no member."""
+        if self._tools.mesh.view.node(self._tools.mesh.me) is None:
+            raise Refused("namespace-read-only", namespace=self.secrets.name)
+        return self.require_open()
 
     async def wait_open(self, deadline_s: float) -> Open:
         """The open tenancy, as soon as it is. Raises the latest reason at the deadline."""
@@ -55,6 +91,39 @@ class Tenancy:
             while self._open is None:
                 await self._changed.wait()
         return self.require_open()
+
+    async def keep(self) -> None:
+        """Have the namespace still be there after a restart: what is fresh is not, until then."""
+        self._is_kept = True
+        await self._save()
+
+    async def take_over(self) -> None:
+        """Become the writer, whoever is now. Durable: it is tried until it was decided, also after a restart."""
+        self.secrets = replace(self.secrets, takeover=True)
+        await self._save()
+        self._wanted.set()
+
+    async def roll_over(self, first: Sequence[Change] = ()) -> None:
+        """Go on in a new epoch, with the holders that are best now; its first entry says `first`.
+
+        Raises:
+            Unavailable: the reason why this cannot be done now; the tenancy may be opened anew because of it.
+        """
+        journal = self.require_open().journal
+        await journal.roll_over(self._end_epoch, first)
+        await self._enter(journal.opening)
+
+    async def release_journals(self, below: int) -> None:
+        """Let every member delete the epochs before `below`. Who is away keeps them until the next time."""
+        journal = self.require_open().journal
+        await release_journals(self._journal_tools, journal.opening, below)
+
+    async def sign_off(self) -> None:
+        """Say in the journal that nobody is served here any more, so that a successor need not wait."""
+        serving, self._open = self._open, None
+        if serving is not None:
+            self._problem = Unavailable("namespace-closing", namespace=self.secrets.name)
+            await serving.journal.append([WriterSignedOff()])
 
     async def run(self) -> None:
         """Serve until cancelled, trying again whenever serving fails."""
@@ -66,36 +135,95 @@ class Tenancy:
                 log.warning("namespace.closed", namespace=self.secrets.name, error=str(error))
                 self._problem = error
             self._set_open(None)
+            if self._problem.identifier == "namespace-superseded" and not self.secrets.takeover:
+                await self._wanted.wait()
             await trio.sleep(self._tools.retry_s)
 
+    # --- inside --------------------------------------------------------------------------------------------------
+
     async def _serve(self) -> None:
-        """Open the catalog and the journal, then serve and keep house for as long as the journal's writer runs."""
-        opening = decode_opening(self.secrets.opening)
-        catalog = Catalog(self._tools.host, opening.namespace)
+        """Become the writer, then serve for as long as the writer runs."""
+        catalog = Catalog(self._tools.host, self.secrets.namespace)
         try:
-            tools = self._tools
-            journal = JournalWriter(
-                tools.host,
-                me=tools.mesh.me,
-                opening=opening,
-                secrets=self.secrets,
-                local=tools.journals,
-                ask=tools.mesh.ask,
-                catalog=catalog,
-                timers=tools.journal_timers,
-                name_of=tools.holders.name,
-                unreachable=tools.holders.unreachable,
-            )
+            await catalog.open()
+            succeeded = await self._begin()
+            epochs = Epochs(self._journal_tools, succeeded.known)
+            journal = JournalWriter(self._journal_tools, epochs, succeeded.known, catalog, self._load)
             async with trio.open_nursery() as nursery:
                 await nursery.start(journal.run)
                 await self._wait_ready(journal)
-                serving = open_for(tools, self.secrets, journal, catalog)
+                await trio.sleep_until(max(succeeded.serve_after_s, trio.current_time()))
+                serving = open_for(self._tools, self.secrets, journal, catalog)
                 self._set_open(serving)
                 nursery.start_soon(keep_house, serving)
+                nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
         finally:
             self._set_open(None)
             with trio.CancelScope(shield=True):
                 await catalog.close()
+
+    async def _begin(self) -> Succeeded:
+        """An epoch of our own."""
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None:
+            await self._announce(fresh)
+            return Succeeded(Known(fresh, None), trio.current_time())
+        hint = decode_opening(self.secrets.opening) if self.secrets.opening else None
+        facts = self._tools.mesh.view.namespace(self.secrets.namespace)
+        known = await discover(self._journal_tools, hint, () if facts is None else facts.journal_holders)
+        if not self.secrets.takeover:
+            require_ours(self._journal_tools, known)
+        self._wanted = trio.Event()
+        succeeded = await self._succeed(known)
+        await self._enter(succeeded.known.opening)
+        return succeeded
+
+    async def _succeed(self, known: Known) -> Succeeded:
+        """Become the writer; who it waits for can be asked meanwhile."""
+        successor = Successor(self._journal_tools)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell_waiting, successor, known)
+            succeeded = await successor.become_writer(known, is_forced=self.secrets.takeover)
+            nursery.cancel_scope.cancel()
+        return succeeded
+
+    async def _tell_waiting(self, successor: Successor, known: Known) -> None:
+        while True:
+            await trio.sleep(self._tools.journal_timers.tails_grace_s)
+            opening = known.opening
+            self._problem = Unavailable(
+                "journal-not-ready",
+                namespace=self.secrets.namespace,
+                needed=len(opening.holders) - opening.losses,
+                away=successor.waits_for(),
+            )
+
+    async def _end_epoch(self, known: Known, copy: OwnCopy) -> Ended:
+        return await Successor(self._journal_tools).end_epoch(known, copy)
+
+    async def _enter(self, opening: Opening) -> None:
+        """The epoch is ours: remember it, and tell the members."""
+        self.secrets = replace(self.secrets, opening=encode_opening(opening), takeover=False)
+        await self._save()
+        await self._announce(opening)
+
+    async def _save(self) -> None:
+        if self._is_kept:
+            await self._tools.host.threads.run_blocking(save_secrets, self._tools.host.disk, self.secrets)
+
+    async def _announce(self, opening: Opening) -> None:
+        tools = self._tools
+        await announce(
+            tools.host,
+            tools.mesh,
+            opening,
+            writer_key=self.secrets.writer_key,
+            node_key=tools.node_key,
+            deadline_s=tools.spread_times.put_deadline_s,
+        )
+
+    async def _load(self, checkpoint: Checkpoint) -> None:
+        raise Refused("change-unknown", kind=65, version=checkpoint.WIRE_VERSION)
 
     async def _wait_ready(self, journal: JournalWriter) -> None:
         """Wait for as long as it takes; meanwhile the reason can be asked for."""
@@ -103,6 +231,8 @@ class Tenancy:
             try:
                 await journal.wait_ready()
             except Unavailable as error:
+                if error.identifier != "journal-not-ready":
+                    raise
                 log.info("namespace.waiting", namespace=self.secrets.name, error=str(error))
                 self._problem = error
             else:

@@ -1,4 +1,4 @@
-"""What all tenancies of a node share."""
+"""What all tenancies of a node share, and what one namespace's journal is run with."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from node.mesh.peering import Peering
 from node.store.journals import JournalStore
 from node.vault.gather import Gatherer
 from node.vault.holders import Holders
-from node.vault.journal.writer import JournalTimers
+from node.vault.journal.tools import JournalTimers, JournalTools
+from node.vault.secrets import GatewaySecrets
 from node.vault.spread import SpreadTimes
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import Engine
+from protocol.ids import NodeId
 from protocol.keys.signing import SigningKey
-from protocol.members.roster import Rules, rules_for
+from protocol.members.roster import Rules, journal_holders, rules_for
+from protocol.members.swim import Status
+from protocol.namespace.quorums import JournalQuorum
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,33 @@ class TenancyTools:
         """The rules for new blocks of a class, by the view of this moment."""
         view = self.mesh.view
         return rules_for(view.nodes(), view.charter.classes, data_class)
+
+    def down(self) -> frozenset[NodeId]:
+        """Members that are known to be down. One of whom nothing is known yet may well answer."""
+        mesh = self.mesh
+        others = (facts.node for facts in mesh.view.nodes() if facts.node != mesh.me)
+        return frozenset(node for node in others if mesh.status(node) is Status.DOWN)
+
+
+def journal_tools(tools: TenancyTools, secrets: GatewaySecrets) -> JournalTools:
+    """What the journal of this namespace is run with."""
+
+    def next_holders(excluded: frozenset[NodeId]) -> tuple[tuple[NodeId, ...], JournalQuorum]:
+        return journal_holders(secrets.namespace, tools.rules(secrets.data_class), tools.down() | excluded)
+
+    return JournalTools(
+        host=tools.host,
+        me=tools.mesh.me,
+        namespace=secrets.namespace,
+        local=tools.journals,
+        ask=tools.mesh.ask,
+        timers=tools.journal_timers,
+        wrapping_key=secrets.wrapping_key,
+        live=tools.mesh.live,
+        name_of=tools.holders.name,
+        unreachable=tools.holders.unreachable,
+        node_key=tools.node_key,
+        writer_key=secrets.writer_key,
+        certificate=secrets.certificate,
+        next_holders=next_holders,
+    )

@@ -23,7 +23,7 @@ from node.vault.gather import Gatherer, GatherTimes
 from node.vault.get import get_blocks, open_inline
 from node.vault.holders import Holders
 from node.vault.inspect import Inspector, stat_of_change
-from node.vault.journal.writer import JournalTimers
+from node.vault.journal.tools import JournalTimers
 from node.vault.objects import (
     Bucket,
     CreatedNamespace,
@@ -36,7 +36,7 @@ from node.vault.objects import (
     Source,
 )
 from node.vault.put import put_object
-from node.vault.secrets import GatewaySecrets, load_secrets, save_secrets, saved_namespaces
+from node.vault.secrets import load_secrets, saved_namespaces
 from node.vault.serving import Open
 from node.vault.spread import SpreadTimes
 from node.vault.tenancy import Tenancy
@@ -149,26 +149,42 @@ class Vault:
             raise Refused("namespace-exists", namespace=name)
         self._creating.add(name)
         try:
-            secrets, sheet = await create_namespace(self._tools, name, data_class)
-            await self._keep_once_open(nursery, secrets)
+            secrets, opening, sheet = await create_namespace(self._tools, name, data_class)
+            await self._keep_once_open(nursery, Tenancy(self._tools, secrets, fresh=opening))
         finally:
             self._creating.discard(name)
         return CreatedNamespace(name, secrets.namespace, sheet)
 
-    async def _keep_once_open(self, nursery: trio.Nursery, secrets: GatewaySecrets) -> None:
+    async def _keep_once_open(self, nursery: trio.Nursery, tenancy: Tenancy) -> None:
         """Save the secrets when the journal stands, and not before: a creation that fails or is cut short then leaves
         no namespace behind that nobody has the sheet of and whose name is taken. All that remains is its card."""
-        host, tenancy = self._tools.host, Tenancy(self._tools, secrets)
+        host = self._tools.host
         life = await nursery.start(_run, tenancy)
         try:
             await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
             await host.faults.reach("vault.before-namespace")
-            await host.threads.run_blocking(save_secrets, host.disk, secrets)
+            await tenancy.keep()
         except BaseException:
             life.cancel()
             raise
-        self._tenancies[secrets.namespace] = tenancy
+        self._tenancies[tenancy.secrets.namespace] = tenancy
         await host.faults.reach("vault.after-namespace")
+
+    async def take_over(self, name: str) -> None:
+        """Become the writer of a namespace that another gateway took over; return when it is open here.
+
+        Raises:
+            Missing: `namespace-missing`. Whatever keeps it from being opened, at the deadline.
+        """
+        tenancy = self._named(name)
+        await tenancy.take_over()
+        await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
+
+    async def sign_off(self) -> None:
+        """Serve nobody any more, and say so in every journal, so that no successor need wait."""
+        async with trio.open_nursery() as nursery:
+            for tenancy in self._tenancies.values():
+                nursery.start_soon(tenancy.sign_off)
 
     async def namespaces(self) -> tuple[NamespaceStatus, ...]:
         """How each namespace of this gateway is, by name."""
@@ -185,7 +201,8 @@ class Vault:
     ) -> ObjectStat:
         """Store the source's bytes under the path, durably; see `node.vault.put`."""
         _require_names(path)
-        tenancy, serving = self._at(path.namespace)
+        tenancy = self._named(path.namespace)
+        serving = tenancy.require_writable()
         if not serving.catalog.has_bucket(path.bucket):
             created = BucketCreated(path.bucket, self._tools.host.wall.now_s())
             await serving.journal.append([created])
@@ -230,7 +247,7 @@ class Vault:
 
     async def remove(self, path: ObjectPath) -> None:
         """Forget the object, durably. Raises Missing(`object-missing`)."""
-        _tenancy, serving = self._at(path.namespace)
+        serving = self._named(path.namespace).require_writable()
         stored = await serving.catalog.stat(path.bucket, path.key)
         await serving.journal.append([ObjectDeleted(path.bucket, path.key, stored.version)])
 
@@ -242,13 +259,18 @@ class Vault:
 
     def _at(self, name: str | None) -> tuple[Tenancy, Open]:
         """The named tenancy, or the only one; open."""
+        tenancy = self._named(name)
+        return tenancy, tenancy.require_open()
+
+    def _named(self, name: str | None) -> Tenancy:
+        """The named tenancy, or the only one."""
         tenancies = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
         if name is None and len(tenancies) > 1:
             raise Refused("namespace-ambiguous", known=tuple(tenancy.secrets.name for tenancy in tenancies))
         found = [tenancy for tenancy in tenancies if name in (None, tenancy.secrets.name)]
         if not found:
             raise self._not_here(name)
-        return found[0], found[0].require_open()
+        return found[0]
 
     def _not_here(self, name: str | None) -> Refused | Missing:
         """Say which gateway to go to, when other members of this organisation have namespaces."""

@@ -212,6 +212,21 @@ class Checkpoint:
     covers_head: Digest
 
 
+@dataclass(frozen=True, slots=True)
+class WriterSignedOff:
+    """From here on the writer serves nobody: whoever succeeds it need not wait for its lease to run out."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DrillHeld:
+    """At `at_s` somebody rehearsed a recovery of the namespace from its sheet, and it worked."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    at_s: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class BlocksReplaced:
     """Blocks of tables and manifests that the checkpoints so far need no more."""
@@ -230,6 +245,8 @@ Change = (
     | BlocksReleased
     | ObjectsPacked
     | Checkpoint
+    | WriterSignedOff
+    | DrillHeld
     | BlocksReplaced
 )
 
@@ -243,6 +260,8 @@ KINDS: Final[dict[int, type[Change]]] = {
     50: BlocksReleased,
     64: ObjectsPacked,
     65: Checkpoint,
+    66: WriterSignedOff,
+    67: DrillHeld,
     68: BlocksReplaced,
 }
 _NUMBERS: Final[dict[type[Change], int]] = {kind: number for number, kind in KINDS.items()}

@@ -39,6 +39,7 @@ class Request:
     done: trio.Event = field(default_factory=trio.Event)
     stamp: Stamp | None = None
     error: MaillonError | None = None
+    queued_s: float = 0.0
 
     @property
     def changes_bytes(self) -> int:
@@ -64,6 +65,10 @@ class Batch:
     requests: tuple[Request, ...]
     changes: tuple[Change, ...]
     inline: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(request.size_bytes for request in self.requests)
 
 
 def request_for(changes: Sequence[Change], inline: Sequence[bytes]) -> Request:

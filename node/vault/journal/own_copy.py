@@ -1,7 +1,9 @@
-"""The writer's own copy of its journal: the first to have each entry, and where laggards are served from.
+"""Our own copy of one epoch: the first to have each entry, and where laggards are served from.
 
-The last entries and their hashes are kept in memory, as holders nearly always ask for those; anything older is read
-back from the disk. The copy only ever grows, and only by entries that go on from its tip.
+Where this node is one of the epoch's holders the copy is the one that it answers for; anywhere else it is a copy
+beside them, which counts in no quorum. The last entries and their hashes are kept in memory, as holders nearly always
+ask for those; anything older is read back from the disk. The copy only ever grows, and only by entries that go on
+from its tip.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
+from node.vault.journal.local import LocalJournal
 from protocol import limits
 from protocol.errors import Damaged, Missing
-from protocol.ids import Digest, NamespaceId
+from protocol.ids import Digest
 from protocol.namespace.journal import (
     Entry,
     Opening,
@@ -23,27 +26,10 @@ from protocol.namespace.journal import (
     entry_hash,
     start_of,
 )
+from protocol.succession.ballot import Ballot
 
 RECENT_BYTES_MAX: Final = 8 * limits.MIB
 READ_BYTES: Final = 2 * limits.MIB
-
-Buffer = bytes | bytearray | memoryview
-
-
-class LocalJournal(Protocol):
-    """What the writer needs of the node's journal store (`node.store.journals`)."""
-
-    async def prepare(self, opening: bytes) -> None: ...
-
-    async def open(self, opening: bytes, succession: bytes = b"") -> None: ...
-
-    async def append(self, namespace: NamespaceId, epoch: int, first: int, entries: Sequence[Buffer]) -> Tip: ...
-
-    async def tail(self, namespace: NamespaceId, epoch: int) -> Tip: ...
-
-    async def read(
-        self, namespace: NamespaceId, epoch: int, first: int, size_bytes_max: int
-    ) -> tuple[bytes, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,45 +40,43 @@ class _Recent:
 
 
 class OwnCopy:
-    """One epoch of the journal on this node's own disk."""
+    """One epoch of the journal on this node's own disk. `proof` shows that the epoch's opening was decided."""
 
-    def __init__(self, local: LocalJournal, opening: Opening) -> None:
+    def __init__(self, local: LocalJournal, opening: Opening, proof: bytes) -> None:
         self._local = local
         self._opening = opening
+        self._proof = proof
         self._start = start_of(opening)
         self._recent: deque[_Recent] = deque()
         self._recent_bytes = 0
         self.tip = self._start
-        self.is_missing = False
+        self.is_beside = False
 
     async def open(self) -> None:
-        """Find out how far the copy goes; with `is_missing` there is none, and `begin` must come before `append`."""
-        try:
-            await self._refresh()
-        except Missing:
-            self.is_missing = True
-
-    async def begin(self) -> None:
-        """Begin an empty copy where there is none."""
-        if self.is_missing:
-            encoded = encode_opening(self._opening)
-            await self._local.prepare(encoded)
-            await self._local.open(encoded)
-            self.is_missing = False
-            await self._refresh()
-
-    async def _refresh(self) -> None:
-        self.tip = await self._local.tail(self._opening.namespace, self._opening.epoch)
+        """Find out how far the copy goes; where there is none, begin one beside the holders'."""
+        namespace, epoch = self._opening.namespace, self._opening.epoch
+        held = [one for one in await self._local.held(namespace) if one.epoch == epoch]
+        if held:
+            self.is_beside = held[0].is_copy
+            self.tip = await self._local.tail(namespace, epoch)
+        else:
+            self.is_beside = True
+            self.tip = await self._local.copy(encode_opening(self._opening), self._proof, 0, ())
         self._forget()
 
-    async def append(self, encoded: Sequence[bytes], after: Tip) -> None:
+    async def append(self, encoded: Sequence[bytes], after: Tip, under: Ballot | None = None) -> None:
         """Add entries that end at `after`, durably. After an error nothing is known of them: `open` again first.
+
+        A candidate whose ballot our own disk promised to follow appends under it.
 
         Raises:
             Damaged: `journal-local` when the disk's journal does not end where it should; and what the store raises.
         """
         opening, first = self._opening, self.tip.length
-        end = await self._local.append(opening.namespace, opening.epoch, first, encoded)
+        if self.is_beside:
+            end = await self._local.copy(encode_opening(opening), self._proof, first, encoded)
+        else:
+            end = await self._local.append(opening.namespace, opening.epoch, first, encoded, under)
         if end != after:
             raise Damaged("journal-local", namespace=opening.namespace, length=end.length, expected=after.length)
         if len(encoded) == 1:

@@ -5,125 +5,68 @@ first, then to the other holders, each at its own pace. When w holders have it, 
 applied to the catalog, in order, and only then do its callers go on. So a caller reads its own writes, and the
 catalog never knows more than what is acknowledged.
 
-At the start nothing is written before what the holders can show was adopted (`node.vault.journal.start`), is with w
-of them again, and was replayed into the catalog. An append that cannot reach w is refused before it is journaled,
-with the names of the holders that are away; if they go away in the middle, the caller is told that the outcome is
-not known, and the entry stays: it is acknowledged when they come back, or at the next start.
+The writer outlives its epochs: `roll_over` ends the present one and goes on in the next, while callers wait a moment.
+An append that cannot reach w is refused before it is journaled, with the names of the holders that are away; if they
+go away in the middle, the caller is told that the outcome is not known, and the entry stays: it is acknowledged when
+they come back, or when the epoch ends.
 
-The writer stops, and says why, on what it must not guess about: a fork, a change of an unknown kind, a disk of our
-own that does not say what it has. Starting another one is the way to try again.
+The writer stops, and says why, on what it must not guess about: another writer, a fork, a change of an unknown kind,
+a disk of our own that does not say what it has. Starting another one is the way to try again.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import trio
 
-from node.host.ports import Host
 from node.logs import get_logger
-from node.vault.catalog.catalog import Applied, Catalog, CatalogTip, InlineAt
-from node.vault.journal.batch import Batch, Request, entry_for, request_for, take_batch
-from node.vault.journal.holder import Ask, Holder, HolderLine, JournalTimers, note_problem
-from node.vault.journal.own_copy import LocalJournal, OwnCopy
-from node.vault.journal.replay import replay
-from node.vault.journal.start import Starter
-from node.vault.secrets import GatewaySecrets
+from node.vault.catalog.catalog import Catalog, InlineAt
+from node.vault.journal.apply import Applier
+from node.vault.journal.batch import Batch, Request, request_for
+from node.vault.journal.epoch import EpochWriter
+from node.vault.journal.own_copy import OwnCopy
+from node.vault.journal.queue import Queue
+from node.vault.journal.reader import Epochs
+from node.vault.journal.replay import LoadTables
+from node.vault.journal.status import HolderStatus, JournalStatus
+from node.vault.journal.succeed import Ended
+from node.vault.journal.tools import JournalTools, Known
 from node.vault.ticker import Ticker
-from protocol import limits
 from protocol.coding.label import Stamp
-from protocol.errors import Damaged, MaillonError, Missing, Unavailable
+from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.ids import NodeId, short_text_of
 from protocol.namespace.changes import Change
-from protocol.namespace.journal import Opening, Tip, check_entry, decode_entry
-from protocol.namespace.salted import SALT_BYTES
-from protocol.namespace.sealed_entry import unwrap_epoch_key
+from protocol.namespace.journal import Opening
 
-__all__ = ["Ask", "HolderStatus", "JournalStatus", "JournalTimers", "JournalWriter", "LocalJournal"]
+__all__ = ["HolderStatus", "JournalStatus", "JournalWriter"]
 
-# What callers may keep waiting here at once; more of them wait before they are queued.
-WAITING_BYTES_MAX: Final = 32 * limits.MIB
+# Ends the present epoch, of which a copy is given.
+EndEpoch = Callable[[Known, OwnCopy], Awaitable[Ended]]
 
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class HolderStatus:
-    """`problem` names why the holder is not answering as it should; None when it does."""
-
-    node: NodeId
-    length: int
-    problem: str | None
-
-    @property
-    def answering(self) -> bool:
-        return self.problem is None
-
-
-@dataclass(frozen=True, slots=True)
-class JournalStatus:
-    """`acknowledged` of `length` entries are with `w` holders. `stopped` names why the writer gave up, if it did."""
-
-    epoch: int
-    length: int
-    acknowledged: int
-    w: int
-    is_ready: bool
-    stopped: str | None
-    holders: tuple[HolderStatus, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """An entry on our own disk that waits for its holders."""
-
-    tip: Tip
-    batch: Batch
-
-
 class JournalWriter:
-    """One epoch's writer. `run` it in a nursery; `append` from anywhere."""
+    """`run` it in a nursery; `append` from anywhere."""
 
-    def __init__(
-        self,
-        host: Host,
-        *,
-        me: NodeId,
-        opening: Opening,
-        secrets: GatewaySecrets,
-        local: LocalJournal,
-        ask: Ask,
-        catalog: Catalog,
-        timers: JournalTimers,
-        name_of: Callable[[NodeId], str] = short_text_of,
-        unreachable: Callable[[], frozenset[NodeId]] = frozenset,
-    ) -> None:
-        self._host = host
-        self._me = me
-        self._opening = opening
-        self._writer = secrets.writer_key
-        self._epoch_key = unwrap_epoch_key(secrets.wrapping_key(opening.generation), opening)
+    def __init__(self, tools: JournalTools, epochs: Epochs, known: Known, catalog: Catalog, load: LoadTables) -> None:
+        self._tools = tools
+        self._timers = tools.timers
+        self._epochs = epochs
         self._catalog = catalog
-        self._timers = timers
-        self._name_of = name_of
-        self._unreachable = unreachable
-        self._copy = OwnCopy(local, opening)
-        self._lines = {node: HolderLine(node, opening, ask, timers) for node in opening.holders if node != me}
-        self._holders = {node: Holder(line, self._copy, opening, timers) for node, line in self._lines.items()}
-        self._starter = Starter(me, opening, self._copy, tuple(self._lines.values()), timers)
-        self._queue: deque[Request] = deque()
-        self._written: deque[_Written] = deque()
-        self._queued = Ticker()
-        self._news = Ticker()
         self._progress = Ticker()
-        self._waiting_bytes = 0
-        self._acknowledged = 0
+        self._epoch = EpochWriter(tools, known, self._progress)
+        self._applier = Applier(tools, catalog, epochs, load)
+        self._queue = Queue(tools.timers.gather_s)
+        self._turn = trio.Lock()
+        self._applying = trio.Lock()
         self._ready = trio.Event()
         self._given_up = trio.Event()
         self._stopped: MaillonError | None = None
+        self._nursery: trio.Nursery | None = None
+
+    # --- what stands above uses ----------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Started at once; `wait_ready` tells when appends and reads are served.
@@ -134,24 +77,36 @@ class JournalWriter:
         task_status.started()
         try:
             async with trio.open_nursery() as nursery:
+                self._nursery = nursery
                 nursery.start_soon(self._guarded, self._work, nursery)
                 await self._given_up.wait()
                 nursery.cancel_scope.cancel()
         finally:
-            self._fail_waiting(self._stopped or Unavailable("journal-closed", namespace=self._opening.namespace))
+            self._fail_waiting(self._stopped or Unavailable("journal-closed", namespace=self._tools.namespace))
         if self._stopped is not None:
             raise self._stopped
 
-    async def _work(self, nursery: trio.Nursery) -> None:
-        await self._start(nursery)
-        nursery.start_soon(self._guarded, self._write_for_ever)
-        nursery.start_soon(self._guarded, self._apply_for_ever)
-        nursery.start_soon(self._watch_catalog)
+    @property
+    def opening(self) -> Opening:
+        """The present epoch's."""
+        return self._epoch.opening
 
     @property
     def next_position(self) -> Stamp:
         """Not before this will the next append be: the stamp for shares that are about to be written."""
-        return Stamp(self._opening.epoch, self._copy.tip.length)
+        return Stamp(self._epoch.opening.epoch, self._epoch.copy.tip.length)
+
+    @property
+    def lease_until_s(self) -> float:
+        """Until when this writer may serve readers without hearing from its holders."""
+        return self._epoch.lease.until_s()
+
+    def require_lease(self) -> None:
+        """Raise Unavailable(`journal-lease`) when another writer may be serving by now."""
+        if self._stopped is not None:
+            raise self._stopped
+        if trio.current_time() > self.lease_until_s:
+            raise Unavailable("journal-lease", namespace=self._tools.namespace, away=self._away())
 
     async def wait_ready(self) -> None:
         """Return once appends are taken and the catalog knows all that is acknowledged.
@@ -165,9 +120,8 @@ class JournalWriter:
         if self._stopped is not None:
             raise self._stopped
         if not self._ready.is_set():
-            away = self._names(self._starter.missing()) or self._away()
             raise Unavailable(
-                "journal-not-ready", namespace=self._opening.namespace, needed=self._opening.w, away=away
+                "journal-not-ready", namespace=self._tools.namespace, needed=self.opening.w, away=self._away()
             )
 
     async def append(self, changes: Sequence[Change], inline: Sequence[bytes] = ()) -> Stamp:
@@ -184,170 +138,153 @@ class JournalWriter:
         request = request_for(changes, inline)
         await self.wait_ready()
         with trio.move_on_after(self._timers.append_deadline_s):
-            await self._wait_in_turn(request)
-        if request.error is not None:
-            raise request.error
-        if request.stamp is None:
-            opening = self._opening
-            raise Unavailable(
-                "journal-unacknowledged", namespace=opening.namespace, needed=opening.w, away=self._away()
-            )
-        return request.stamp
+            await self._queue.wait_for_room()
+            self._check_holders()
+            await self._queue.wait_until_done(request)
+        return self._outcome(request)
 
-    async def _wait_in_turn(self, request: Request) -> None:
-        while self._waiting_bytes > WAITING_BYTES_MAX:
-            seen = self._progress.count
-            await self._progress.wait_past(seen)
-        self._check_holders()
-        self._waiting_bytes += request.size_bytes
-        self._queue.append(request)
-        self._queued.tick()
-        try:
-            await request.done.wait()
-        finally:
-            self._waiting_bytes -= request.size_bytes
-            if request in self._queue:
-                self._queue.remove(request)
+    async def roll_over(self, end_epoch: EndEpoch, first: Sequence[Change] = ()) -> None:
+        """End the epoch and go on in the next, whose first entry says `first`, if that is anything.
+
+        An error in the middle stops the writer: this node has fenced its own epoch by then.
+        """
+        await self.wait_ready()
+        request = request_for(first, ())
+        async with self._turn:
+            await self._drain()
+            try:
+                await self._go_on(end_epoch)
+                if first:
+                    await self._epoch.write(Batch((request,), request.changes, b""))
+            except BaseException as error:
+                closed = Unavailable("journal-closed", namespace=self._tools.namespace)
+                self._give_up(error if isinstance(error, MaillonError) else closed)
+                raise
+        if first:
+            with trio.move_on_after(self._timers.append_deadline_s):
+                await request.done.wait()
+            self._outcome(request)
 
     async def read_inline(self, at: InlineAt) -> bytes:
         """The sealed bytes of a small object: from our own copy or, when that is damaged, from another holder.
 
         Raises:
-            Unavailable: `entry-unreadable` when nobody can show the entry.
+            Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
         """
-        try:
-            entry = await self._copy.entry(at.stamp.position)
-        except (Damaged, Missing) as error:
-            log.warning("journal.own-copy-damaged", position=at.stamp.position, error=error.identifier)
-            entry = decode_entry(await self._read_elsewhere(at.stamp.position))
+        reader = await self._epochs.of(at.stamp.epoch)
+        entry = await reader.entry(at.stamp.position)
         return entry.inline[at.offset : at.offset + at.size_bytes]
 
     def status(self) -> JournalStatus:
-        lengths = {
-            node: HolderStatus(node, max(0, holder.length), holder.problem) for node, holder in self._holders.items()
-        }
-        lengths[self._me] = HolderStatus(self._me, self._copy.tip.length, None)
+        epoch = self._epoch
         return JournalStatus(
-            self._opening.epoch,
-            self._copy.tip.length,
-            self._acknowledged,
-            self._opening.w,
+            epoch.opening.epoch,
+            epoch.copy.tip.length,
+            epoch.acknowledged(),
+            epoch.opening.w,
             self._ready.is_set() and self._stopped is None,
             self._stopped.identifier if self._stopped else None,
-            tuple(lengths[node] for node in self._opening.holders),
+            epoch.holders(),
+            self.lease_until_s - trio.current_time(),
         )
+
+    def away(self) -> tuple[NodeId, ...]:
+        """Holders that do not answer."""
+        return self._epoch.away()
+
+    def forgotten(self) -> frozenset[NodeId]:
+        """Holders that lost the epoch."""
+        return self._epoch.forgotten()
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _outcome(self, request: Request) -> Stamp:
+        if request.error is not None:
+            raise request.error
+        if request.stamp is None:
+            raise Unavailable(
+                "journal-unacknowledged", namespace=self._tools.namespace, needed=self.opening.w, away=self._away()
+            )
+        return request.stamp
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
         """Run a part of the writer; an error with a name stops all of it."""
         try:
             await work(*arguments)
         except MaillonError as error:
-            log.error("journal.stopped", namespace=short_text_of(self._opening.namespace), error=str(error))
+            self._give_up(error)
+
+    def _give_up(self, error: MaillonError) -> None:
+        if self._stopped is None:
+            log.error("journal.stopped", namespace=short_text_of(self._tools.namespace), error=str(error))
             self._stopped = error
-            self._ready.set()
-            self._given_up.set()
-
-    async def _start(self, nursery: trio.Nursery) -> None:
-        await self._copy.open()
-        await self._starter.adopt_all()
-        for holder in self._holders.values():
-            nursery.start_soon(holder.run, self._news, self._progress)
-        # An epoch begins when all its holders have it: from then on, one that has not must have lost it.
-        count = self._opening.w if self._copy.tip.length else len(self._opening.holders)
-        await self._wait_reached(self._copy.tip.length, count)
-        self._count_acknowledged()
-        await self._catalog.open()
-        await self._replay()
         self._ready.set()
-        log.info("journal.ready", namespace=short_text_of(self._opening.namespace), length=self._acknowledged)
+        self._given_up.set()
 
-    async def _wait_reached(self, length: int, count: int) -> None:
-        while True:
-            seen = self._progress.count
-            if self._reached_by(count) >= length:
-                return
-            await self._progress.wait_past(seen)
+    async def _work(self, nursery: trio.Nursery) -> None:
+        await self._begin(nursery)
+        await self._applier.replay(0)
+        self._ready.set()
+        log.info("journal.ready", namespace=short_text_of(self._tools.namespace), epoch=self.opening.epoch)
+        nursery.start_soon(self._guarded, self._write_for_ever)
+        nursery.start_soon(self._guarded, self._apply_for_ever)
+        nursery.start_soon(self._watch_catalog)
 
-    def _reached_by(self, count: int) -> int:
-        """How many entries so many holders have; below 0 while fewer of them have the epoch."""
-        lengths = [holder.length for holder in self._holders.values()]
-        if self._me in self._opening.holders:
-            lengths.append(self._copy.tip.length)
-        return min(sorted(lengths, reverse=True)[count - 1], self._copy.tip.length)
+    async def _begin(self, nursery: trio.Nursery) -> None:
+        await self._epoch.open()
+        nursery.start_soon(self._guarded, self._epoch.run)
+        await self._epoch.wait_open()
 
-    def _count_acknowledged(self) -> int:
-        """How many entries w holders have. It never goes back."""
-        self._acknowledged = max(self._acknowledged, self._reached_by(self._opening.w))
-        return self._acknowledged
+    async def _drain(self) -> None:
+        """Give the entries on their way a moment to be acknowledged."""
+        with trio.move_on_after(self._timers.drain_s):
+            while self._epoch.written:
+                seen = self._progress.count
+                await self._progress.wait_past(seen)
 
-    async def _replay(self) -> None:
-        await replay(
-            self._catalog,
-            self._copy,
-            self._opening,
-            upto=self._acknowledged,
-            epoch_key=self._epoch_key,
-            threads=self._host.threads,
-        )
+    async def _go_on(self, end_epoch: EndEpoch) -> None:
+        """End the epoch, bring the catalog and the callers to its end, and begin the next."""
+        nursery, before = self._nursery, self._epoch
+        if nursery is None:
+            raise Unavailable("journal-closed", namespace=self._tools.namespace)
+        before.stop()
+        ended = await end_epoch(before.known, before.copy)
+        known = Known(ended.succession.decree, ended.succession)
+        if not ended.is_ours:
+            raise Refused("journal-ended", epoch=before.opening.epoch, node=known.opening.certificate.node)
+        async with self._applying:
+            self._epochs.begin(known)
+            await self._applier.apply(before, ended.succession.ending.length, is_over=True)
+            await self._applier.replay(0)
+            self._epoch = EpochWriter(self._tools, known, self._progress)
+        await self._begin(nursery)
+        log.info("journal.went-on", namespace=short_text_of(self._tools.namespace), epoch=known.opening.epoch)
 
     async def _write_for_ever(self) -> None:
         while True:
-            seen = self._queued.count
-            if not self._queue:
-                await self._queued.wait_past(seen)
-                continue
-            batch = take_batch(self._queue)
-            try:
-                await self._write(batch)
-            except MaillonError as error:
-                # The disk said no. Whether the entry is there is asked of the disk, not guessed.
-                for request in batch.requests:
-                    request.fail(error)
-                await self._copy.open()
-                self._news.tick()
-
-    async def _write(self, batch: Batch) -> None:
-        salt = self._host.entropy.random_bytes(SALT_BYTES)
-        sealing = (batch, self._writer, self._opening, self._epoch_key, self._copy.tip, salt)
-        encoded, tip = await self._host.threads.run_blocking(entry_for, *sealing)
-        await self._host.faults.reach("journal.before-own-copy")
-        with trio.CancelScope(shield=True):
-            await self._copy.append([encoded], tip)
-        self._written.append(_Written(tip, batch))
-        await self._host.faults.reach("journal.after-own-copy")
-        self._news.tick()
-        self._progress.tick()
+            await self._queue.wait_for_batch(lambda: not self._epoch.written, self._progress)
+            async with self._turn:
+                batch = self._queue.take()
+                if batch is None:
+                    continue
+                try:
+                    await self._epoch.write(batch)
+                except MaillonError as error:
+                    for request in batch.requests:
+                        request.fail(error)
+                    if error.identifier in ("journal-promised", "journal-ended"):
+                        raise
+                    await self._epoch.recover()
 
     async def _apply_for_ever(self) -> None:
         while True:
             seen = self._progress.count
-            acknowledged = self._count_acknowledged()
-            done: list[_Written] = []
-            while self._written and self._written[0].tip.length <= acknowledged:
-                done.append(self._written.popleft())
-            if acknowledged > self._catalog.tip.length or self._catalog.is_damaged:
-                await self._apply(done)
-            for written in done:
-                for request in written.batch.requests:
-                    request.succeed(Stamp(self._opening.epoch, written.tip.length - 1))
+            async with self._applying:
+                epoch = self._epoch
+                acknowledged = epoch.acknowledged()
+                if self._catalog.is_damaged or (epoch.opening.epoch, acknowledged) > self._catalog.tip[:2]:
+                    await self._applier.apply(epoch, acknowledged)
             await self._progress.wait_past(seen)
-
-    async def _apply(self, done: Sequence[_Written]) -> None:
-        """Into the catalog, from memory; by replay where that does not fit. A full disk is waited out."""
-        epoch = self._opening.epoch
-        entries: list[Applied] = [(CatalogTip(epoch, *written.tip), written.batch.changes) for written in done]
-        while self._catalog.is_damaged or self._catalog.tip.length < self._acknowledged:
-            following = range(self._catalog.tip.length + 1, self._acknowledged + 1)
-            try:
-                if not self._catalog.is_damaged and [tip.length for tip, _changes in entries] == list(following):
-                    await self._catalog.apply(entries)
-                else:
-                    await self._replay()
-            except (Damaged, Unavailable) as error:
-                if isinstance(error, Damaged) and not self._catalog.is_damaged:
-                    raise  # our own copy of the journal, not its catalog: the next start heals it from the holders
-                log.warning("journal.catalog-not-written", error=str(error))
-                await trio.sleep(self._timers.retry_first_s)
 
     async def _watch_catalog(self) -> None:
         """A reader may be the first to find damage."""
@@ -356,45 +293,28 @@ class JournalWriter:
             await self._catalog.wait_damaged()
             self._progress.tick()
 
-    async def _read_elsewhere(self, position: int) -> bytes:
-        for node, line in self._lines.items():
-            try:
-                entries = await line.read(position)
-                if entries:
-                    entry = decode_entry(entries[0])
-                    check_entry(self._opening, Tip(position, entry.previous), entry)
-                    return entries[0]
-            except MaillonError as error:
-                note_problem(node, error)
-        raise Unavailable("entry-unreadable", namespace=self._opening.namespace, position=position)
-
     def _check_holders(self) -> None:
         """Refuse before anything is journaled when w holders cannot be reached now."""
-        away = self._away_nodes()
-        answering = len(self._holders) - len(away) + (self._me in self._opening.holders)
-        if answering < self._opening.w:
+        away, opening = self._epoch.away(), self.opening
+        answering = len(opening.holders) - len(away)
+        if answering < opening.w:
             raise Unavailable(
                 "journal-holders-away",
-                namespace=self._opening.namespace,
-                needed=self._opening.w,
+                namespace=self._tools.namespace,
+                needed=opening.w,
                 answering=answering,
                 away=self._names(away),
             )
 
     def _away(self) -> tuple[str, ...]:
-        return self._names(self._away_nodes())
-
-    def _away_nodes(self) -> tuple[NodeId, ...]:
-        """Holders that failed us, and those that the members know to be down before we ask."""
-        down = self._unreachable()
-        return tuple(node for node, holder in self._holders.items() if holder.problem is not None or node in down)
+        return self._names(self._epoch.away())
 
     def _names(self, nodes: Sequence[NodeId]) -> tuple[str, ...]:
-        return tuple(self._name_of(node) for node in nodes)
+        return tuple(self._tools.name_of(node) for node in nodes)
 
     def _fail_waiting(self, error: MaillonError) -> None:
-        waiting = [*self._queue, *(request for written in self._written for request in written.batch.requests)]
-        self._queue.clear()
-        self._written.clear()
-        for request in waiting:
-            request.fail(error)
+        self._queue.fail_all(error)
+        for written in self._epoch.written:
+            for request in written.batch.requests:
+                request.fail(error)
+        self._epoch.written.clear()

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from node.vault.catalog.catalog import InlineAt
+from node.vault.journal.holder import IN_FLIGHT_MAX
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, OverLimit, Unavailable
 from protocol.ids import short_text_of
@@ -17,7 +18,8 @@ from protocol.limits import ENTRY_BYTES_MAX
 from protocol.namespace.changes import InlineRef, ObjectDeleted
 from protocol.requests import Kind
 from tests.support.gateways import BUCKET, scene, until
-from tests.support.namespaces import block_ref, node, object_put, some
+from tests.support.journals import node
+from tests.support.namespaces import block_ref, object_put, some
 
 
 @pytest.fixture
@@ -27,61 +29,88 @@ def clock() -> MockClock:
 
 class TestAppend:
     async def test_an_acknowledged_change_is_with_w_holders_and_in_the_catalog(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, catalog):
+        async with scene() as stage, stage.running() as (writer, catalog):
             stamp = await writer.append([BUCKET, object_put("photos", "a", 1)])
             assert stamp == Stamp(1, 0)
-            assert sum(length >= 1 for length in stage.lengths()) + 1 >= 4
+            assert sum(length >= 1 for length in await stage.lengths()) + 1 >= 4
             assert (await catalog.stat("photos", "a")).stamp == stamp
-            await until(stage.agree)
+            await stage.until_agreed()
 
     async def test_it_is_on_our_own_disk_before_any_holder_is_asked(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             await writer.wait_ready()
-            stage.own.fails = Unavailable("store-full")
+            stage.members[0].store.fails = Unavailable("store-full")
             with pytest.raises(Unavailable, match="store-full"):
                 await writer.append([BUCKET])
-            assert Kind.JOURNAL_APPEND not in [kind for one in stage.mesh.holders.values() for kind in one.asked]
+            assert Kind.JOURNAL_APPEND not in [kind for one in stage.members.of.values() for kind in one.asked]
             assert await writer.append([BUCKET]) == Stamp(1, 0)
 
     async def test_changes_that_wait_together_share_an_entry(self, clock: MockClock) -> None:
-        stage = scene()
-        stamps = []
-        async with stage.running() as (writer, catalog):
-            await writer.append([BUCKET])
-            for holder in stage.mesh.holders.values():
-                holder.delay_s = 0.1
-            appends = stage.own.appends
+        async with scene() as stage:
+            stamps = []
+            async with stage.running() as (writer, catalog):
+                await writer.append([BUCKET])
+                for holder in stage.members.of.values():
+                    holder.delay_s = 0.1
+                appends = stage.members[0].store.appends
 
-            async def put(number: int) -> None:
-                inline = InlineRef(0, 10 + number, some("key", number))
-                stamps.append(
-                    await writer.append(
-                        [object_put("photos", f"k{number}", number, inline=inline)], [bytes([number]) * (10 + number)]
+                async def put(number: int) -> None:
+                    inline = InlineRef(0, 10 + number, some("key", number))
+                    stamps.append(
+                        await writer.append(
+                            [object_put("photos", f"k{number}", number, inline=inline)],
+                            [bytes([number]) * (10 + number)],
+                        )
                     )
-                )
 
-            async with trio.open_nursery() as nursery:
+                async with trio.open_nursery() as nursery:
+                    for number in range(40):
+                        nursery.start_soon(put, number)
+                assert stage.members[0].store.appends - appends <= 3
+                assert len(stamps) == 40
                 for number in range(40):
-                    nursery.start_soon(put, number)
-            assert stage.own.appends - appends <= 3
-            assert len(stamps) == 40
+                    at = (await catalog.stat("photos", f"k{number}")).inline
+                    assert at is not None
+                    assert await writer.read_inline(at) == bytes([number]) * (10 + number)
+
+    async def test_an_entry_does_not_wait_for_those_on_their_way_before_it(self, clock: MockClock) -> None:
+        async with scene() as stage:
+            took_s = []
+            async with stage.running() as (writer, _):
+                await writer.append([BUCKET])
+                for holder in stage.members.of.values():
+                    holder.delay_s = 1.0
+
+                async def put(number: int) -> None:
+                    await trio.sleep(number * 0.1)
+                    began_s = trio.current_time()
+                    await writer.append([object_put("photos", f"k{number}", number)])
+                    took_s.append(trio.current_time() - began_s)
+
+                async with trio.open_nursery() as nursery:
+                    for number in range(30):
+                        nursery.start_soon(put, number)
+            assert len(took_s) == 30
+            assert max(took_s) < 1.3
+
+    async def test_so_much_is_on_its_way_to_a_silent_holder_and_no_more(self, clock: MockClock) -> None:
+        async with scene() as stage, stage.running() as (writer, _):
+            await writer.append([BUCKET])
+            stage.set_mood("silent", 5)
+            asked = len(stage.members.of[node(5)].asked)
             for number in range(40):
-                at = (await catalog.stat("photos", f"k{number}")).inline
-                assert at is not None
-                assert await writer.read_inline(at) == bytes([number]) * (10 + number)
+                await writer.append([object_put("photos", f"k{number}", number)])
+            assert len(stage.members.of[node(5)].asked) - asked == IN_FLIGHT_MAX
 
     async def test_writes_of_one_key_end_in_the_order_of_the_journal(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, catalog):
+        async with scene() as stage, stage.running() as (writer, catalog):
             await writer.append([BUCKET])
 
             async def put(number: int) -> None:
                 await trio.sleep(number * 0.01)
                 await writer.append([object_put("photos", "same", number)])
 
-            for holder in stage.mesh.holders.values():
+            for holder in stage.members.of.values():
                 holder.delay_s = 0.03
             async with trio.open_nursery() as nursery:
                 for number in range(20):
@@ -89,36 +118,33 @@ class TestAppend:
             assert (await catalog.stat("photos", "same")).version == some("version", 19)[:16]
 
     async def test_slow_and_absent_holders_are_caught_up_in_the_background(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             await writer.append([BUCKET])
             stage.set_mood("away", 4)
-            stage.mesh.holders[node(5)].delay_s = 2
+            stage.members.of[node(5)].delay_s = 2
             before = trio.current_time()
             for number in range(100):
                 await writer.append([object_put("photos", f"k{number}", number)])
             assert trio.current_time() - before < 2
             stage.set_mood("honest", 4)
-            await until(stage.agree)
+            await stage.until_agreed()
             assert writer.status().acknowledged == 101
 
     async def test_too_few_holders_are_named_and_nothing_is_journaled(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             await writer.append([BUCKET])
             stage.set_mood("away", 3, 4, 5)
             with pytest.raises(Unavailable, match="journal-unacknowledged"):
                 await writer.append([object_put("photos", "first", 1)])
-            length = stage.own.tip.length
+            length = len(await stage.entries(0))
             with pytest.raises(Unavailable, match="journal-holders-away") as caught:
                 await writer.append([object_put("photos", "second", 2)])
             assert caught.value.parameters["away"] == ("node-3", "node-4", "node-5")
             assert (caught.value.parameters["needed"], caught.value.parameters["answering"]) == (4, 3)
-            assert stage.own.tip.length == length
+            assert len(await stage.entries(0)) == length
 
     async def test_an_entry_whose_outcome_was_open_is_there_once_the_holders_are_back(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, catalog):
+        async with scene() as stage, stage.running() as (writer, catalog):
             await writer.append([BUCKET])
             stage.set_mood("away", 3, 4, 5)
             with pytest.raises(Unavailable, match="journal-unacknowledged"):
@@ -126,13 +152,12 @@ class TestAppend:
             with pytest.raises(Missing):
                 await catalog.stat("photos", "late")
             stage.set_mood("honest", 3, 4, 5)
-            await until(stage.agree)
+            await stage.until_agreed()
             assert (await catalog.stat("photos", "late")).key == "late"
             assert await writer.append([object_put("photos", "next", 2)]) == Stamp(1, 2)
 
     async def test_holders_that_say_nothing_do_not_hold_up_the_others(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             await writer.append([BUCKET])
             stage.set_mood("silent", 4, 5)
             before = trio.current_time()
@@ -140,8 +165,7 @@ class TestAppend:
             assert trio.current_time() - before < 1
 
     async def test_what_can_never_be_journaled_is_refused_at_once(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             with pytest.raises(OverLimit, match="entry-size"):
                 await writer.append([BUCKET], [bytes(ENTRY_BYTES_MAX)])
             with pytest.raises(OverLimit, match="entry-changes"):
@@ -151,16 +175,14 @@ class TestAppend:
             assert await writer.append([BUCKET]) == Stamp(1, 0)
 
     async def test_the_fullest_entry_is_still_taken(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             await writer.append([BUCKET], [bytes(ENTRY_BYTES_MAX - 1_300)])
             many = tuple(block_ref(number, n=6) for number in range(3_000))
             await writer.append([object_put("photos", "big", 1, blocks=many)])
-            await until(stage.agree)
+            await stage.until_agreed()
 
     async def test_a_full_batch_is_cut_and_nothing_is_lost(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, catalog):
+        async with scene() as stage, stage.running() as (writer, catalog):
             await writer.append([BUCKET])
 
             async def put(number: int) -> None:
@@ -171,42 +193,40 @@ class TestAppend:
                 for number in range(40):
                     nursery.start_soon(put, number)
             assert len(await catalog.list("photos")) == 40
-            assert max(map(len, stage.own.entries)) <= ENTRY_BYTES_MAX
-            await until(stage.agree)
+            assert max(map(len, await stage.entries(0))) <= ENTRY_BYTES_MAX
+            await stage.until_agreed()
 
     async def test_a_caller_that_gives_up_while_it_queues_leaves_nothing(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             await writer.append([BUCKET])
             with trio.move_on_after(0.001) as scope:
                 scope.cancel()
                 await writer.append([object_put("photos", "gone", 1)])
             await writer.append([object_put("photos", "kept", 2)])
-            assert stage.own.tip.length == 2
+            assert len(await stage.entries(0)) == 2
 
     async def test_a_disk_that_wrote_but_said_no_is_asked_again(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, catalog):
+        async with scene() as stage, stage.running() as (writer, catalog):
             await writer.append([BUCKET])
-            stage.own.fails, stage.own.fails_after_writing = Damaged("store-failing"), True
+            stage.members[0].store.fails, stage.members[0].store.fails_after_writing = Damaged("store-failing"), True
             with pytest.raises(Damaged, match="store-failing"):
                 await writer.append([object_put("photos", "unsure", 1)])
             assert await writer.append([object_put("photos", "sure", 2)]) == Stamp(1, 2)
             assert [stored.key for stored in await catalog.list("photos")] == ["sure", "unsure"]
-            await until(stage.agree)
+            await stage.until_agreed()
 
     async def test_a_disk_that_says_nothing_any_more_stops_the_writer_and_everybody_waiting(
         self, clock: MockClock
     ) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
+        async with scene() as stage, stage.running() as (writer, _):
             await writer.append([BUCKET])
 
             async def gone(*_: Any) -> Any:
                 await trio.sleep(0.1)
                 raise Damaged("store-failing")
 
-            stage.own.append = stage.own.tail = gone  # type: ignore[method-assign]
+            store = stage.members[0].store
+            store.append = store.tail = store.held = gone  # type: ignore[method-assign]
 
             async def put(number: int) -> None:
                 with pytest.raises(Damaged, match="store-failing"):
@@ -224,10 +244,9 @@ class TestAppend:
 class TestLiars:
     @pytest.mark.parametrize("mood", ["wrong-head", "claims-more", "stands-still", "refuses"])
     async def test_one_that_answers_wrongly_is_named_and_not_counted(self, clock: MockClock, mood: str) -> None:
-        stage = scene(4)
-        async with stage.running() as (writer, _):
+        async with scene(4) as stage, stage.running() as (writer, _):
             await writer.append([BUCKET])
-            await until(stage.agree)
+            await stage.until_agreed()
             stage.set_mood(mood, 1)
             with capture_logs() as logs:
                 await writer.append([object_put("photos", "a", 1)])
@@ -239,37 +258,44 @@ class TestLiars:
             with pytest.raises(Unavailable):
                 await writer.append([object_put("photos", "b", 2)])
 
-    async def test_one_that_lost_its_copy_is_named_and_filled_again(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, _):
-            for number in range(5):
-                await writer.append([object_put("photos", f"k{number}", number)])
-            await until(stage.agree)
-            stage.mesh.holders[node(2)].journal.forget()
+    async def test_one_that_lost_its_copy_counts_no_more_until_the_next_epoch(self, clock: MockClock) -> None:
+        async with scene() as stage, stage.running() as (writer, catalog):
+            await writer.append([BUCKET])
+            await stage.until_agreed()
+            await stage.members.set_disk(2, {})
             with capture_logs() as logs:
-                await writer.append([object_put("photos", "next", 9)])
-                await until(stage.agree)
+                await writer.append([object_put("photos", "a", 1)])
+                await until(lambda: writer.forgotten() == {node(2)})
             assert "journal.holder-forgot" in [line["event"] for line in logs]
+            stage.set_mood("away", 4, 5)
+            with pytest.raises(Unavailable):
+                await writer.append([object_put("photos", "b", 2)])
+            stage.set_mood("honest", 4, 5)
+            await writer.roll_over(stage.end_epoch)
+            assert await writer.append([object_put("photos", "c", 3)]) == Stamp(2, 0)
+            await stage.until_agreed(2)
+            assert writer.forgotten() == frozenset()
+            assert [stored.key for stored in await catalog.list("photos")] == ["a", "b", "c"]
 
 
 class TestInline:
     async def test_bytes_are_read_from_another_holder_when_our_copy_is_damaged(self, clock: MockClock) -> None:
-        stage = scene()
-        async with stage.running() as (writer, catalog):
-            inline = InlineRef(0, 20, some("key"))
-            await writer.append([BUCKET, object_put("photos", "a", 1, inline=inline)], [b"x" * 20])
-            await until(stage.agree)
-        stage.set_mood("away", 1)
-        stage.set_mood("garbles", 2)
-        async with stage.running() as (writer, catalog):
-            await writer.wait_ready()
+        async with scene() as stage:
+            async with stage.running() as (writer, catalog):
+                inline = InlineRef(0, 20, some("key"))
+                await writer.append([BUCKET, object_put("photos", "a", 1, inline=inline)], [b"x" * 20])
+                await stage.until_agreed()
+            stage.set_mood("away", 1)
+            stage.set_mood("garbles", 2)
+            async with stage.running() as (writer, catalog):
+                await writer.wait_ready()
 
-            async def damaged(*_: Any) -> Any:
-                raise Damaged("entry-damaged")
+                async def damaged(*_: Any) -> Any:
+                    raise Damaged("entry-damaged")
 
-            stage.own.read = damaged  # type: ignore[method-assign]
-            at = (await catalog.stat("photos", "a")).inline
-            assert at is not None
-            assert await writer.read_inline(at) == b"x" * 20
-            with pytest.raises(Unavailable, match="entry-unreadable"):
-                await writer.read_inline(InlineAt(Stamp(1, 99), 0, 20, b""))
+                stage.members[0].store.read = damaged  # type: ignore[method-assign]
+                at = (await catalog.stat("photos", "a")).inline
+                assert at is not None
+                assert await writer.read_inline(at) == b"x" * 20
+                with pytest.raises(Unavailable, match="entry-unreadable"):
+                    await writer.read_inline(InlineAt(Stamp(1, 99), 0, 20, b""))

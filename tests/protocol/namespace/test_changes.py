@@ -18,6 +18,7 @@ from protocol.namespace.changes import (
     BucketCreated,
     Change,
     Checkpoint,
+    DrillHeld,
     EncodedChange,
     InlineRef,
     ObjectDeleted,
@@ -26,6 +27,7 @@ from protocol.namespace.changes import (
     PackedObject,
     PartPut,
     UploadAborted,
+    WriterSignedOff,
     decode_changes,
     encode_changes,
     join_changes,
@@ -88,6 +90,8 @@ changes = st.one_of(
     st.builds(BlocksReleased, st.lists(ids.map(BlockId), min_size=1, max_size=5).map(tuple)),
     packs(),
     st.builds(Checkpoint, block_refs(), times, times, ids.map(Digest)),
+    st.builds(WriterSignedOff),
+    st.builds(DrillHeld, times),
     st.builds(BlocksReplaced, st.lists(block_refs(), min_size=1, max_size=3).map(tuple)),
 )
 

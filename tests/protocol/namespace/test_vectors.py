@@ -14,7 +14,9 @@ from protocol.namespace.changes import (
     BlocksReleased,
     BucketCreated,
     Change,
+    Checkpoint,
     Checksum,
+    DrillHeld,
     InlineRef,
     Metadata,
     ObjectDeleted,
@@ -23,6 +25,7 @@ from protocol.namespace.changes import (
     PackedObject,
     PartPut,
     UploadAborted,
+    WriterSignedOff,
     decode_changes,
     encode_change,
     encode_changes,
@@ -113,6 +116,9 @@ CHANGES: dict[str, Change] = {
             PackedObject("photos", "note.txt", repeated(0x36, 16), 116, 17),
         ),
     ),
+    "checkpoint": Checkpoint(BLOCK, 7, 1_000, Digest(repeated(0x48))),
+    "writer-signed-off": WriterSignedOff(),
+    "drill-held": DrillHeld(1_790_000_004),
 }
 
 RELEASED = (BlockId(repeated(0x11)), BlockId(repeated(0x12)))

@@ -1,0 +1,82 @@
+"""Callers' changes that wait to be journaled.
+
+The first of them is taken at once when nothing is on its way to the holders. Otherwise they gather, until what is on
+its way is acknowledged, or for a few milliseconds: an entry costs every holder a sync and a signature to check,
+however many changes it says.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from node.vault.journal.batch import Batch, Request, take_batch
+from node.vault.ticker import Ticker
+from protocol import limits
+from protocol.errors import MaillonError
+
+# What callers may keep waiting here at once; more of them wait before they are queued.
+WAITING_BYTES_MAX: Final = 32 * limits.MIB
+# So much is an entry's worth: it does not wait for more.
+_ENOUGH_BYTES: Final = limits.ENTRY_BYTES_MAX // 2
+
+
+class Queue:
+    """The requests in the order in which they came."""
+
+    def __init__(self, gather_s: float) -> None:
+        self._gather_s = gather_s
+        self._waiting: deque[Request] = deque()
+        self._queued_bytes = 0
+        self._held_bytes = 0
+        self._came = Ticker()
+        self._left = Ticker()
+
+    async def wait_for_room(self) -> None:
+        """Return when one more may wait here."""
+        while self._held_bytes > WAITING_BYTES_MAX:
+            seen = self._left.count
+            await self._left.wait_past(seen)
+
+    async def wait_until_done(self, request: Request) -> None:
+        """Queue the request; return when it has its answer. Given up before it is taken, it leaves nothing."""
+        request.queued_s = trio.current_time()
+        self._held_bytes += request.size_bytes
+        self._queued_bytes += request.size_bytes
+        self._waiting.append(request)
+        self._came.tick()
+        try:
+            await request.done.wait()
+        finally:
+            self._held_bytes -= request.size_bytes
+            self._left.tick()
+            if request in self._waiting:
+                self._waiting.remove(request)
+                self._queued_bytes -= request.size_bytes
+
+    async def wait_for_batch(self, is_idle: Callable[[], bool], progress: Ticker) -> None:
+        """Return when it is time to take a batch. `is_idle`: nothing is on its way; `progress` tells of changes."""
+        while not self._waiting:
+            seen = self._came.count
+            await self._came.wait_past(seen)
+        with trio.move_on_at(self._waiting[0].queued_s + self._gather_s):
+            while not is_idle() and self._queued_bytes < _ENOUGH_BYTES:
+                seen = progress.count
+                await progress.wait_past(seen)
+
+    def take(self) -> Batch | None:
+        """What makes the next entry, if anything waits."""
+        if not self._waiting:
+            return None
+        batch = take_batch(self._waiting)
+        self._queued_bytes -= sum(request.size_bytes for request in batch.requests)
+        return batch
+
+    def fail_all(self, error: MaillonError) -> None:
+        """Nobody who waits will be taken."""
+        while self._waiting:
+            self._waiting.popleft().fail(error)
+        self._queued_bytes = 0
