@@ -21,6 +21,12 @@ TOLD: Mapping[str, str] = {
     ),
     "journal-not-open": N_("Epoch {epoch} of the journal of {namespace} is prepared here, but not open yet."),
     "journal-past": N_("Epoch {epoch} of the journal of {namespace} is past: epoch {newest} is open."),
+    "journal-lease": N_(
+        "Another gateway may be writing {namespace} by now: too few of its journal's holders answered lately. "
+        "Not answering: {away}."
+    ),
+    "journal-not-found": N_("Nobody who answers knows the journal of {namespace}."),
+    "journal-proof": N_("Nobody who answers can prove how epoch {epoch} of the journal of {namespace} began."),
     "journal-promised": N_(
         "Another gateway is taking over the journal of {namespace}; epoch {epoch} takes nothing more from this one."
     ),
@@ -32,6 +38,14 @@ TOLD: Mapping[str, str] = {
     ),
     "namespaces-unknown": N_(
         "Your organisation has {limit} namespaces here that it never announced; {namespace} must wait for them."
+    ),
+    "namespace-closing": N_("The namespace {namespace} is being closed, as its node stops."),
+    "namespace-read-only": N_(
+        "The namespace {namespace} can only be read here, as this node is no member of the federation yet."
+    ),
+    "namespace-superseded": N_(
+        "The namespace {namespace} is written by the gateway {gateway} since epoch {epoch}; this one serves nothing. "
+        "To write here again: maillon namespace takeover NAME"
     ),
     "succession-decree": N_("A decree that does not go on from epoch {epoch} of {namespace} was not believed."),
     "succession-promise": N_(

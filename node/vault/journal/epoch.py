@@ -172,4 +172,4 @@ class EpochWriter:
 def _ended(succession: Succession) -> Refused:
     certificate = succession.decree.certificate
     epoch = succession.decree.epoch - 1
-    return Refused("journal-ended", epoch=epoch, writer=certificate.writer, node=certificate.node)
+    return Refused("journal-ended", namespace=certificate.namespace, epoch=epoch, node=certificate.node)

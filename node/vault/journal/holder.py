@@ -54,6 +54,7 @@ class Holder:
         self.successor: Succession | None = None
         self._line = line
         self._copy = copy
+        self._opening = known.opening
         self._proof = known.proof
         self._lease = lease
         self._timers = timers
@@ -137,10 +138,10 @@ class Holder:
         asked_s = trio.current_time()
         held = await self._line.tail()
         if held is None:
-            raise Missing("journal-epoch", node=self.node)
+            raise Missing("journal-epoch", namespace=self._opening.namespace, epoch=self._opening.epoch)
         await self._check(held.tip)
         if held.is_fenced:
-            raise Refused("journal-promised", node=self.node)
+            raise Refused("journal-promised", namespace=self._opening.namespace, epoch=self._opening.epoch)
         self._lease.confirm(self.node, asked_s)
         return held.tip
 

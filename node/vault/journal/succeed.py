@@ -145,7 +145,8 @@ class Candidate:
         for node, promised in promises.answers.items():
             accepted = promised.accepted
             if accepted is not None and not await self._knows(Tip(accepted.ending.length, accepted.ending.head)):
-                note_problem(node, Forged("succession-promise", epoch=self._opening.epoch, node=node))
+                about = (self._opening.namespace, self._opening.epoch)
+                note_problem(node, Forged("succession-promise", namespace=about[0], epoch=about[1], node=node))
                 accepted = None
             shown.append(Promise(node, promised.tip, accepted))
         return forced_decree(self._opening, shown)

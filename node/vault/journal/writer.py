@@ -251,7 +251,8 @@ class JournalWriter:
         ended = await end_epoch(before.known, before.copy)
         known = Known(ended.succession.decree, ended.succession)
         if not ended.is_ours:
-            raise Refused("journal-ended", epoch=before.opening.epoch, node=known.opening.certificate.node)
+            node, epoch = known.opening.certificate.node, before.opening.epoch
+            raise Refused("journal-ended", namespace=self._tools.namespace, epoch=epoch, node=node)
         async with self._applying:
             self._epochs.begin(known)
             await self._applier.apply(before, ended.succession.ending.length, is_over=True)
