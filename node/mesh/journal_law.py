@@ -14,6 +14,7 @@ from typing import Final
 
 from protocol.errors import Forged, Refused, Unavailable
 from protocol.ids import NamespaceId, NodeId, OrganisationId
+from protocol.members.facts import NamespaceFacts
 from protocol.members.view import View
 from protocol.namespace.journal import FIRST_EPOCH, Opening, decode_opening, opening_hash
 from protocol.succession.preparing import check_prepare
@@ -53,10 +54,12 @@ class JournalLaw:
         if facts is not None and generation < facts.generation:
             raise Refused("journal-generation", namespace=namespace, generation=facts.generation)
 
-    def check_known(self, namespace: NamespaceId) -> None:
-        """Raises Unavailable(`namespace-unknown`) while no card announced it."""
-        if self._view.namespace(namespace) is None:
+    def known_namespace(self, namespace: NamespaceId) -> NamespaceFacts:
+        """What the members know of it. Raises Unavailable(`namespace-unknown`) while no card announced it."""
+        facts = self._view.namespace(namespace)
+        if facts is None:
             raise Unavailable("namespace-unknown", namespace=namespace)
+        return facts
 
     def _check_unknown(self, namespace: NamespaceId, gateway: NodeId) -> None:
         organisation = self._organisation(gateway)

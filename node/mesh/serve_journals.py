@@ -104,14 +104,17 @@ class JournalServer:
 
         Raises:
             Missing, Refused, Forged, Malformed, OverLimit, Unavailable: from `JournalStore.append`.
-            OverLimit: `journal-append-size`. Malformed: `journal-append` when the payload is not what is announced.
+            Refused: `quota-reached`. OverLimit: `journal-append-size`. Malformed: `journal-append` when the payload
+                is not what is announced.
         """
         question = exchange.decode(JournalAppend)
-        self._shares_law.writable_namespace(question.namespace)
+        namespace = self._shares_law.writable_namespace(question.namespace)
         total_bytes = _announced(exchange, question.sizes_bytes)
+        self._shares_law.check_journal_room(namespace, self._journals.stored_bytes, total_bytes)
         lane = (exchange.peer.node, question.namespace, question.epoch)
         with self._arrivals.arriving(lane, question.first) as arrival:
-            await arrival.before_turn()
+            if total_bytes > SMALL_BYTES_MAX:
+                await arrival.before_turn()
             async with self._turns_for(total_bytes).of(exchange.peer.node):
                 arrival.take_turn()
                 entries = _split(await self._receive(exchange, total_bytes), question.sizes_bytes)
@@ -130,8 +133,9 @@ class JournalServer:
         """
         question = exchange.decode(JournalCopy)
         opening = decided_opening(question.opening, question.succession)
-        self._law.check_known(opening.namespace)
+        namespace = self._law.known_namespace(opening.namespace)
         total_bytes = _announced(exchange, question.sizes_bytes)
+        self._shares_law.check_journal_room(namespace, self._journals.stored_bytes, total_bytes)
         async with self._turns_for(total_bytes).of(exchange.peer.node):
             entries = _split(await self._receive(exchange, total_bytes), question.sizes_bytes)
             tip = await self._journals.copy(question.opening, question.succession, question.first, entries)

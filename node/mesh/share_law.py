@@ -7,6 +7,7 @@ when the namespace's organisation still has room here. Only then is memory spent
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from protocol.coding.header import Header
 from protocol.coding.label import Label, ShareProof, verify_label, verify_proof
 from protocol.errors import Forged, Refused, Unavailable
 from protocol.ids import NamespaceId, NodeId, OrganisationId
+from protocol.limits import MIB
 from protocol.members.facts import Facts, NamespaceFacts
 from protocol.members.quota import allowance_bytes, quota_owner
 from protocol.members.roster import candidates_of, class_named
@@ -24,6 +26,9 @@ from protocol.placement.classes import Code
 from protocol.placement.place import violations
 from protocol.requests import PutShare
 from protocol.wire import schema
+
+# So much of an organisation's journals is taken however little it brings.
+JOURNALS_BYTES_LEAST: Final = 64 * MIB
 
 _JUDGED_MOST: Final = 4_096
 
@@ -87,6 +92,20 @@ class ShareLaw:
             raise Refused(
                 "quota-reached", organisation=judged.owner, used_bytes=used_bytes, allowed_bytes=allowed_bytes
             )
+
+    def check_journal_room(
+        self, namespace: NamespaceFacts, stored_bytes: Callable[[NamespaceId], int], size_bytes: int
+    ) -> None:
+        """Journals have as much room as shares, counted apart: who deletes what is too much has to write that down.
+
+        Raises:
+            Refused: `quota-reached`.
+        """
+        owner = self._owner(namespace)
+        used_bytes = sum(stored_bytes(name) for name in self.namespaces_of(owner))
+        allowed_bytes = max(JOURNALS_BYTES_LEAST, allowance_bytes(self._view, self._me, owner))
+        if used_bytes + size_bytes > allowed_bytes:
+            raise Refused("quota-reached", organisation=owner, used_bytes=used_bytes, allowed_bytes=allowed_bytes)
 
     def namespaces_of(self, owner: OrganisationId) -> tuple[NamespaceId, ...]:
         """The namespaces that use this owner's quota."""

@@ -92,6 +92,16 @@ class JournalCopy:
         return self.tip.length >= self._once_durable
 
     @property
+    def size_bytes(self) -> int:
+        return sum(self._sizes.values())
+
+    def measure(self) -> None:
+        """Find out how large the files are; `load` finds out the rest. Raises OSError."""
+        for part in self._parts:
+            self._sizes[part] = self._file(part).size()
+        self.close()
+
+    @property
     def has_files(self) -> bool:
         return bool(self._parts)
 

@@ -110,7 +110,10 @@ class JournalStore:
             self._disk, self._host.entropy, JOURNALS_DIRECTORY / "disk", paths, name=self._disk_path or "journals"
         )
         states = states_on(self._disk)
-        return {name: self._new(name, found.get(name, []), states.get(name)) for name in {**states, **found}}
+        held = {name: self._new(name, found.get(name, []), states.get(name)) for name in {**states, **found}}
+        for one in held.values():
+            one.kept.measure()
+        return held
 
     def _new(self, name: JournalName, parts: Sequence[int] = (), state: EpochState | None = None) -> _Held:
         return _Held(KeptEpoch(self._disk, self._host.faults, self._salt, name, parts, state))
@@ -142,6 +145,10 @@ class JournalStore:
     def keeps(self, namespace: NamespaceId) -> bool:
         """Whether anything of the namespace is kept."""
         return any(name.namespace == namespace for name in self._held)
+
+    def stored_bytes(self, namespace: NamespaceId) -> int:
+        """How much the entries of the namespace take of the disk."""
+        return sum(held.kept.size_bytes for name, held in self._held.items() if name.namespace == namespace)
 
     def gateways(self) -> dict[NamespaceId, NodeId]:
         """The namespaces of which anything is kept, each with a gateway that one of its openings names."""

@@ -52,6 +52,10 @@ class KeptEpoch:
         self._faults = faults
         self._entries = JournalCopy(disk, faults, salt, name, parts)
 
+    def measure(self) -> None:
+        """Find out how large the files are, before `load`."""
+        self._entries.measure()
+
     def load(self) -> None:
         """Read what the files hold. Where entries stand without a state, the state was lost."""
         self._entries.load(self.state.opening)
@@ -60,6 +64,11 @@ class KeptEpoch:
             self.state = replace(self.state, opening=self._entries.opening_bytes, is_copy=True)
 
     # --- what is here --------------------------------------------------------------------------------------------
+
+    @property
+    def size_bytes(self) -> int:
+        """What the entries take of the disk."""
+        return self._entries.size_bytes
 
     @property
     def is_kept(self) -> bool:

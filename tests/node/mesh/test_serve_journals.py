@@ -290,3 +290,16 @@ async def test_an_append_is_bounded_and_must_be_what_it_announces() -> None:
         question = JournalAppend(NAMESPACE, 1, 0, (100, 200), None)
         with pytest.raises(Malformed, match="journal-append"):
             await member.ask(Kind.JOURNAL_APPEND, question, JournalTailReply, deadline_s=20, payload=[b"x" * 299])
+
+
+async def test_an_organisation_has_only_so_much_room_for_journals(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = chain_of(8, inline_bytes=10_000)
+    monkeypatch.setattr("node.mesh.share_law.JOURNALS_BYTES_LEAST", 45_000)
+    monkeypatch.setattr("node.mesh.share_law.allowance_bytes", lambda *_of: 0)
+    async with holder() as member:
+        await begin_at(member)
+        await append(member, 0, chain[:4])
+        with pytest.raises(Refused, match="quota-reached"):
+            await append(member, 4, chain[4:5])
+        with pytest.raises(Refused, match="quota-reached"):
+            await copy(member, 4, chain[4:5])

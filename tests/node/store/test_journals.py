@@ -280,3 +280,19 @@ async def many_lives(seed: int) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_acknowledged_entries_survive_any_crash(seed: int) -> None:
     trio.run(partial(many_lives, seed))
+
+
+async def test_what_entries_take_of_the_disk_is_known_also_before_they_are_read() -> None:
+    machine = Machine(1)
+    async with running(machine) as store:
+        await begin(store)
+        assert store.stored_bytes(NAMESPACE) == 0
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN)
+        taken_bytes = store.stored_bytes(NAMESPACE)
+        assert taken_bytes == len(file_of(machine)) > sum(map(len, CHAIN))
+    async with running(machine) as store:
+        assert store.stored_bytes(NAMESPACE) == taken_bytes
+        await store.tail(NAMESPACE, EPOCH)
+        assert store.stored_bytes(NAMESPACE) == taken_bytes
+        await store.release_below(NAMESPACE, EPOCH + 1)
+        assert store.stored_bytes(NAMESPACE) == 0
