@@ -16,7 +16,7 @@ import trio
 from node.admin.client import SOCKET_NAME
 from node.admin.serve import serve_admin
 from node.admin.services import Services
-from node.config import Config
+from node.config import Config, LogSection
 from node.config_file import load
 from node.engine import find_engine
 from node.first_error import first_error
@@ -24,16 +24,14 @@ from node.folder import CONFIG_FILE, NodeFolder
 from node.host.ports import Host
 from node.host.real import real_host
 from node.logs import configure, get_logger
-from node.membership import node_card
-from node.mesh.mesh import Mesh
 from node.mesh.peering import Peering
-from node.mesh.records_file import open_records
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
 from node.mesh.serve_succession import SuccessionServer
 from node.net.connection import Handler
-from node.settings import copy_times, mesh_config, store_config, vault_config
+from node.peering import start_guest, start_member
+from node.settings import copy_times, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
 from node.upkeep.journal_copies import JournalCopier
@@ -49,14 +47,19 @@ log = get_logger(__name__)
 GOODBYE_S = 2.0
 
 
-async def run_node(path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """Run the node in `path` until it is told to stop.
+async def run_node(
+    path: Path,
+    *,
+    log_section: LogSection | None = None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the node in `path` until it is told to stop; `log_section` in place of its own, for a short life.
 
     Raises:
         MaillonError: when it cannot start, or a part of it fails.
     """
     config = load(path / CONFIG_FILE)
-    configure(config.log)
+    configure(log_section or config.log)
     host = real_host(path)
     folder = NodeFolder(host.disk, str(path))
     folder.check_format()
@@ -74,22 +77,19 @@ async def run_node(path: Path, *, task_status: trio.TaskStatus[None] = trio.TASK
 
 async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, config: Config) -> Services:
     """Start every part in `nursery`, from the ground up; all of them run when this returns."""
-    membership, node_key = folder.membership(), folder.node_key()
-    engine = find_engine(config.engine)
-    records, view = await open_records(host, membership.federation)
+    membership = None if folder.is_guest() else folder.membership()
+    node_key, engine = folder.node_key(), find_engine(config.engine)
     store, journals = Store(host, store_config(config)), JournalStore(host)
     await nursery.start(store.run)
     await nursery.start(journals.run)
-    mesh = Mesh(
-        host,
-        node_key,
-        view,
-        records,
-        mesh_config(config),
-        card=node_card(membership, config, ()),
-        handlers=_served(host, store, journals, view, node_key),
-    )
-    await nursery.start(mesh.run)
+
+    def served(view: View) -> Mapping[Kind, Handler]:
+        return _served(host, store, journals, view, node_key)
+
+    if membership is None:
+        mesh = await start_guest(nursery, host, folder, config)
+    else:
+        mesh = await start_member(nursery, host, folder, config, membership, served, journals)
     vault = Vault(
         host=host,
         mesh=mesh,
@@ -100,7 +100,8 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
         config=vault_config(config),
     )
     await nursery.start(vault.run)
-    nursery.start_soon(JournalCopier(mesh, journals, copy_times(config)).run)
+    if membership is not None:
+        nursery.start_soon(JournalCopier(mesh, journals, copy_times(config)).run)
     return Services(
         host=host,
         folder=folder,

@@ -172,6 +172,42 @@ class NamespaceCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceNewest:
+    """Which epoch and generation of this namespace are the newest?"""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    namespace: NamespaceId
+
+
+@dataclass(frozen=True, slots=True)
+class NewestEpoch:
+    """What anybody who answers can prove; `node` is who is asked, `gateway` who writes now, if its name is known."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    node: NodeId
+    federation: FederationId
+    epoch: int
+    generation: int
+    gateway: Name
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceAdopt:
+    """Take a namespace over with these secrets (an encoded `GatewaySecrets`), by the root's word."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    secrets: Annotated[bytes, Length(1, 192 * limits.KIB)]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceDrill:
+    """A recovery of this namespace was rehearsed, and worked: journal it."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    namespace: NamespaceId
+
+
+@dataclass(frozen=True, slots=True)
 class NamespacePage:
     WIRE_VERSION: ClassVar[int] = 1
     lines: Annotated[tuple[NamespaceLine, ...], Length(0, NAMESPACE_LINES)]
@@ -293,6 +329,9 @@ ADMIT = Command("admit", Admit, ProposalLine)
 EXPEL = Command("expel", Expel, ProposalLine)
 LEAVE = Command("leave", Nothing, Done)
 NAMESPACE_CREATE = Command("namespace-create", NamespaceCreate, NamespaceCreated)
+NAMESPACE_NEWEST = Command("namespace-newest", NamespaceNewest, NewestEpoch)
+NAMESPACE_ADOPT = Command("namespace-adopt", NamespaceAdopt, Done)
+NAMESPACE_DRILL = Command("namespace-drill", NamespaceDrill, Done)
 NAMESPACES = Command("namespaces", Nothing, NamespacePage)
 PUT = Command("put", PutObject, ObjectLine)
 GET = Command("get", GetObject, ObjectLine)

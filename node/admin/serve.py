@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import trio
 
-from node.admin import calls, members, objects, state
+from node.admin import calls, members, objects, state, takeovers
 from node.admin.calls import AdminCall, Command
 from node.admin.services import Services
 from node.host.ports import Stream
@@ -107,6 +107,9 @@ def _table(services: Services) -> Mapping[str, Callable[[Exchange, bytes], Await
             asked(calls.EXPEL, members.expel),
             asked(calls.LEAVE, members.leave),
             asked(calls.NAMESPACE_CREATE, objects.create_namespace),
+            asked(calls.NAMESPACE_NEWEST, takeovers.newest),
+            asked(calls.NAMESPACE_ADOPT, takeovers.adopt),
+            asked(calls.NAMESPACE_DRILL, takeovers.drill_held),
             asked(calls.LIST, objects.list_objects),
             asked(calls.REMOVE, objects.remove),
             asked(calls.STAT, objects.stat),

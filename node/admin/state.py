@@ -36,7 +36,7 @@ async def status(services: Services, _question: calls.Nothing) -> calls.Status:
         bulk=config.bulk,
         uptime_s=int(trio.current_time() - services.started_s),
         members=len(nodes),
-        members_live=len(mesh.live()),
+        members_live=len(mesh.live() & {facts.node for facts in nodes}),
         organisations=len(admitted),
         code=_code(services, len(admitted)),
         storage=_storage(services),
@@ -82,7 +82,7 @@ def _code(services: Services, organisations: int) -> str:
 
 def _warnings(services: Services, organisations: int) -> tuple[str, ...]:
     """What the owner should know, as error identifiers that the reader's side turns into sentences."""
-    warnings = []
+    warnings = ["guest"] if services.membership is None else []
     me = services.mesh.view.node(services.mesh.me)
     if me is not None and not me.admitted:
         warnings.append("organisation-pending")

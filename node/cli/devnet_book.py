@@ -32,7 +32,10 @@ STOP_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class DevNode:
-    """One process. These fields are a contract with the demo, the tests and the benchmark."""
+    """One process. These fields are a contract with the demo, the tests and the benchmark.
+
+    `words` are the organisation's, where the node is its first.
+    """
 
     name: str
     id: str
@@ -41,6 +44,7 @@ class DevNode:
     pid: int
     dir: str
     address: str
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

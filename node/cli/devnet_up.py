@@ -139,6 +139,7 @@ def _described(created: Created, given: init.Given) -> DevNode:
         name=created.name,
         id=text_of(created.id),
         organisation=created.organisation,
+        words=created.recovery,
         zone=given.zone,
         pid=0,
         dir=str(Path(created.dir).absolute()),

@@ -10,24 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.cli.organisation_words import given_keys, known_organisation
+from node.cli.organisation_words import given_keys
 from node.cli.session import Session
 from node.cli.session import command as make_command
 from node.cli.sheets import source_argument
 from node.config_file import FILE_NAME, load
-from node.folder import NodeFolder, Organisation
+from node.folder import NodeFolder
 from node.host.real import real_host
-from node.membership import Newcomer
-from node.membership import join as entry_for
-from node.mesh.join import keep, rejoin
-from node.mesh.records_file import open_records
-from node.settings import mesh_config
+from node.rejoining import take_in
 from node.text import _
 from protocol.errors import Missing, Refused
 from protocol.ids import FederationId, NodeId, text_of
-from protocol.members.cards import NodeState
 from protocol.members.lineage import OrganisationKeys
-from protocol.members.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +58,6 @@ async def rejoin_federation(path: Path, keys: OrganisationKeys) -> Rejoined:
     folder.check_format()
     if not folder.is_guest():
         raise Refused("not-a-guest", path=str(path))
-    config, node_key, federation = load(path / FILE_NAME), folder.node_key(), folder.guest().federation
     async with host.lock():
-        records_file, view = await open_records(host, federation)
-        facts, generation = known_organisation(keys, view)
-        organisation = Organisation(facts.name, facts.contact, keys.lineage(generation), taken_over=True)
-        key = keys.key(generation)
-        entry = entry_for(Newcomer(config, node_key, organisation, key), federation, invitation=None)
-        doors = _doors(view, NodeId(node_key.public))
-        records = await rejoin(host, node_key, federation, doors, entry.records, mesh_config(config))
-        await keep(records_file, view, (*records, *entry.records))
-        folder.take_in(organisation, key.seed, entry.membership)
-    return Rejoined(federation, NodeId(node_key.public), facts.name)
-
-
-def _doors(view: View, me: NodeId) -> list[tuple[NodeId, str]]:
-    """Every member's node and its addresses."""
-    others = [facts for facts in view.nodes() if facts.state is not NodeState.LEFT and facts.node != me]
-    return [(facts.node, address) for facts in others for address in facts.addresses]
+        organisation = await take_in(host, folder, load(path / FILE_NAME), keys)
+    return Rejoined(folder.membership().federation, folder.node, organisation.name)

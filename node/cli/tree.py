@@ -55,6 +55,8 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
         {
             "create": Leaf("namespace_create", N_("Create a namespace on this node and show its recovery sheet.")),
             "sheet": Leaf("namespace_sheet", N_("Print a recovery sheet again, as text or HTML, whole or split.")),
+            "recover": Leaf("namespace_recover", N_("Bring a namespace back on an empty machine, from its sheet.")),
+            "rotate": Leaf("namespace_rotate", N_("Replace a namespace's secrets, so that a thief is locked out.")),
             "list": Leaf("namespace_list", N_("List the namespaces that this node serves.")),
         },
     ),

@@ -19,6 +19,7 @@ from node.logs import get_logger
 from node.mesh.config import MeshConfig
 from node.mesh.expelled import expelled_nodes
 from node.mesh.gossip import Gossip
+from node.mesh.guests import Generation, Guests
 from node.mesh.own_card import OwnCard
 from node.mesh.peering import PeerState
 from node.mesh.peers import Peers
@@ -58,7 +59,9 @@ class Mesh:
         *,
         card: NodeCard,
         handlers: Mapping[Kind, Handler],
+        generation: Generation = lambda _namespace: 0,
     ) -> None:
+        """`generation`: of the newest secrets of a namespace that are used in what this node keeps."""
         self.me = NodeId(key.public)
         self.view = view
         self.version = 0
@@ -84,11 +87,13 @@ class Mesh:
             addresses=self._addresses_of,
             takes_bulk=self._takes_bulk,
             lost=self._on_lost,
+            guest_left=lambda node: self._guests.forget(node),
         )
         self._gossip = Gossip(host, view, records, config, self._peers, live=self.swim.live, changed=self._on_records)
         self._prober = Prober(self.swim, self._peers, config, changed=self._on_statuses)
         self._own_card = OwnCard(key, view, card, publish=self.publish)
         self._handle = dispatch(self._table(handlers, key, card))
+        self._guests = Guests(view, generation, self._handle)
         self._on_records()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -226,6 +231,9 @@ class Mesh:
             self._check_joiner(exchange)
             await self._handle(exchange)
             return
+        if exchange.peer.role is Role.NAMESPACE:
+            await self._guests.serve(exchange)
+            return
         with self._peers.in_use(node):
             await self._handle(exchange)
 
@@ -239,7 +247,7 @@ class Mesh:
     def _gate(self, role: Role, node: NodeId) -> None:
         if node in self._expelled:
             raise Refused("node-expelled", node=node)
-        if role is not Role.JOINER and node not in self._members:
+        if role is Role.NODE and node not in self._members:
             raise Refused("node-unknown", node=node)
 
     def _addresses_of(self, node: NodeId) -> tuple[str, ...]:

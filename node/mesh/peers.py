@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 HANDSHAKES_MAX = 128
 JOINERS_MAX = 64
+GUESTS_MAX = 16
 
 _log = get_logger(__name__)
 
@@ -68,6 +69,7 @@ class Peers:
         addresses: Callable[[NodeId], tuple[str, ...]],
         takes_bulk: Callable[[NodeId], bool],
         lost: Callable[[NodeId], None],
+        guest_left: Callable[[NodeId], None] = lambda _node: None,
     ) -> None:
         self._host = host
         self._credentials = credentials
@@ -77,6 +79,8 @@ class Peers:
         self._addresses = addresses
         self._takes_bulk = takes_bulk
         self._lost = lost
+        self._guest_left = guest_left
+        self._guests: dict[NodeId, int] = {}
         self._routes: dict[NodeId, _Route] = {}
         self._entering = 0
         self._joiners = 0
@@ -169,7 +173,7 @@ class Peers:
             connection = await accept(
                 stream,
                 self._credentials,
-                roles=frozenset({Role.NODE, Role.JOINER}),
+                roles=frozenset({Role.NODE, Role.JOINER, Role.NAMESPACE}),
                 gate=self._gate,
                 handler=self._handler,
                 entropy=self._host.entropy,
@@ -182,6 +186,8 @@ class Peers:
             self._entering -= 1
         if connection.peer.role is Role.JOINER:
             await self._hold_joiner(connection)
+        elif connection.peer.role is Role.NAMESPACE:
+            await self._hold_guest(connection)
         else:
             await self._hold(connection)
 
@@ -339,6 +345,21 @@ class Peers:
                 await connection.run()
         finally:
             self._joiners -= 1
+
+    async def _hold_guest(self, connection: Connection) -> None:
+        """For as long as it likes; one more than there is room for finds the door shut."""
+        node = connection.peer.node
+        assert node is not None  # noqa: S101 - only the admin door lets in who has no key
+        if sum(self._guests.values()) >= GUESTS_MAX:
+            connection.close()
+        self._guests[node] = self._guests.get(node, 0) + 1
+        try:
+            await connection.run()
+        finally:
+            self._guests[node] -= 1
+            if not self._guests[node]:
+                del self._guests[node]
+                self._guest_left(node)
 
 
 def _unreachable(node: NodeId, because: str) -> Unavailable:

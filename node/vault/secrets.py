@@ -17,16 +17,18 @@ from typing import Annotated, ClassVar, Final
 
 from node.host.ports import Disk
 from protocol import limits
-from protocol.errors import Damaged, MaillonError, Missing
+from protocol.errors import Damaged, Forged, MaillonError, Missing
 from protocol.ids import ID_BYTES, NamespaceId, NodeId, text_of
 from protocol.keys.derive import digest
 from protocol.keys.signing import SigningKey
-from protocol.namespace.root import Generation, Root, WriterCertificate, certify_writer
+from protocol.namespace.root import Generation, Root, WriterCertificate, certify_writer, verify_certificate
 from protocol.wire import schema
 from protocol.wire.schema import Length
 
 KEYS_FOLDER: Final = PurePath("keys")
 NAMESPACES_FOLDER: Final = KEYS_FOLDER / "namespaces"
+
+GENERATIONS_KEPT_MAX: Final = 1_024
 
 _CHECKSUM_CONTEXT: Final = "maillon 2026 key file 1"
 _FILE_BYTES_MAX: Final = 512 * limits.KIB
@@ -59,7 +61,7 @@ class GatewaySecrets:
     namespace: NamespaceId
     writer_seed: Seed
     certificate: WriterCertificate
-    wrapping_keys: Annotated[tuple[WrappingKey, ...], Length(1, 1_024)]
+    wrapping_keys: Annotated[tuple[WrappingKey, ...], Length(1, GENERATIONS_KEPT_MAX)]
     opening: Annotated[bytes, Length(0, 256 * limits.KIB)]
     takeover: bool = False
 
@@ -112,6 +114,21 @@ def load_seed(disk: Disk, name: str) -> bytes:
 def save_secrets(disk: Disk, secrets: GatewaySecrets) -> None:
     """Keep a namespace's secrets, durably; they replace older ones of the same namespace."""
     disk.replace(_secrets_path(secrets.namespace), _with_checksum(schema.encode(secrets)), private=True)
+
+
+def encode_secrets(secrets: GatewaySecrets) -> bytes:
+    """As the admin socket carries them."""
+    return schema.encode(secrets)
+
+
+def decode_secrets(data: bytes) -> GatewaySecrets:
+    """Secrets whose certificate was verified. Raises Malformed, and Forged(`signature`, `journal-certificate`)."""
+    secrets = schema.decode(GatewaySecrets, data, size_bytes_max=_FILE_BYTES_MAX)
+    verify_certificate(secrets.certificate)
+    certified = (secrets.certificate.namespace, secrets.certificate.writer)
+    if certified != (secrets.namespace, secrets.writer_key.public):
+        raise Forged("journal-certificate", namespace=secrets.namespace)
+    return secrets
 
 
 def load_secrets(disk: Disk, namespace: NamespaceId) -> GatewaySecrets:

@@ -21,6 +21,7 @@ from node.vault.pack.packer import Packer, PackerTools
 from node.vault.pack.reading import PackReader
 from node.vault.pins import Pins
 from node.vault.put import PutTools
+from node.vault.read import ReadingTools, ReadInline
 from node.vault.release.releaser import Releaser, ReleaserTools
 from node.vault.release.unnamed import Unnamed
 from node.vault.secrets import GatewaySecrets
@@ -38,9 +39,8 @@ class Open:
     journal: JournalWriter
     catalog: Catalog
     put: PutTools
-    get: GetTools
+    reading: ReadingTools
     pins: Pins
-    packs: PackReader
     completer: Completer
     packer: Packer
     releaser: Releaser
@@ -59,12 +59,21 @@ def open_for(tools: TenancyTools, secrets: GatewaySecrets, journal: JournalWrite
         journal=journal,
         catalog=catalog,
         put=_put_tools(tools, secrets, journal, spreader, rules, pins, unnamed),
-        get=GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s),
+        reading=reading_for(tools, blocks, pins, journal.read_inline),
         pins=pins,
-        packs=PackReader(blocks, tools.holders, pins, leaves_deadline_s=tools.hedge_after_s),
         completer=_completer(tools, journal, catalog, spreader, pins, rules),
         packer=Packer(PackerTools(tools.host, blocks, journal, catalog, pins, unnamed, rules, tools.pack_every_s)),
         releaser=_releaser(tools, secrets, journal, catalog, pins, unnamed),
+    )
+
+
+def reading_for(tools: TenancyTools, blocks: BlockTools, pins: Pins, inline: ReadInline) -> ReadingTools:
+    """What objects are read with; `inline` reads those that ride in the journal."""
+    return ReadingTools(
+        inline=inline,
+        packs=PackReader(blocks, tools.holders, pins, leaves_deadline_s=tools.hedge_after_s),
+        pins=pins,
+        get=GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s),
     )
 
 

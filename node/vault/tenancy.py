@@ -81,7 +81,7 @@ class Tenancy:
 
     def require_writable(self) -> Open:
         """The same, for whoever wants to write. Raises Refused(`namespace-read-only`) when this node is no member."""
-        if self._tools.mesh.view.node(self._tools.mesh.me) is None:
+        if not self._is_member():
             raise Refused("namespace-read-only", namespace=self.secrets.name)
         return self.require_open()
 
@@ -155,12 +155,17 @@ class Tenancy:
                 await trio.sleep_until(max(succeeded.serve_after_s, trio.current_time()))
                 serving = open_for(self._tools, self.secrets, journal, catalog)
                 self._set_open(serving)
-                nursery.start_soon(keep_house, serving)
+                if self._is_member():
+                    nursery.start_soon(keep_house, serving)
                 nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
         finally:
             self._set_open(None)
             with trio.CancelScope(shield=True):
                 await catalog.close()
+
+    def _is_member(self) -> bool:
+        """Whether this node may write; a guest that recovers may not, so it has no house to keep either."""
+        return self._tools.mesh.view.node(self._tools.mesh.me) is not None
 
     async def _begin(self) -> Succeeded:
         """An epoch of our own."""

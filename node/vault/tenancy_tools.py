@@ -9,12 +9,13 @@ from node.mesh.peering import Peering
 from node.store.journals import JournalStore
 from node.vault.gather import Gatherer
 from node.vault.holders import Holders
-from node.vault.journal.tools import JournalTimers, JournalTools
+from node.vault.journal.tools import JournalTimers, JournalTools, ReadTools
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import SpreadTimes
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import Engine
-from protocol.ids import NodeId
+from protocol.errors import Missing
+from protocol.ids import NamespaceId, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules, journal_holders, rules_for
 from protocol.members.swim import Status
@@ -53,6 +54,26 @@ class TenancyTools:
         mesh = self.mesh
         others = (facts.node for facts in mesh.view.nodes() if facts.node != mesh.me)
         return frozenset(node for node in others if mesh.status(node) is Status.DOWN)
+
+
+def read_tools(tools: TenancyTools, namespace: NamespaceId) -> ReadTools:
+    """What finds a namespace's journal, without any key to open it."""
+
+    def no_key(generation: int) -> bytes:
+        raise Missing("generation-key-missing", namespace=namespace, generation=generation)
+
+    return ReadTools(
+        host=tools.host,
+        me=tools.mesh.me,
+        namespace=namespace,
+        local=tools.journals,
+        ask=tools.mesh.ask,
+        timers=tools.journal_timers,
+        wrapping_key=no_key,
+        live=tools.mesh.live,
+        name_of=tools.holders.name,
+        unreachable=tools.holders.unreachable,
+    )
 
 
 def journal_tools(tools: TenancyTools, secrets: GatewaySecrets) -> JournalTools:

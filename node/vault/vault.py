@@ -20,10 +20,10 @@ from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.create import create_namespace
 from node.vault.gather import Gatherer, GatherTimes
-from node.vault.get import get_blocks, open_inline
 from node.vault.holders import Holders
 from node.vault.inspect import Inspector, stat_of_change
-from node.vault.journal.tools import JournalTimers
+from node.vault.journal.discover import discover
+from node.vault.journal.tools import JournalTimers, Known
 from node.vault.objects import (
     Bucket,
     CreatedNamespace,
@@ -36,18 +36,19 @@ from node.vault.objects import (
     Source,
 )
 from node.vault.put import put_object
-from node.vault.secrets import load_secrets, saved_namespaces
+from node.vault.read import read_object
+from node.vault.secrets import GatewaySecrets, load_secrets, save_secrets, saved_namespaces
 from node.vault.serving import Open
 from node.vault.spread import SpreadTimes
 from node.vault.tenancy import Tenancy
-from node.vault.tenancy_tools import TenancyTools
+from node.vault.tenancy_tools import TenancyTools, read_tools
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import Engine
 from protocol.errors import MaillonError, Missing, Refused
-from protocol.ids import NamespaceId, identity_from_text
+from protocol.ids import NamespaceId, identity_from_text, text_of
 from protocol.keys.signing import SigningKey
 from protocol.limits import KEY_BYTES_MAX
-from protocol.namespace.changes import BucketCreated, Metadata, ObjectDeleted
+from protocol.namespace.changes import BucketCreated, DrillHeld, Metadata, ObjectDeleted
 from protocol.wire.envelopes import Carriage
 
 log = get_logger(__name__)
@@ -89,31 +90,13 @@ class Vault:
         node_key: SigningKey,
         config: VaultConfig,
     ) -> None:
-        holders = Holders(
-            mesh=mesh, store=store, threads=host.threads, bulk=config.bulk, deadline_s=config.put_deadline_s
-        )
-        self._tools = TenancyTools(
-            host=host,
-            node_key=node_key,
-            mesh=mesh,
-            journals=journals,
-            engine=engine,
-            desks=Desks(config.desks),
-            holders=holders,
-            gatherer=Gatherer(holders, GatherTimes(config.hedge_after_s, config.get_deadline_s)),
-            spread_times=SpreadTimes(config.straggler_wait_s, config.put_deadline_s),
-            journal_timers=config.journal,
-            blocks_in_flight=config.blocks_in_flight,
-            stall_s=config.stall_s,
-            hedge_after_s=config.hedge_after_s,
-            complete_after_s=config.complete_after_s,
-            release_every_s=config.release_every_s,
-            pack_every_s=config.pack_every_s,
-            retry_s=config.retry_s,
+        self._tools = tenancy_tools(
+            host=host, mesh=mesh, store=store, journals=journals, engine=engine, node_key=node_key, config=config
         )
         self._tenancies: dict[NamespaceId, Tenancy] = {}
+        self._lives: dict[NamespaceId, _Life] = {}
         self._creating: set[str] = set()
-        self._inspector = Inspector(mesh, holders)
+        self._inspector = Inspector(mesh, self._tools.holders)
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -130,8 +113,7 @@ class Vault:
                     # One namespace's key file is damaged: that closes it, not this node's service to the others.
                     log.error("vault.secrets-unreadable", namespace=name, error=str(error))
                     continue
-                tenancy = self._tenancies[namespace] = Tenancy(self._tools, secrets)
-                nursery.start_soon(tenancy.run)
+                self._begin(nursery, Tenancy(self._tools, secrets))
             task_status.started()
             await trio.sleep_forever()
 
@@ -159,15 +141,17 @@ class Vault:
         """Save the secrets when the journal stands, and not before: a creation that fails or is cut short then leaves
         no namespace behind that nobody has the sheet of and whose name is taken. All that remains is its card."""
         host = self._tools.host
-        life = await nursery.start(_run, tenancy)
+        life = _Life()
+        nursery.start_soon(life.run, tenancy)
         try:
             await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
             await host.faults.reach("vault.before-namespace")
             await tenancy.keep()
         except BaseException:
-            life.cancel()
+            life.scope.cancel()
             raise
         self._tenancies[tenancy.secrets.namespace] = tenancy
+        self._lives[tenancy.secrets.namespace] = life
         await host.faults.reach("vault.after-namespace")
 
     async def take_over(self, name: str) -> None:
@@ -179,6 +163,58 @@ class Vault:
         tenancy = self._named(name)
         await tenancy.take_over()
         await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
+
+    async def newest(self, namespace: NamespaceId) -> Known:
+        """The newest epoch of any namespace that anybody who answers can prove.
+
+        Raises:
+            Unavailable: `journal-not-found`.
+        """
+        facts = self._tools.mesh.view.namespace(namespace)
+        tools = read_tools(self._tools, namespace)
+        return await discover(tools, None, () if facts is None else facts.journal_holders)
+
+    async def adopt(self, secrets: GatewaySecrets) -> None:
+        """Take a namespace over with these secrets, which replace those that this node may have had.
+
+        They are durable before anything else happens: from then on this node tries until it is the writer.
+
+        Raises:
+            Refused: `namespace-exists` when another namespace here has the name; `journal-generation` when these
+                secrets are not newer than those it has.
+            Unavailable: why the namespace could not be opened yet.
+        """
+        nursery, tools = self._nursery, self._tools
+        if nursery is None:
+            raise RuntimeError("the vault is not running")
+        for tenancy in self._tenancies.values():
+            if tenancy.secrets.name == secrets.name and tenancy.secrets.namespace != secrets.namespace:
+                raise Refused("namespace-exists", namespace=secrets.name)
+        before = self._tenancies.get(secrets.namespace)
+        if before is not None and before.secrets.certificate.generation >= secrets.certificate.generation:
+            generation = before.secrets.certificate.generation
+            raise Refused("journal-generation", namespace=secrets.namespace, generation=generation)
+        await tools.host.threads.run_blocking(save_secrets, tools.host.disk, secrets)
+        await tools.host.faults.reach("vault.after-adopt")
+        life = self._lives.get(secrets.namespace)
+        if life is not None:
+            life.scope.cancel()
+            await life.ended.wait()
+        tenancy = self._begin(nursery, Tenancy(tools, secrets))
+        await tenancy.wait_open(tools.spread_times.put_deadline_s)
+
+    def _begin(self, nursery: trio.Nursery, tenancy: Tenancy) -> Tenancy:
+        namespace, life = tenancy.secrets.namespace, _Life()
+        self._tenancies[namespace], self._lives[namespace] = tenancy, life
+        nursery.start_soon(life.run, tenancy)
+        return tenancy
+
+    async def drill_held(self, namespace: NamespaceId, at_s: int) -> None:
+        """Journal that a recovery was rehearsed. Raises Missing(`namespace-missing`)."""
+        tenancy = self._tenancies.get(namespace)
+        if tenancy is None:
+            raise Missing("namespace-missing", namespace=text_of(namespace))
+        await tenancy.require_writable().journal.append([DrillHeld(at_s)])
 
     async def sign_off(self) -> None:
         """Serve nobody any more, and say so in every journal, so that no successor need wait."""
@@ -215,15 +251,7 @@ class Vault:
         stored, blocks = await serving.catalog.whole(path.bucket, path.key)
         stat = self._inspector.stat_of(tenancy, serving, stored)
         await sink.begin(stat)
-        if stored.inline is not None:
-            sealed = await serving.journal.read_inline(stored.inline)
-            await sink.write([open_inline(stored.inline.key, sealed)])
-        elif stored.packed is not None:
-            sealed = await serving.packs.read(blocks[0], stored.packed)
-            await sink.write([open_inline(stored.packed.key, sealed)])
-        else:
-            with serving.pins.hold(reference.block for reference in blocks):
-                await get_blocks(serving.get, blocks, sink)
+        await read_object(serving.reading, stored, blocks, sink)
         return stat
 
     async def stat(self, path: ObjectPath) -> ObjectStat:
@@ -280,10 +308,54 @@ class Vault:
         return Missing("namespace-missing", namespace=name or "")
 
 
-async def _run(tenancy: Tenancy, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
-    with trio.CancelScope() as life:
-        task_status.started(life)
-        await tenancy.run()
+def tenancy_tools(
+    *,
+    host: Host,
+    mesh: Peering,
+    store: Store,
+    journals: JournalStore,
+    engine: Engine,
+    node_key: SigningKey,
+    config: VaultConfig,
+) -> TenancyTools:
+    """What the namespaces of a node share, by its configuration."""
+    holders = Holders(
+        mesh=mesh, store=store, threads=host.threads, bulk=config.bulk, deadline_s=config.put_deadline_s
+    )
+    return TenancyTools(
+        host=host,
+        node_key=node_key,
+        mesh=mesh,
+        journals=journals,
+        engine=engine,
+        desks=Desks(config.desks),
+        holders=holders,
+        gatherer=Gatherer(holders, GatherTimes(config.hedge_after_s, config.get_deadline_s)),
+        spread_times=SpreadTimes(config.straggler_wait_s, config.put_deadline_s),
+        journal_timers=config.journal,
+        blocks_in_flight=config.blocks_in_flight,
+        stall_s=config.stall_s,
+        hedge_after_s=config.hedge_after_s,
+        complete_after_s=config.complete_after_s,
+        release_every_s=config.release_every_s,
+        pack_every_s=config.pack_every_s,
+        retry_s=config.retry_s,
+    )
+
+
+class _Life:
+    """One run of a tenancy, until its scope is cancelled."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+
+    async def run(self, tenancy: Tenancy) -> None:
+        try:
+            with self.scope:
+                await tenancy.run()
+        finally:
+            self.ended.set()
 
 
 def _require_names(path: ObjectPath) -> None:

@@ -100,7 +100,7 @@ class Township:
     # --- founding and joining ------------------------------------------------------------------------------------
 
     def config(self, number: int) -> Config:
-        return parse(self._config_text(number))
+        return parse(self.config_text(number))
 
     def folder(self, number: int) -> NodeFolder:
         return NodeFolder(self.world.host(name_of(number)).disk, name_of(number))
@@ -139,7 +139,7 @@ class Township:
     def _newcomer(self, number: int) -> Newcomer:
         party, folder = Party(number), self.folder(number)
         organisation = Organisation(f"organisation {number}", "", party.organisation.lineage(), taken_over=False)
-        folder.create(self._config_text(number), party.key, organisation, party.organisation.key().seed)
+        folder.create(self.config_text(number), party.key, organisation, party.organisation.key().seed)
         return Newcomer(self.config(number), folder.node_key(), folder.organisation(), folder.organisation_key())
 
     async def _admit(self, number: int) -> None:
@@ -155,7 +155,7 @@ class Township:
         facts = house.services.mesh.view.node(node_of(number))
         return facts is not None and facts.admitted
 
-    def _config_text(self, number: int) -> str:
+    def config_text(self, number: int) -> str:
         return (
             f'bulk = "{self._bulk}"\nengine = "zfec"\n[node]\nname = "{name_of(number)}"\n'
             f'zone = "zone-{number}"\nlisten = "{address_of(number)}"\n[vault]\n{VAULT}\n'

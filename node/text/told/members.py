@@ -56,6 +56,22 @@ TOLD: Mapping[str, str] = {
     "organisation-not-known": N_(
         "The members know no organisation with these words ({organisation}). Are they those of another one?"
     ),
+    "guest": N_(
+        "This machine belongs to no organisation yet: it reads what it recovered, and keeps nothing for others. To "
+        "write again: `maillon federation rejoin`, with the organisation's words."
+    ),
+    "sheet-federation": N_(
+        "The member at {address} is of another federation than this sheet ({federation}). Compare the sheet's id and "
+        "addresses; another address can be given with --address."
+    ),
+    "recover-elsewhere": N_(
+        "This folder is for the federation {expected}; the sheet is of {found}. Use another folder with --dir."
+    ),
+    "namespace-node": N_("A certificate was made for the node {node}, not for the one that showed it."),
+    "sheet-addresses": N_(
+        "No member answers at the sheet's addresses: {reasons}. Ask a member of the federation for the address of "
+        "its node, and give it with --address."
+    ),
     "organisation-pending": N_(
         "The members have not admitted this organisation yet: it shares the limits of the one that invited it."
     ),

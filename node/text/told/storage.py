@@ -131,6 +131,7 @@ TOLD: Mapping[str, str] = {
     "sheet-is-namespace": N_(
         "This is the recovery sheet of a namespace; what is needed here are the organisation's words, from `init`."
     ),
+    "generations": N_("The namespace's secrets were replaced {limit} times; that is the most. Create a new one."),
     "sheet-split": N_(
         "{needed}/{total} is no way to split a sheet. Write for instance 3/5: any 3 of 5 sheets; at most {limit}."
     ),

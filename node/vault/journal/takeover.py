@@ -54,9 +54,11 @@ class Successor:
         With `is_forced`, also an epoch that another writer opened just now is ended.
 
         Raises:
-            Refused: `namespace-superseded` when another writer was faster; and what `Candidate.end_epoch` raises.
+            Refused: `namespace-superseded` when another writer was faster; `journal-generation` when it has newer
+                secrets than ours, which nobody would follow; and what `Candidate.end_epoch` raises.
         """
         while True:
+            require_generation(self._tools, known)
             ended = await self.end_epoch(known)
             if ended.is_ours:
                 serve_after_s = await self._serve_after_s(known, ended)
@@ -139,6 +141,13 @@ def require_ours(tools: JournalTools, known: Known) -> None:
             epoch=known.opening.epoch,
             gateway=tools.name_of(certificate.node),
         )
+
+
+def require_generation(tools: JournalTools, known: Known) -> None:
+    """Raise Refused(`journal-generation`) when the epoch was opened with newer secrets than ours."""
+    generation = known.opening.generation
+    if generation > tools.certificate.generation:
+        raise Refused("journal-generation", namespace=tools.namespace, generation=generation)
 
 
 def _proven(succession: Succession) -> Known:

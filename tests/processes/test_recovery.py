@@ -1,0 +1,96 @@
+"""The gateway burns with its disk; an empty folder and the words on paper bring everything back, and write again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.devnet import Devnet, devnet, maillon, succeed
+from tests.support.processes import some_bytes
+
+pytestmark = pytest.mark.processes
+
+SIZES = (0, 1, 4_096, 65_536, 65_537, 600_000, 9_000_000)
+
+
+@pytest.fixture(scope="module")
+def burned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Devnet, Path]]:
+    """Four nodes, files in the namespace of n1, and then no n1 any more; the files."""
+    folder = tmp_path_factory.mktemp("recovery")
+    files = folder / "files"
+    files.mkdir()
+    for number, size_bytes in enumerate(SIZES):
+        (files / f"file-{number}").write_bytes(some_bytes(number, size_bytes))
+    with devnet(folder / "devnet", "--nodes", "4") as made:
+        succeed("--dir", made.gateway, "put", "--recursive", files, "box/files")
+        made.kill("n1", wipe=True)
+        shutil.rmtree(made.gateway)
+        yield made, files
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[None]:
+    """The node in `folder`, until the block ends."""
+    with (folder / "node.log").open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "node", "--dir", str(folder), "node", "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        os.kill(child.pid, signal.SIGTERM)
+        child.wait(timeout=30)
+
+
+def read_all(machine: Path, out: Path, files: Path) -> None:
+    """Every file, compared byte for byte."""
+    succeed("--dir", machine, "get", "--recursive", "box/files", out)
+    for number in range(len(SIZES)):
+        name = f"file-{number}"
+        assert (out / name).read_bytes() == (files / name).read_bytes()
+
+
+def wait_open(machine: Path) -> None:
+    """The node answers, and its namespace is open."""
+    for _ in range(600):
+        ran = maillon("--dir", machine, "status", "--json")
+        if ran.code == 0 and all(line["writable"] for line in ran.result["namespaces"]):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the namespace does not open:\n{(machine / 'node.log').read_text()[-3000:]}")
+
+
+def test_from_the_words_alone_every_file_comes_back_and_the_namespace_is_written_again(
+    burned: tuple[Devnet, Path], tmp_path: Path
+) -> None:
+    made, files = burned
+    machine, sheet = tmp_path / "machine", made.described["namespace"]["recovery"].encode()
+    recovered = succeed("--dir", machine, "namespace", "recover", "-", "--listen", "127.0.0.1:0", stdin=sheet)
+    assert recovered.result["objects"] == len(SIZES)
+    assert [step["step"] for step in recovered.documents[:2]] == ["reached", "newest"]
+    with running(machine):
+        wait_open(machine)
+        read_all(machine, tmp_path / "guest", files)
+        refused = maillon("--dir", machine, "put", "-", "box/more", "--json", stdin=b"more")
+        assert refused.problem == "namespace-read-only"
+    words = next(node["words"] for node in made.described["nodes"] if node["name"] == "n1").encode()
+    rejoined = succeed("--dir", machine, "federation", "rejoin", stdin=words)
+    assert rejoined.result["organisation"] == "org1"
+    with running(machine):
+        wait_open(machine)
+        succeed("--dir", machine, "put", "-", "box/more", stdin=b"more")
+        read_all(machine, tmp_path / "member", files)
+        assert succeed("--dir", machine, "get", "box/more", "-").out.startswith(b"more")
