@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import trio
 
-from node.admin.calls import EXPLAIN, STATUS, ExplainObject, Nothing, ObjectRef, Status
+from node.admin.calls import EXPLAIN, REMOVE, STATUS, ExplainObject, Nothing, ObjectRef, Status
 from node.admin.client import AdminClient
 from node.admin.lines import BlockLine, ObjectLine
 from node.cli.devnet_book import LOG, DevNode, has_ended, is_running, load_book, save_book, stop
@@ -276,6 +276,15 @@ class Town:
             if error.identifier != "object-missing":
                 raise
             return None
+
+    async def remove(self, key: str) -> None:
+        """Delete; acknowledged when this returns. Raises a MaillonError otherwise."""
+        async with self.client() as client:
+            await client.call(REMOVE, ref(key))
+
+    async def shares(self) -> dict[str, int]:
+        """How many shares each node keeps."""
+        return {name: (await self.status(name)).storage.shares for name in self.names}
 
     async def blocks(self, key: str) -> tuple[BlockLine, ...]:
         """Where the first blocks of the object are."""
