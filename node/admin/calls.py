@@ -21,7 +21,7 @@ from node.admin.lines import (
 )
 from protocol import limits
 from protocol.ids import FederationId, NamespaceId, NodeId
-from protocol.kinds import EncodedMessage
+from protocol.requests import EncodedMessage
 from protocol.wire.schema import Length, Range
 
 Q = TypeVar("Q")
@@ -158,6 +158,14 @@ class NamespaceCreate:
     WIRE_VERSION: ClassVar[int] = 1
     name: Name
     data_class: Name
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceTakeOver:
+    """Become the writer of a namespace whose secrets are here, whoever is now."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    name: Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +337,7 @@ ADMIT = Command("admit", Admit, ProposalLine)
 EXPEL = Command("expel", Expel, ProposalLine)
 LEAVE = Command("leave", Nothing, Done)
 NAMESPACE_CREATE = Command("namespace-create", NamespaceCreate, NamespaceCreated)
+NAMESPACE_TAKE_OVER = Command("namespace-take-over", NamespaceTakeOver, Done)
 NAMESPACE_NEWEST = Command("namespace-newest", NamespaceNewest, NewestEpoch)
 NAMESPACE_ADOPT = Command("namespace-adopt", NamespaceAdopt, Done)
 NAMESPACE_DRILL = Command("namespace-drill", NamespaceDrill, Done)

@@ -79,23 +79,39 @@ class StorageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterLine:
+    """One parameter of an error, as a reader is shown it."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    name: Name
+    shown: Annotated[str, Length(0, 4 * limits.KIB)]
+
+
+@dataclass(frozen=True, slots=True)
 class NamespaceLine:
-    """`survives` is how many members can be lost today; `code` is k/n with the margin of an answer."""
+    """`survives` is how many members can be lost today; `code` is k/n with the margin of an answer.
+
+    `why_not` names the error for which it is not `writable`, `why_parameters` what it concerns. `settled`: all that
+    was written before the journal's present epoch rests on tables, no longer on holders of earlier epochs.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
     id: NamespaceId
     name: Name
     writable: bool
     why_not: Name
+    why_parameters: Annotated[tuple[ParameterLine, ...], Length(0, 16)]
     objects: int
     size_bytes: int
     code: Name
     survives: int
     incomplete_blocks: int
+    journal_epoch: int
     journal_length: int
     journal_w: int
     journal_holders: Names
     journal_live: int
+    settled: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from node.net.identity import Credentials
 from node.net.settings import NetSettings
 from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId
-from protocol.kinds import Kind
+from protocol.requests import Kind
 from protocol.wire import schema
 from protocol.wire.envelopes import Role
 
@@ -107,6 +107,7 @@ def _table(services: Services) -> Mapping[str, Callable[[Exchange, bytes], Await
             asked(calls.EXPEL, members.expel),
             asked(calls.LEAVE, members.leave),
             asked(calls.NAMESPACE_CREATE, objects.create_namespace),
+            asked(calls.NAMESPACE_TAKE_OVER, takeovers.take_over),
             asked(calls.NAMESPACE_NEWEST, takeovers.newest),
             asked(calls.NAMESPACE_ADOPT, takeovers.adopt),
             asked(calls.NAMESPACE_DRILL, takeovers.drill_held),

@@ -7,14 +7,17 @@ import importlib.metadata
 import trio
 
 from node.admin import calls
-from node.admin.lines import NamespaceLine, StorageLine
+from node.admin.lines import NamespaceLine, ParameterLine, StorageLine
 from node.admin.services import Services
+from node.text.quantities import show_parameter
 from node.vault.objects import NamespaceStatus
-from protocol.errors import Refused
+from protocol.errors import MaillonError, Refused
 from protocol.members.cards import NodeState
 from protocol.placement.classes import code_of
 
 SAFE_ORGANISATIONS = 6
+PARAMETERS_MAX = 16
+SHOWN_MAX = 256
 
 
 async def status(services: Services, _question: calls.Nothing) -> calls.Status:
@@ -98,15 +101,28 @@ def _namespace_line(services: Services, found: NamespaceStatus) -> NamespaceLine
     return NamespaceLine(
         id=found.namespace,
         name=found.name,
-        writable=not found.problem,
-        why_not=found.problem,
+        writable=found.problem is None,
+        why_not="" if found.problem is None else found.problem.identifier,
+        why_parameters=_parameters(found.problem),
         objects=found.objects,
         size_bytes=found.size_bytes,
         code=found.code,
         survives=found.survives,
         incomplete_blocks=found.incomplete_blocks,
+        journal_epoch=0 if journal is None else journal.epoch,
         journal_length=0 if journal is None else journal.length,
         journal_w=0 if journal is None else journal.needed,
         journal_holders=tuple(names.get(node, "?") for node in holders),
         journal_live=0 if journal is None else len(journal.answering),
+        settled=journal is not None and journal.is_settled,
     )
+
+
+def _parameters(problem: MaillonError | None) -> tuple[ParameterLine, ...]:
+    """What the problem concerns, as a reader is shown it."""
+    if problem is None:
+        return ()
+    shown = [
+        ParameterLine(name, show_parameter(name, value)[:SHOWN_MAX]) for name, value in problem.parameters.items()
+    ]
+    return tuple(shown[:PARAMETERS_MAX])

@@ -12,6 +12,12 @@ from node.vault.secrets import decode_secrets
 from protocol.errors import Refused
 
 
+async def take_over(services: Services, question: calls.NamespaceTakeOver) -> calls.Done:
+    """Write the namespace here again; return when it is open."""
+    await services.vault.take_over(question.name)
+    return calls.Done()
+
+
 async def newest(services: Services, question: calls.NamespaceNewest) -> calls.NewestEpoch:
     """The newest epoch that anybody who answers can prove."""
     services.organisation()

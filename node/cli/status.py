@@ -83,7 +83,9 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
         )
     ]
     if not line.writable:
-        lines.append("  " + sentence(Unavailable(line.why_not)))
+        about = {parameter.name: parameter.shown for parameter in line.why_parameters}
+        lines.append("  " + sentence(Unavailable(line.why_not, **about)))
+        return lines
     survives = ngettext(
         "{count} other member can be lost today without losing anything, if the disks of the rest are whole.",
         "{count} other members can be lost today without losing anything, if the disks of the rest are whole.",
@@ -95,10 +97,11 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
             "{count} block is being completed.", "{count} blocks are being completed.", line.incomplete_blocks
         )
         lines.append("  " + waiting.format(count=line.incomplete_blocks))
-    journal = _("journal: {length} entries, durable at {w} of {r} holders ({live} answer): {names}")
+    journal = _("journal: epoch {epoch}, {length} entries, durable at {w} of {r} holders ({live} answer): {names}")
     lines.append(
         "  "
         + journal.format(
+            epoch=line.journal_epoch,
             length=line.journal_length,
             w=line.journal_w,
             r=len(line.journal_holders),
@@ -106,4 +109,12 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
             names=", ".join(line.journal_holders),
         )
     )
+    if not line.settled:
+        lines.append(
+            "  "
+            + _(
+                "What was written before this epoch still rests on the holders of earlier ones: "
+                "the count above holds once a checkpoint is made, by itself, within minutes."
+            )
+        )
     return lines

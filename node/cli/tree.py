@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
             "sheet": Leaf("namespace_sheet", N_("Print a recovery sheet again, as text or HTML, whole or split.")),
             "recover": Leaf("namespace_recover", N_("Bring a namespace back on an empty machine, from its sheet.")),
             "rotate": Leaf("namespace_rotate", N_("Replace a namespace's secrets, so that a thief is locked out.")),
+            "takeover": Leaf("namespace_takeover", N_("Write again here what another gateway took over.")),
             "list": Leaf("namespace_list", N_("List the namespaces that this node serves.")),
         },
     ),

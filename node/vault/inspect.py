@@ -22,7 +22,7 @@ from node.vault.objects import (
 )
 from node.vault.serving import Open
 from node.vault.tenancy import Tenancy
-from protocol.errors import MaillonError
+from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef, ObjectPut
@@ -83,18 +83,20 @@ class Inspector:
         journal = serving.journal.status()
         totals = await serving.catalog.totals()
         health = JournalHealth(
+            epoch=journal.epoch,
             length=journal.length,
             acknowledged=journal.acknowledged,
             needed=journal.w,
             holders=tuple(holder.node for holder in journal.holders),
             answering=tuple(holder.node for holder in journal.holders if holder.answering),
+            is_settled=serving.catalog.is_settled,
         )
         return NamespaceStatus(
             name=tenancy.secrets.name,
             namespace=tenancy.secrets.namespace,
             data_class=tenancy.secrets.data_class,
             code=str(rules.code),
-            problem=journal.stopped or "",
+            problem=Unavailable(journal.stopped) if journal.stopped else None,
             objects=totals.objects,
             size_bytes=totals.size_bytes,
             incomplete_blocks=totals.incomplete_blocks,
@@ -129,7 +131,7 @@ class Inspector:
             namespace=tenancy.secrets.namespace,
             data_class=tenancy.secrets.data_class,
             code="",
-            problem=problem.identifier,
+            problem=problem,
             objects=0,
             size_bytes=0,
             incomplete_blocks=0,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node.host.ports import Buffer
+from protocol.errors import MaillonError
 from protocol.ids import BlockId, NamespaceId, NodeId
 from protocol.namespace.changes import Metadata
 from protocol.placement.explain import Reason
@@ -104,18 +105,23 @@ class CreatedNamespace:
 
 @dataclass(frozen=True, slots=True)
 class JournalHealth:
-    """How far the journal's holders are. `acknowledged` of `length` entries are at their quorum."""
+    """How far the holders of its epoch are. `acknowledged` of `length` entries are at their quorum.
 
+    `is_settled`: what was written before this epoch rests on tables, not on the holders of earlier ones.
+    """
+
+    epoch: int
     length: int
     acknowledged: int
     needed: int
     holders: tuple[NodeId, ...]
     answering: tuple[NodeId, ...]
+    is_settled: bool
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceStatus:
-    """One namespace at its gateway. `problem` is an error identifier when it cannot be written, else "".
+    """One namespace at its gateway. `problem` is why it cannot be written, or None.
 
     `survives` is how many members may be lost today, of any kind, without losing anything acknowledged.
     """
@@ -124,7 +130,7 @@ class NamespaceStatus:
     namespace: NamespaceId
     data_class: str
     code: str
-    problem: str
+    problem: MaillonError | None
     objects: int
     size_bytes: int
     incomplete_blocks: int

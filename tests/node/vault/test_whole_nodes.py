@@ -40,7 +40,7 @@ def test_objects_of_every_size_come_back_byte_for_byte_and_every_holder_has_its_
             assert await town.lacking(f"{size_bytes}") == []
         (status,) = await client.namespaces()
         assert (status.code, status.objects, status.size_bytes) == (code, len(SIZES), sum(SIZES))
-        assert (status.incomplete_blocks, status.problem) == (0, "")
+        assert (status.incomplete_blocks, status.problem) == (0, None)
         assert status.journal is not None
         assert status.journal.acknowledged == status.journal.length
 
