@@ -64,11 +64,17 @@ _STATEMENTS: Final = (
 )
 
 
+# Puts go to random places of a large catalog: a cache of 32 MiB, and pages that are written to the file less often.
+_PRAGMAS: Final = ("PRAGMA cache_size = -32768", "PRAGMA wal_autocheckpoint = 4000")
+
+
 class CatalogDatabase:
     """One open catalog."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        for pragma in _PRAGMAS:
+            index.execute(pragma)
         self.rows = CatalogRows(index)
         self.frozen = FrozenRows(index)
         self.arriving = ArrivingRows(index)
@@ -157,11 +163,13 @@ class CatalogDatabase:
         return None if self.checkpoint is None else schema.encode(self.checkpoint)
 
     def commit(self) -> None:
+        self.rows.flush()
         self._index.commit()
         self._numbers_saved = len(self._numbers)
 
     def roll_back(self) -> None:
         """Forget what was not committed."""
+        self.rows.forget()
         with contextlib.suppress(Exception):  # nothing may have been written yet
             self._index.execute("ROLLBACK")
         self._read_state()
