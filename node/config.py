@@ -109,6 +109,12 @@ class VaultSection:
     straggler_wait_s: float = setting(1.0, "After this, k + margin durable shares of a block are enough to go on.")
     complete_after_s: float = setting(60.0, "Shares still missing after this are completed in the background.")
     pack_every_s: float = setting(60.0, "Small objects that fill a pack are moved out of the journal this often.")
+    checkpoint_after_s: float = setting(
+        3_600.0, "What changed is in a checkpoint's tables after this, or sooner when it is much.", least=1.0
+    )
+    settle_after_s: float = setting(
+        60.0, "A checkpoint follows a change of writer or journal holders after this.", least=1.0
+    )
     release_every_s: float = setting(10.0, "Holders are told this often what nothing refers to any more.")
     put_deadline_s: float = setting(30.0, "One holder may take this long to store a share.", least=0.01)
     get_deadline_s: float = setting(30.0, "One block must be read within this.", least=0.01)

@@ -10,6 +10,7 @@ from node.mesh.config import MeshConfig
 from node.net.settings import NetSettings
 from node.store.config import DiskConfig, StoreConfig
 from node.upkeep.journal_copies import CopyTimes
+from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.vault import VaultConfig
 from protocol.members.swim import SwimConfig
 from protocol.wire.envelopes import Carriage
@@ -83,6 +84,9 @@ def vault_config(config: Config) -> VaultConfig:
         complete_after_s=vault.complete_after_s,
         pack_every_s=vault.pack_every_s,
         release_every_s=vault.release_every_s,
+        checkpoints=CheckpointTimes(
+            look_s=min(5.0, vault.settle_after_s), after_s=vault.checkpoint_after_s, settle_s=vault.settle_after_s
+        ),
         put_deadline_s=vault.put_deadline_s,
         get_deadline_s=vault.get_deadline_s,
         hedge_after_s=vault.hedge_after_s,

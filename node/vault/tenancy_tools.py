@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from node.host.ports import Host
 from node.mesh.peering import Peering
 from node.store.journals import JournalStore
+from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.gather import Gatherer
 from node.vault.holders import Holders
 from node.vault.journal.tools import JournalTimers, JournalTools, ReadTools
@@ -42,6 +43,7 @@ class TenancyTools:
     complete_after_s: float
     release_every_s: float
     pack_every_s: float
+    checkpoint_times: CheckpointTimes
     retry_s: float
 
     def rules(self, data_class: str) -> Rules:
@@ -54,6 +56,13 @@ class TenancyTools:
         mesh = self.mesh
         others = (facts.node for facts in mesh.view.nodes() if facts.node != mesh.me)
         return frozenset(node for node in others if mesh.status(node) is Status.DOWN)
+
+    def rules_answering(self, data_class: str) -> Rules:
+        """The same for the members that answer now: with fewer organisations there are fewer shares, so that what
+        the namespace needs itself can be written while members are down."""
+        view, away = self.mesh.view, self.down()
+        nodes = [facts for facts in view.nodes() if facts.node not in away]
+        return rules_for(nodes, view.charter.classes, data_class)
 
 
 def read_tools(tools: TenancyTools, namespace: NamespaceId) -> ReadTools:

@@ -18,6 +18,7 @@ from node.logs import get_logger
 from node.mesh.peering import Peering
 from node.store.journals import JournalStore
 from node.store.store import Store
+from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.create import create_namespace
 from node.vault.gather import Gatherer, GatherTimes
 from node.vault.holders import Holders
@@ -74,6 +75,7 @@ class VaultConfig:
     desks: int = 16
     bulk: Carriage = Carriage.SECURE
     journal: JournalTimers = field(default_factory=JournalTimers)
+    checkpoints: CheckpointTimes = field(default_factory=CheckpointTimes)
 
 
 class Vault:
@@ -339,6 +341,7 @@ def tenancy_tools(
         complete_after_s=config.complete_after_s,
         release_every_s=config.release_every_s,
         pack_every_s=config.pack_every_s,
+        checkpoint_times=config.checkpoints,
         retry_s=config.retry_s,
     )
 

@@ -125,6 +125,10 @@ class CatalogDatabase:
             if isinstance(change, Checkpoint):
                 self.checkpoint, self.checkpoint_epoch = change, stamp.epoch
 
+    def dirty_count(self) -> int:
+        """How many rows changed since the last checkpoint, but for inline rows: they come and go with every put."""
+        return self.rows.dirty_count(bytes([RowKind.INLINE]))
+
     def freeze(self) -> Frozen:
         """Keep what is dirty now for a checkpoint; the caller commits."""
         rows, replacing = self.frozen.freeze()

@@ -112,9 +112,11 @@ class CatalogRows:
         self._index.execute("DELETE FROM dirty WHERE (epoch, position) < (?, ?)", (epoch, length))
         self._index.execute("UPDATE dirty SET in_tables = 1")
 
-    def dirty_count(self) -> int:
-        """How many keys are dirty."""
-        rows: list[Any] = self._index.execute("SELECT COUNT(*) FROM dirty")
+    def dirty_count(self, but: bytes) -> int:
+        """How many keys are dirty that do not begin with `but`."""
+        rows: list[Any] = self._index.execute(
+            "SELECT COUNT(*) FROM dirty WHERE key < ? OR key >= ?", (but, end_of(but))
+        )
         return int(rows[0][0])
 
 

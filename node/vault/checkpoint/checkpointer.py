@@ -22,6 +22,7 @@ from node.host.ports import Host
 from node.logs import get_logger
 from node.vault.catalog.catalog import Catalog
 from node.vault.checkpoint.blocks import TableBlocks
+from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.checkpoint.writing import TableWriter, WrittenTables
 from protocol.errors import MaillonError
 from protocol.namespace.changes import BlockRef, BlocksReplaced, Change
@@ -31,16 +32,6 @@ PAUSES_MOST: Final = 64
 REPLACED_PER_CHANGE: Final = 512
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointTimes:
-    """How often to look; how long a row may be dirty; how soon to settle; how many rows may be dirty at most."""
-
-    look_s: float = 5.0
-    after_s: float = 3_600.0
-    settle_s: float = 60.0
-    rows_most: int = 65_536
 
 
 class EpochKeeper(Protocol):
@@ -94,7 +85,7 @@ class Checkpointer:
     async def is_due(self) -> bool:
         """Whether a checkpoint is to be made now."""
         times, now, catalog = self._tools.times, trio.current_time(), self._tools.catalog
-        dirty = await catalog.ask(lambda database: database.rows.dirty_count())
+        dirty = await catalog.ask(lambda database: database.dirty_count())
         if not dirty:
             self._dirty_since = None
         elif self._dirty_since is None:
