@@ -6,6 +6,9 @@ guest that looks around.
 
 from __future__ import annotations
 
+from collections.abc import Set
+from functools import partial
+
 import trio
 
 from node.config import Config
@@ -20,9 +23,10 @@ from node.recovery import Tell, make_pass, newest_of, reach, reading
 from node.settings import mesh_config, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
-from node.vault.blocks import BlockTools
+from node.vault.blocks import BlockTools, fetch_block
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.values import InlineAt
+from node.vault.checkpoint.loading import load_tables, tell_nobody
 from node.vault.journal.discover import discover
 from node.vault.journal.reader import Epochs
 from node.vault.pins import Pins
@@ -97,8 +101,8 @@ async def _rehearse(
         entry = await (await epochs.of(at.stamp.epoch)).entry(at.stamp.position)
         return entry.inline[at.offset : at.offset + at.size_bytes]
 
-    async def load(checkpoint: Checkpoint) -> None:
-        raise NotImplementedError
+    async def load(checkpoint: Checkpoint, touched: Set[bytes]) -> None:
+        await load_tables(host, catalog, partial(fetch_block, blocks), checkpoint, touched, tell_nobody)
 
     await catalog.open()
     try:

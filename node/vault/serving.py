@@ -14,6 +14,7 @@ import trio
 
 from node.vault.blocks import BlockTools
 from node.vault.catalog.catalog import Catalog
+from node.vault.checkpoint.blocks import OwnBlocks
 from node.vault.complete import Completer, CompleterTools
 from node.vault.get import GetTools
 from node.vault.journal.writer import JournalWriter
@@ -27,6 +28,7 @@ from node.vault.release.unnamed import Unnamed
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import Spreader
 from node.vault.tenancy_tools import TenancyTools
+from protocol.coding.label import Stamp
 from protocol.ids import NodeId
 from protocol.members.cards import NodeState
 from protocol.members.roster import Rules
@@ -52,9 +54,8 @@ def open_for(tools: TenancyTools, secrets: GatewaySecrets, journal: JournalWrite
     def rules() -> Rules:
         return tools.rules(secrets.data_class)
 
-    pins, unnamed = Pins(), Unnamed()
-    spreader = Spreader(tools.holders, secrets.writer_key, tools.spread_times)
-    blocks = BlockTools(tools.host, tools.engine, tools.desks, tools.gatherer, spreader, secrets.namespace)
+    pins, unnamed, blocks = Pins(), Unnamed(), block_tools(tools, secrets)
+    spreader = blocks.spreader
     return Open(
         journal=journal,
         catalog=catalog,
@@ -75,6 +76,17 @@ def reading_for(tools: TenancyTools, blocks: BlockTools, pins: Pins, inline: Rea
         pins=pins,
         get=GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s),
     )
+
+
+def block_tools(tools: TenancyTools, secrets: GatewaySecrets) -> BlockTools:
+    """What the namespace's own blocks are stored and read with."""
+    spreader = Spreader(tools.holders, secrets.writer_key, tools.spread_times)
+    return BlockTools(tools.host, tools.engine, tools.desks, tools.gatherer, spreader, secrets.namespace)
+
+
+def table_blocks(tools: TenancyTools, secrets: GatewaySecrets, stamp: Callable[[], Stamp]) -> OwnBlocks:
+    """Where the namespace's tables are."""
+    return OwnBlocks(block_tools(tools, secrets), lambda: tools.rules_answering(secrets.data_class), stamp)
 
 
 async def keep_house(serving: Open) -> None:

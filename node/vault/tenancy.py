@@ -10,15 +10,19 @@ somebody tells it to take over in turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
+from functools import partial
 
 import trio
 
 from node.first_error import first_error
 from node.logs import get_logger
 from node.vault.announce import announce
+from node.vault.blocks import fetch_block
 from node.vault.catalog.catalog import Catalog
+from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTools
+from node.vault.checkpoint.loading import load_tables
 from node.vault.journal.discover import discover
 from node.vault.journal.keeper import HolderKeeper
 from node.vault.journal.own_copy import OwnCopy
@@ -29,7 +33,7 @@ from node.vault.journal.takeover import Succeeded, Successor, require_ours
 from node.vault.journal.tools import Known
 from node.vault.journal.writer import JournalWriter
 from node.vault.secrets import GatewaySecrets, save_secrets
-from node.vault.serving import Open, keep_house, open_for
+from node.vault.serving import Open, block_tools, keep_house, open_for, table_blocks
 from node.vault.tenancy_tools import TenancyTools, journal_tools
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.members.roster import Rules
@@ -53,6 +57,9 @@ class Tenancy:
         self._fresh = fresh
         self._is_kept = fresh is None
         self._open: Open | None = None
+        self._readable: Open | None = None
+        # Rows of the newest checkpoint that have arrived, of how many; None when none are on their way.
+        self.arrival: tuple[int, int] | None = None
         self._problem: MaillonError = Unavailable("namespace-opening", namespace=secrets.name)
         self._changed = trio.Event()
         self._wanted = trio.Event()
@@ -78,6 +85,13 @@ class Tenancy:
             raise self._problem
         self._open.journal.require_lease()
         return self._open
+
+    def require_readable(self) -> Open:
+        """The tenancy, as soon as what has arrived in its catalog may be read. Raises the reason why it may not."""
+        if self._readable is None:
+            raise self._problem
+        self._readable.journal.require_lease()
+        return self._readable
 
     def require_writable(self) -> Open:
         """The same, for whoever wants to write. Raises Refused(`namespace-read-only`) when this node is no member."""
@@ -112,6 +126,10 @@ class Tenancy:
         journal = self.require_open().journal
         await journal.roll_over(self._end_epoch, first)
         await self._enter(journal.opening)
+
+    async def append(self, changes: Sequence[Change]) -> None:
+        """Journal changes."""
+        await self.require_open().journal.append(changes)
 
     async def release_journals(self, below: int) -> None:
         """Let every member delete the epochs before `below`. Who is away keeps them until the next time."""
@@ -148,17 +166,22 @@ class Tenancy:
             await catalog.open()
             succeeded = await self._begin()
             epochs = Epochs(self._journal_tools, succeeded.known)
-            journal = JournalWriter(self._journal_tools, epochs, succeeded.known, catalog, self._load)
+            journal = JournalWriter(
+                self._journal_tools, epochs, succeeded.known, catalog, partial(self._load, catalog)
+            )
+            serving = open_for(self._tools, self.secrets, journal, catalog)
             async with trio.open_nursery() as nursery:
                 await nursery.start(journal.run)
+                nursery.start_soon(self._let_read, serving, succeeded.serve_after_s)
                 await self._wait_ready(journal)
                 await trio.sleep_until(max(succeeded.serve_after_s, trio.current_time()))
-                serving = open_for(self._tools, self.secrets, journal, catalog)
                 self._set_open(serving)
                 if self._is_member():
                     nursery.start_soon(keep_house, serving)
+                    nursery.start_soon(self._checkpointer(serving).run)
                 nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
         finally:
+            self._readable = None
             self._set_open(None)
             with trio.CancelScope(shield=True):
                 await catalog.close()
@@ -227,8 +250,33 @@ class Tenancy:
             deadline_s=tools.spread_times.put_deadline_s,
         )
 
-    async def _load(self, checkpoint: Checkpoint) -> None:
-        raise Refused("change-unknown", kind=65, version=checkpoint.WIRE_VERSION)
+    async def _let_read(self, serving: Open, serve_after_s: float) -> None:
+        """What has arrived in the catalog may be read, once no other writer serves any more."""
+        await trio.sleep_until(max(serve_after_s, trio.current_time()))
+        self._readable = serving
+
+    async def _load(self, catalog: Catalog, checkpoint: Checkpoint, touched: Set[bytes]) -> None:
+        def note(rows: int, of_rows: int) -> None:
+            self.arrival = (rows, of_rows)
+
+        fetch = partial(fetch_block, block_tools(self._tools, self.secrets))
+        try:
+            await load_tables(self._tools.host, catalog, fetch, checkpoint, touched, note)
+        finally:
+            self.arrival = None
+
+    def _checkpointer(self, serving: Open) -> Checkpointer:
+        tools = self._tools
+        return Checkpointer(
+            CheckpointTools(
+                host=tools.host,
+                catalog=serving.catalog,
+                blocks=table_blocks(tools, self.secrets, lambda: serving.journal.next_position),
+                epochs=self,
+                pack_all=serving.packer.pack_all,
+                times=tools.checkpoint_times,
+            )
+        )
 
     async def _wait_ready(self, journal: JournalWriter) -> None:
         """Wait for as long as it takes; meanwhile the reason can be asked for."""

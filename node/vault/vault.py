@@ -288,9 +288,9 @@ class Vault:
         return self._inspector.explain(tenancy, serving, stored, blocks)
 
     def _at(self, name: str | None) -> tuple[Tenancy, Open]:
-        """The named tenancy, or the only one; open."""
+        """The named tenancy, or the only one, for reading."""
         tenancy = self._named(name)
-        return tenancy, tenancy.require_open()
+        return tenancy, tenancy.require_readable()
 
     def _named(self, name: str | None) -> Tenancy:
         """The named tenancy, or the only one."""

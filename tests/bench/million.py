@@ -26,7 +26,7 @@ from node.engine import find_engine
 from node.host.real import real_host
 from node.vault.catalog.catalog import Catalog, CatalogTip, catalog_path
 from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTimes, CheckpointTools
-from node.vault.checkpoint.loading import load_tables
+from node.vault.checkpoint.loading import load_tables, tell_nobody
 from protocol.coding.block import Workspace, decode_block, encode_block, open_block
 from protocol.coding.erasure import Engine
 from protocol.coding.header import Header
@@ -194,7 +194,7 @@ async def recover(folder: Path, objects: int) -> dict[str, float]:
         catalog = Catalog(real_host(Path(empty)), NAMESPACE)
         began = time.perf_counter()
         await catalog.open()
-        await load_tables(real_host(Path(empty)), catalog, blocks, checkpoint, lambda _rows, _of: None)
+        await load_tables(real_host(Path(empty)), catalog, blocks.fetch, checkpoint, frozenset(), tell_nobody)
         catalog.set_ready()
         found = await catalog.totals()
         recovery_s = time.perf_counter() - began

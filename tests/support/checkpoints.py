@@ -11,7 +11,7 @@ from node.host.ports import Host
 from node.vault.catalog.catalog import Catalog, CatalogTip
 from node.vault.checkpoint.blocks import TableBlocks
 from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTimes, CheckpointTools
-from node.vault.checkpoint.loading import load_tables
+from node.vault.checkpoint.loading import load_tables, tell_nobody
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import BlockId, Digest, NamespaceId
 from protocol.namespace.changes import BlockRef, BucketCreated, Change, Checkpoint
@@ -96,7 +96,7 @@ class MemoryEpochs:
         await catalog.open()
         checkpoint = self.newest_checkpoint()
         if checkpoint and catalog.tip[:2] < (checkpoint.covers_epoch, checkpoint.covers_length):
-            await load_tables(host, catalog, blocks, checkpoint, lambda _rows, _of: None)
+            await load_tables(host, catalog, blocks.fetch, checkpoint, frozenset(), tell_nobody)
         for epoch in range(max(1, catalog.tip.epoch), self.epoch + 1):
             assert epoch >= self.released_below, "the entries are gone"
             if catalog.tip.epoch < epoch:

@@ -7,13 +7,16 @@ brings the namespace to those that live, and tables are written again anyway.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from node.vault.blocks import BlockTools, fetch_block, store_block
 from protocol.coding.label import Stamp
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef
+
+# Reads a block's plain bytes.
+FetchBlock = Callable[[BlockRef], Awaitable[bytes]]
 
 
 class TableBlocks(Protocol):

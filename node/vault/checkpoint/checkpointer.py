@@ -55,7 +55,7 @@ class CheckpointTools:
     catalog: Catalog
     blocks: TableBlocks
     epochs: EpochKeeper
-    pack_all: Callable[[], Awaitable[None]]
+    pack_all: Callable[[], Awaitable[object]]
     times: CheckpointTimes
 
 

@@ -7,7 +7,7 @@ interrupted, it goes on where it stopped, and what has arrived can be read meanw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ from node.host.ports import Host
 from node.logs import get_logger
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.database import CatalogDatabase
-from node.vault.checkpoint.blocks import TableBlocks
+from node.vault.checkpoint.blocks import FetchBlock
 from node.vault.checkpoint.writing import fetch_manifest
 from protocol.errors import MaillonError
 from protocol.namespace.changes import Checkpoint
@@ -30,20 +30,28 @@ PAGES_AHEAD: Final = 4
 # Told how many rows have arrived, of how many.
 Progress = Callable[[int, int], None]
 
+
+def tell_nobody(_rows: int, _of_rows: int) -> None:
+    """Progress that nobody wants to hear of."""
+
+
 log = get_logger(__name__)
 
 
 async def load_tables(
-    host: Host, catalog: Catalog, blocks: TableBlocks, checkpoint: Checkpoint, progress: Progress
+    host: Host, catalog: Catalog, fetch: FetchBlock, checkpoint: Checkpoint, touched: Set[bytes], progress: Progress
 ) -> None:
     """Make the catalog what the checkpoint covers, whatever it was before; entries after that point are for replay.
+
+    Objects that have arrived can be read, but for those with the row keys `touched`: such entries speak of them.
 
     Raises:
         Unavailable: a block cannot be read now; try again, and it goes on from there.
         Damaged, Malformed, Forged: tables that are none.
     """
-    manifest = await fetch_manifest(host, blocks, checkpoint)
+    manifest = await fetch_manifest(host, fetch, checkpoint)
     await _begin(catalog, manifest, checkpoint)
+    catalog.answer_what_is_final(touched)
     pages = [page for table in manifest.tables for page in reversed(table.pages)]
     of_rows = sum(page.rows for page in pages)
     lacking = await catalog.ask(
@@ -54,7 +62,7 @@ async def load_tables(
     with first_error():
         async with trio.open_nursery() as nursery:
             send, receive = trio.open_memory_channel[_Coming](PAGES_AHEAD)
-            nursery.start_soon(_fetch_ahead, host, blocks, lacking, send, nursery)
+            nursery.start_soon(_fetch_ahead, host, fetch, lacking, send, nursery)
             async for coming in receive:
                 await coming.came.wait()
                 if coming.error is not None:
@@ -89,14 +97,14 @@ class _Coming:
 
 async def _fetch_ahead(
     host: Host,
-    blocks: TableBlocks,
+    fetch: FetchBlock,
     pages: Sequence[PageRef],
     send: trio.MemorySendChannel[_Coming],
     nursery: trio.Nursery,
 ) -> None:
-    async def fetch(coming: _Coming) -> None:
+    async def fill(coming: _Coming) -> None:
         try:
-            plain = await blocks.fetch(coming.page.block)
+            plain = await fetch(coming.page.block)
             coming.rows = await host.threads.run_blocking(decode_page, plain)
         except MaillonError as error:
             coming.error = error
@@ -105,5 +113,5 @@ async def _fetch_ahead(
     async with send:
         for page in pages:
             coming = _Coming(page)
-            nursery.start_soon(fetch, coming)
+            nursery.start_soon(fill, coming)
             await send.send(coming)

@@ -13,7 +13,7 @@ from typing import Final
 from node.host.ports import Host
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.frozen import Frozen
-from node.vault.checkpoint.blocks import TableBlocks
+from node.vault.checkpoint.blocks import FetchBlock, TableBlocks
 from protocol.errors import Damaged
 from protocol.namespace.changes import BlockRef, Checkpoint
 from protocol.tables.manifest import Manifest, PageRef, TableRef, decode_manifest, encode_manifest
@@ -81,7 +81,7 @@ class TableWriter:
         """The tables there are, and the block of their manifest."""
         if before is None:
             return (), ()
-        manifest = await fetch_manifest(self._host, self._blocks, before)
+        manifest = await fetch_manifest(self._host, self._blocks.fetch, before)
         if frozen.nodes[: len(manifest.nodes)] != manifest.nodes:
             # Rows of the tables would name other nodes than rows of the catalog do.
             raise Damaged("index-damaged", index="catalog", reason="nodes")
@@ -146,14 +146,14 @@ class TableWriter:
         return read
 
 
-async def fetch_manifest(host: Host, blocks: TableBlocks, checkpoint: Checkpoint) -> Manifest:
+async def fetch_manifest(host: Host, fetch: FetchBlock, checkpoint: Checkpoint) -> Manifest:
     """The manifest that the checkpoint names.
 
     Raises:
         Damaged: `checkpoint-manifest` when it is that of another point.
         Unavailable, Forged: as a block. Malformed: as `decode_manifest`.
     """
-    manifest = await host.threads.run_blocking(decode_manifest, await blocks.fetch(checkpoint.manifest))
+    manifest = await host.threads.run_blocking(decode_manifest, await fetch(checkpoint.manifest))
     point = (manifest.covers_epoch, manifest.covers_length, manifest.covers_head)
     if point != (checkpoint.covers_epoch, checkpoint.covers_length, checkpoint.covers_head):
         raise Damaged("checkpoint-manifest", epoch=checkpoint.covers_epoch, length=checkpoint.covers_length)

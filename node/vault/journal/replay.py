@@ -8,10 +8,11 @@ stopped. A checkpoint is always the first entry of its epoch; so to find the new
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import Final
 
 from node.vault.catalog.catalog import Applied, Catalog, CatalogTip
+from node.vault.catalog.touched import touched_by
 from node.vault.journal.reader import EpochReader, Epochs
 from node.vault.journal.tools import ReadTools
 from protocol.namespace.changes import Checkpoint
@@ -21,7 +22,8 @@ from protocol.namespace.sealed_entry import open_changes, unwrap_epoch_key
 _ENTRIES_MAX: Final = 256
 
 # Fills an empty catalog from a checkpoint's tables; its tip is then what the checkpoint covers.
-LoadTables = Callable[[Checkpoint], Awaitable[None]]
+# Entries after it say something of the objects with these row keys.
+LoadTables = Callable[[Checkpoint, Set[bytes]], Awaitable[None]]
 
 
 async def replay(tools: ReadTools, catalog: Catalog, epochs: Epochs, upto: int, load: LoadTables) -> None:
@@ -36,8 +38,7 @@ async def replay(tools: ReadTools, catalog: Catalog, epochs: Epochs, upto: int, 
         reader = await epochs.of(epoch)
         if catalog.tip.epoch != epoch:
             await catalog.enter(CatalogTip(epoch, *reader.start))
-        end = reader.end.length if reader.end is not None else upto
-        await _replay_epoch(tools, catalog, reader, end)
+        await _replay_epoch(tools, catalog, reader, _end_of(reader, upto))
     catalog.set_ready()
 
 
@@ -47,33 +48,55 @@ def epoch_key_of(tools: ReadTools, reader: EpochReader) -> bytes:
 
 
 async def _find_start(tools: ReadTools, catalog: Catalog, epochs: Epochs, upto: int, load: LoadTables) -> int:
-    """Make the catalog one of this history; the epoch to go on in."""
-    newest = epochs.newest.opening.epoch
-    is_usable = not catalog.is_damaged and FIRST_EPOCH <= catalog.tip.epoch <= newest
-    if is_usable and not await _is_of(await epochs.of(catalog.tip.epoch), catalog.tip, upto):
-        is_usable = False
-    knows = (catalog.tip.epoch, catalog.tip.length) if is_usable else (0, 0)
-    for epoch in range(newest, max(knows[0], FIRST_EPOCH) - 1, -1):
-        checkpoint = await _checkpoint_of(tools, await epochs.of(epoch), upto)
-        if checkpoint is not None and (checkpoint.covers_epoch, checkpoint.covers_length) > knows:
-            await catalog.start_over()
-            await load(checkpoint)
-            return checkpoint.covers_epoch
-        if checkpoint is not None:
-            break
-    if not is_usable:
-        await catalog.start_over()
-        return FIRST_EPOCH
-    return catalog.tip.epoch
+    """Make the catalog one of this history; the epoch to go on in.
+
+    Nothing before what the newest checkpoint covers is looked at: members may have deleted it.
+    """
+    tip = catalog.tip
+    for epoch in range(epochs.newest.opening.epoch, FIRST_EPOCH - 1, -1):
+        reader = await epochs.of(epoch)
+        if not catalog.is_damaged and tip.epoch == epoch and await _is_of(reader, tip, upto):
+            return epoch
+        checkpoint = await _checkpoint_of(tools, reader, upto)
+        if checkpoint is None:
+            continue
+        covered = (checkpoint.covers_epoch, checkpoint.covers_length)
+        is_between = not catalog.is_damaged and covered <= tip[:2] and tip.epoch < epoch
+        if is_between and await _is_of(await epochs.of(tip.epoch), tip, upto):
+            return tip.epoch
+        await load(checkpoint, await _touched_after(tools, epochs, checkpoint, upto))
+        return checkpoint.covers_epoch
+    await catalog.start_over()
+    return FIRST_EPOCH
+
+
+async def _touched_after(tools: ReadTools, epochs: Epochs, checkpoint: Checkpoint, upto: int) -> Set[bytes]:
+    """The row keys of the objects that entries after what is covered say something of."""
+    touched: set[bytes] = set()
+    tip = Tip(checkpoint.covers_length, checkpoint.covers_head)
+    for epoch in range(checkpoint.covers_epoch, epochs.newest.opening.epoch + 1):
+        reader = await epochs.of(epoch)
+        tip = tip if epoch == checkpoint.covers_epoch else reader.start
+        end, key = _end_of(reader, upto), epoch_key_of(tools, reader)
+        while tip.length < end:
+            entries = await reader.window(tip, min(_ENTRIES_MAX, end - tip.length))
+            opened = await tools.host.threads.run_blocking(_opened, key, epoch, tip.length, entries)
+            touched |= touched_by(change for _after, changes in opened for change in changes)
+            after = opened[-1][0]
+            tip = Tip(after.length, after.head)
+    return touched
+
+
+def _end_of(reader: EpochReader, upto: int) -> int:
+    return upto if reader.end is None else reader.end.length
 
 
 async def _is_of(reader: EpochReader, tip: CatalogTip, upto: int) -> bool:
-    end = reader.end.length if reader.end is not None else upto
-    return tip.length <= end and await reader.head_at(tip.length) == tip.head
+    return tip.length <= _end_of(reader, upto) and await reader.head_at(tip.length) == tip.head
 
 
 async def _checkpoint_of(tools: ReadTools, reader: EpochReader, upto: int) -> Checkpoint | None:
-    if (reader.end.length if reader.end is not None else upto) == 0:
+    if not _end_of(reader, upto):
         return None
     changes = open_changes(epoch_key_of(tools, reader), await reader.entry(0))
     found = [change for change in changes if isinstance(change, Checkpoint)]

@@ -6,7 +6,7 @@ import pytest
 
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.touched import touched_by
-from node.vault.checkpoint.loading import load_tables
+from node.vault.checkpoint.loading import load_tables, tell_nobody
 from protocol.errors import Damaged, Unavailable
 from protocol.namespace.changes import Change, ObjectDeleted
 from sim.host.world import World
@@ -31,11 +31,9 @@ class TestArrival:
         later: list[Change] = [ObjectDeleted("photos", "k00002")]
         catalog = Catalog(fresh_host(), NAMESPACE)
         await catalog.open()
-        catalog.answer_what_is_final(touched_by(later))
         seen: list[tuple[str, bool]] = []
 
         async def look() -> None:
-            catalog.answer_what_is_final(touched_by(later))
             for key in ("k00001", "k00002", "k00003", "k00004"):
                 try:
                     stored, _blocks = await catalog.whole("photos", key)
@@ -49,8 +47,15 @@ class TestArrival:
         stage.host.faults.on("checkpoint.after-arrival", look)  # type: ignore[attr-defined]
         checkpoint = stage.catalog.checkpoint
         assert checkpoint is not None
-        rows: list[tuple[int, int]] = []
-        await load_tables(stage.host, catalog, stage.blocks, checkpoint, lambda *progress: rows.append(progress))
+        rows: list[tuple[int, ...]] = []
+        await load_tables(
+            stage.host,
+            catalog,
+            stage.blocks.fetch,
+            checkpoint,
+            touched_by(later),
+            lambda *progress: rows.append(progress),
+        )
         assert seen == [
             *[("k00001", False), ("k00002", False), ("k00003", True), ("k00004", False)],
             *[("k00001", False), ("k00002", False), ("k00003", True), ("k00004", False)],
@@ -69,7 +74,7 @@ class TestArrival:
         oldest = manifest_of(stage).tables[-1].pages[0].block.block
         plain = stage.blocks.kept.pop(oldest)
         with pytest.raises(Unavailable, match="block-unreadable"):
-            await load_tables(stage.host, catalog, stage.blocks, checkpoint, lambda _rows, _of: None)
+            await load_tables(stage.host, catalog, stage.blocks.fetch, checkpoint, frozenset(), tell_nobody)
         await catalog.close()
         stage.blocks.kept[oldest] = plain
         stage.blocks.fetched.clear()
@@ -86,7 +91,7 @@ class TestArrival:
         oldest = manifest_of(stage).tables[-1].pages[0].block.block
         plain = stage.blocks.kept.pop(oldest)
         with pytest.raises(Unavailable):
-            await load_tables(stage.host, catalog, stage.blocks, older, lambda _rows, _of: None)
+            await load_tables(stage.host, catalog, stage.blocks.fetch, older, frozenset(), tell_nobody)
         stage.blocks.kept[oldest] = plain
         await stage.put([ObjectDeleted("photos", "k00003")])
         await stage.checkpointer.make()
@@ -100,7 +105,14 @@ class TestArrival:
         before = stage.epochs.entries[2][0][0]
         stage.blocks.kept[checkpoint.manifest.block] = stage.blocks.kept[before.manifest.block]  # type: ignore[union-attr]
         with pytest.raises(Damaged, match="checkpoint-manifest"):
-            await load_tables(stage.host, Catalog(fresh_host(), NAMESPACE), stage.blocks, checkpoint, lambda *_: None)
+            await load_tables(
+                stage.host,
+                Catalog(fresh_host(), NAMESPACE),
+                stage.blocks.fetch,
+                checkpoint,
+                frozenset(),
+                tell_nobody,
+            )
 
 
 class TestCatalogs:
