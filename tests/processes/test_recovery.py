@@ -7,15 +7,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trio
 
+from node.admin.calls import NAMESPACES, Nothing
+from node.cli.reach import node_at
+from node.first_error import first_error
+from protocol.errors import MaillonError
 from tests.support.devnet import Devnet, devnet, maillon, succeed
-from tests.support.processes import some_bytes
+from tests.support.processes import eventually, some_bytes
 
 pytestmark = pytest.mark.processes
 
@@ -63,14 +67,19 @@ def read_all(machine: Path, out: Path, files: Path) -> None:
         assert (out / name).read_bytes() == (files / name).read_bytes()
 
 
-def wait_open(machine: Path) -> None:
+async def until_open(machine: Path) -> None:
     """The node answers, and its namespace is open."""
-    for _ in range(600):
-        ran = maillon("--dir", machine, "status", "--json")
-        if ran.code == 0 and all(line["writable"] for line in ran.result["namespaces"]):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"the namespace does not open:\n{(machine / 'node.log').read_text()[-3000:]}")
+
+    async def is_open() -> bool:
+        try:
+            with first_error():
+                async with node_at(machine) as client:
+                    page = await client.call(NAMESPACES, Nothing())
+        except MaillonError:
+            return False
+        return all(line.writable for line in page.lines)
+
+    await eventually(is_open, "the namespace opens")
 
 
 def test_from_the_words_alone_every_file_comes_back_and_the_namespace_is_written_again(
@@ -82,7 +91,7 @@ def test_from_the_words_alone_every_file_comes_back_and_the_namespace_is_written
     assert recovered.result["objects"] == len(SIZES)
     assert [step["step"] for step in recovered.documents[:2]] == ["reached", "newest"]
     with running(machine):
-        wait_open(machine)
+        trio.run(until_open, machine)
         read_all(machine, tmp_path / "guest", files)
         refused = maillon("--dir", machine, "put", "-", "box/more", "--json", stdin=b"more")
         assert refused.problem == "namespace-read-only"
@@ -90,7 +99,10 @@ def test_from_the_words_alone_every_file_comes_back_and_the_namespace_is_written
     rejoined = succeed("--dir", machine, "federation", "rejoin", stdin=words)
     assert rejoined.result["organisation"] == "org1"
     with running(machine):
-        wait_open(machine)
+        trio.run(until_open, machine)
         succeed("--dir", machine, "put", "-", "box/more", stdin=b"more")
         read_all(machine, tmp_path / "member", files)
         assert succeed("--dir", machine, "get", "box/more", "-").out.startswith(b"more")
+        drill = succeed("--dir", machine, "namespace", "sheet", "-", "--verify", stdin=sheet).result
+        assert drill["is_recorded"]
+        assert drill["found"]["objects"] == drill["found"]["read_objects"] == len(SIZES) + 1

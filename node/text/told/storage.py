@@ -66,12 +66,12 @@ TOLD: Mapping[str, str] = {
     ),
     "journal-opening": N_("A journal's opening is not possible ({what})."),
     "key-damaged": N_(
-        "The key file {path} is damaged. Put it back from your backup of the node's folder. (No paper "
-        "sheet can be read back yet.)"
+        "The key file {path} is damaged. Put it back from your backup of the node's folder; or, if it is a "
+        "namespace's, recover that from its sheet with `maillon namespace recover`."
     ),
     "key-missing": N_(
-        "The key file {path} is not there. Put it back from your backup of the node's folder. (No "
-        "paper sheet can be read back yet.)"
+        "The key file {path} is not there. Put it back from your backup of the node's folder; or, if it is a "
+        "namespace's, recover that from its sheet with `maillon namespace recover`."
     ),
     "key-unreadable": N_("The key file {path} cannot be read ({reason}). Correct its owner and mode (0600)."),
     "label-placing": _BAD_SHARE,
