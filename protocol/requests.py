@@ -155,7 +155,7 @@ class PutShare:
 
 @dataclass(frozen=True, slots=True)
 class PutShares:
-    """Keep these shares: as `PutShare` for each, their bytes one after the other as payload, a block's worth at most.
+    """Keep these shares: as `PutShare` for each, their bytes one after the other as payload, 8 MiB at most.
 
     Answer, once all that could be kept are durable: PutSharesReply.
     """
@@ -203,7 +203,7 @@ class GetLabel:
 
 @dataclass(frozen=True, slots=True)
 class GetShares:
-    """Send these shares: as `GetShare` for each, a block's worth at most. Answer: GetSharesReply."""
+    """Send these shares: as `GetShare` for each, 8 MiB at most. Answer: GetSharesReply."""
 
     WIRE_VERSION: ClassVar[int] = 1
     shares: Annotated[tuple[GetShare, ...], Length(1, limits.SHARES_PER_CALL_MAX)]

@@ -26,7 +26,7 @@ from node.store.store import Store
 from protocol.coding.label import verify_leaves
 from protocol.errors import Forged, MaillonError, OverLimit
 from protocol.ids import NodeId, OrganisationId
-from protocol.limits import BLOCK_BYTES_MAX
+from protocol.limits import SHARES_PER_CALL_BYTES_MAX
 from protocol.members.view import View
 from protocol.requests import (
     Done,
@@ -45,8 +45,8 @@ from protocol.requests import (
 )
 from protocol.wire import schema
 
-TURNS_MOST: Final = 32
-TURNS_MOST_EACH: Final = 8
+TURNS_MOST: Final = 16
+TURNS_MOST_EACH: Final = 4
 RECEIVE_S: Final = 30.0
 
 
@@ -112,8 +112,8 @@ class ShareServer:
         size_bytes = sum(one.header.share_bytes for one in judged)
         if exchange.payload_bytes != size_bytes:
             raise Forged("share-size", index=judged[0].proof.index, size_bytes=exchange.payload_bytes or 0)
-        if size_bytes > BLOCK_BYTES_MAX:
-            raise OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=BLOCK_BYTES_MAX)
+        if size_bytes > SHARES_PER_CALL_BYTES_MAX:
+            raise OverLimit("payload-size", size_bytes=size_bytes, limit_bytes=SHARES_PER_CALL_BYTES_MAX)
         return judged
 
     async def _receive_and_store(self, exchange: Exchange, judged: Sequence[Judged]) -> list[MaillonError | None]:
@@ -162,11 +162,11 @@ class ShareServer:
             share.release()
 
     async def serve_get_several(self, exchange: Exchange) -> None:
-        """As `serve_get` for each share; what does not fit into a block's worth is left out, with the reason."""
+        """As `serve_get` for each share; what does not fit into one answer is left out, with the reason."""
         questions = exchange.decode(GetShares).shares
         wanted = [(ShareKey(one.block, one.index), Wanted(one.first_leaf, one.leaf_count)) for one in questions]
         async with self._turns.of(exchange.peer.node):
-            stored = await self._store.get_several(wanted, room_bytes=BLOCK_BYTES_MAX)
+            stored = await self._store.get_several(wanted, room_bytes=SHARES_PER_CALL_BYTES_MAX)
             shares = [one for one in stored if isinstance(one, StoredShare)]
             payload = [share.data for share in shares]
             with in_time(self._receive_s, sum(map(len, payload))):

@@ -20,10 +20,11 @@ from node.first_error import first_error
 from node.host.ports import Host
 from node.vault.journal.writer import JournalWriter
 from node.vault.objects import ObjectPath, Source
+from node.vault.pace import Pace
 from node.vault.pins import Pins
 from node.vault.release.unnamed import Unnamed, Writing
 from node.vault.spread import Spreader
-from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
+from node.vault.workspaces import Desk, Desks, Loan
 from protocol.coding.block import EncodedBlock, encode_block
 from protocol.coding.erasure import Engine
 from protocol.coding.label import Stamp
@@ -34,7 +35,8 @@ from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX, OBJECT_BYTE
 from protocol.members.roster import Rules
 from protocol.namespace.changes import VERSION_BYTES, BlockRef, InlineRef, Metadata, ObjectPut, PartPut
 
-BLOCKS_PER_PART = 128 * BLOCKS_PER_FLIGHT
+BLOCKS_PER_PART = 512
+FLIGHTS_AT_A_TIME = 2
 KEY_BYTES = 32
 
 C = TypeVar("C", ObjectPut, PartPut)
@@ -91,6 +93,7 @@ class _Put:
         self.content = blake3()
         self.size_bytes = 0
         self.small: bytes | None = None
+        self.pace = Pace.of(tools.blocks_in_flight)
         self.version = tools.host.entropy.random_bytes(VERSION_BYTES)
 
     async def run(self) -> ObjectPut:
@@ -116,39 +119,43 @@ class _Put:
         return await self._put_inline(bytes(buffer[:filled]))
 
     async def _put_part(self) -> _Part:
-        """Read on and store up to `BLOCKS_PER_PART` blocks, several at a time."""
-        flights: dict[int, list[BlockRef]] = {}
-        window = trio.Semaphore(max(1, self.tools.blocks_in_flight // BLOCKS_PER_FLIGHT))
+        """Read on and store up to `BLOCKS_PER_PART` blocks, two flights at a time."""
+        flights: list[list[BlockRef]] = []
+        window = trio.Semaphore(FLIGHTS_AT_A_TIME)
+        room, ended = BLOCKS_PER_PART, False
         with first_error():
             async with trio.open_nursery() as nursery:
-                for number in range(BLOCKS_PER_PART // BLOCKS_PER_FLIGHT):
+                while room and not ended:
                     await window.acquire()
-                    ended = await nursery.start(self._fly, number, flights, window)
-                    if ended:
-                        break
-        stored = tuple(reference for number in sorted(flights) for reference in flights[number])
+                    most = min(room, self.pace.blocks)
+                    loaded = await nursery.start(self._fly, most, flights, window)
+                    room, ended = room - loaded.blocks, loaded.ended
+        stored = tuple(reference for flight in flights for reference in flight)
         for reference in stored:
             self.content.update(reference.block)
         return _Part(stored, ended=ended)
 
     async def _fly(
         self,
-        number: int,
-        flights: dict[int, list[BlockRef]],
+        most: int,
+        flights: list[list[BlockRef]],
         window: trio.Semaphore,
         *,
-        task_status: trio.TaskStatus[bool],
+        task_status: trio.TaskStatus[_Loaded],
     ) -> None:
         """A few blocks from source to holders. Started once their bytes are read, so blocks are read in order."""
         async with self.tools.desks.loan() as loan:
-            laden = await self._load(loan)
-            ended = not laden or laden[-1].filled < BLOCK_PLAIN_BYTES_MAX
-            task_status.started(ended)
-            flights[number] = await self._store(laden) if laden else []
+            laden = await self._load(loan, most)
+            flights.append(stored := [])
+            task_status.started(_Loaded(len(laden), not laden or laden[-1].filled < BLOCK_PLAIN_BYTES_MAX))
+            if laden:
+                began_s = trio.current_time()
+                stored.extend(await self._store(laden))
+                self.pace = self.pace.after(len(laden), trio.current_time() - began_s)
         window.release()
 
-    async def _load(self, loan: Loan) -> list[_Laden]:
-        """Read block after block, for as long as the source has more and a desk is free."""
+    async def _load(self, loan: Loan, most: int) -> list[_Laden]:
+        """Read block after block, up to `most`, for as long as the source has more and a desk is free."""
         laden: list[_Laden] = []
         desk: Desk | None = loan.held[0]
         is_first = self.size_bytes == 0
@@ -159,7 +166,7 @@ class _Put:
                 return []
             if filled:
                 laden.append(_Laden(desk, filled, self.tools.host.entropy.random_bytes(KEY_BYTES)))
-            full = filled == BLOCK_PLAIN_BYTES_MAX and len(laden) < BLOCKS_PER_FLIGHT
+            full = filled == BLOCK_PLAIN_BYTES_MAX and len(laden) < most
             desk = loan.more() if full else None
         return laden
 
@@ -258,6 +265,14 @@ class _Laden:
     desk: Desk
     filled: int
     key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """How many blocks a flight took from the source; `ended` when that had no more."""
+
+    blocks: int
+    ended: bool
 
 
 @dataclass(frozen=True, slots=True)

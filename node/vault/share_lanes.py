@@ -17,7 +17,7 @@ from node.net.failures import RemoteError, error_of
 from node.vault.lanes import Lane, Outcomes
 from protocol.errors import MaillonError, Malformed, OverLimit
 from protocol.ids import NodeId
-from protocol.limits import BLOCK_BYTES_MAX, SHARES_PER_CALL_MAX
+from protocol.limits import BLOCK_BYTES_MAX, SHARES_PER_CALL_BYTES_MAX, SHARES_PER_CALL_MAX
 from protocol.requests import (
     Done,
     FoundShare,
@@ -180,16 +180,16 @@ def _place(fetch: Fetch, found: FoundShare) -> memoryview:
 
 
 def _parcels_fit(chosen: Sequence[Parcel], one_more: Parcel) -> bool:
-    return _fit([parcel.share for parcel in chosen], one_more.share)
+    return _fit([parcel.share for parcel in chosen], one_more.share, SHARES_PER_CALL_BYTES_MAX)
 
 
 def _fetches_fit(chosen: Sequence[Fetch], one_more: Fetch) -> bool:
-    return _fit([fetch.into for fetch in chosen], one_more.into)
+    return _fit([fetch.into for fetch in chosen], one_more.into, BLOCK_BYTES_MAX)
 
 
-def _fit(chosen: Sequence[memoryview], one_more: memoryview) -> bool:
+def _fit(chosen: Sequence[memoryview], one_more: memoryview, room_bytes: int) -> bool:
     size_bytes = sum(len(share) for share in chosen) + len(one_more)
-    return len(chosen) < SHARES_PER_CALL_MAX and size_bytes <= BLOCK_BYTES_MAX
+    return len(chosen) < SHARES_PER_CALL_MAX and size_bytes <= room_bytes
 
 
 def _failure(encoded: bytes, node: NodeId) -> MaillonError:

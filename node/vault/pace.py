@@ -1,0 +1,39 @@
+"""How many blocks a flight of a put should have: many where the holders are quick, one where they are slow.
+
+What travels together costs less, and is waited for together: all of a flight must be durable within one deadline. So
+the first flight of an object is small, the next is twice as large for as long as flights are quick, and half as large
+after a slow one. A volunteer behind a telephone line then sends block by block what a gateway in a data centre sends
+by the dozen megabytes, and neither has to be configured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from protocol.limits import SHARES_PER_CALL_MAX
+
+BLOCKS_AT_FIRST = 2
+QUICK_S = 3.0
+SLOW_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The next flight has up to `blocks` blocks; never more than `most`."""
+
+    blocks: int
+    most: int
+
+    @classmethod
+    def of(cls, most: int) -> Pace:
+        """The pace of an object's first flight."""
+        most = max(1, min(most, SHARES_PER_CALL_MAX))
+        return cls(min(BLOCKS_AT_FIRST, most), most)
+
+    def after(self, blocks: int, took_s: float) -> Pace:
+        """The pace once a flight of `blocks` took so long. A quick small one says nothing about larger ones."""
+        if took_s > SLOW_S:
+            return replace(self, blocks=max(1, min(self.blocks, blocks // 2)))
+        if took_s < QUICK_S and blocks >= self.blocks:
+            return replace(self, blocks=min(2 * self.blocks, self.most))
+        return self
