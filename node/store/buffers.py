@@ -7,10 +7,10 @@ spend memory and a copy on it.
 
 from __future__ import annotations
 
-import mmap
 import threading
 from typing import Final
 
+from node.host.direct import fresh_pages
 from node.store.volume import rounded
 from protocol.limits import KIB, MIB
 
@@ -35,7 +35,7 @@ class BufferPool:
             if buffers:
                 self._kept_bytes -= size_bytes
                 return buffers.pop()
-        return memoryview(mmap.mmap(-1, size_bytes))
+        return fresh_pages(size_bytes)
 
     def give(self, buffer: memoryview) -> None:
         """Give back what `take` returned. Nobody may touch it, or a view of it, any more."""

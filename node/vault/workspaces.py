@@ -2,7 +2,8 @@
 
 Memory is bounded by construction: whoever wants to work on a block waits for a desk, and there are
 `blocks_in_flight` desks for all puts and gets together, whatever clients ask. A desk keeps its buffers when it is
-given back, because fresh megabyte buffers cost more than the cipher.
+given back, because fresh megabyte buffers cost more than the cipher. Buffers begin at pages, and so do the shares of
+a full block: this node's own goes to the disk as it lies there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from node.host.direct import fresh_pages
 from protocol.coding.block import Workspace
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX
 
@@ -23,13 +25,13 @@ class Desk:
     """Room to work on one block: its plain bytes, and a workspace for its shares at the code in use."""
 
     def __init__(self) -> None:
-        self.plain = memoryview(bytearray(BLOCK_PLAIN_BYTES_MAX))
+        self.plain = fresh_pages(BLOCK_PLAIN_BYTES_MAX)
         self._workspace: Workspace | None = None
 
     def workspace(self, k: int, n: int) -> Workspace:
         """The workspace for this code; one code at a time, as a federation seldom uses two."""
         if self._workspace is None or (self._workspace.k, self._workspace.n) != (k, n):
-            self._workspace = Workspace(k, n)
+            self._workspace = Workspace(k, n, make_room=fresh_pages)
         return self._workspace
 
 

@@ -10,7 +10,7 @@ One workspace serves one block at a time: what a call returns stays valid until 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from protocol.coding import merkle
@@ -38,14 +38,22 @@ class Workspace:
     """The buffers for blocks of at most `size_bytes_max` sealed bytes at one k and n.
 
     They grow to what the largest block so far needed, and stay: making a fresh buffer of some megabytes costs more
-    than sealing them.
+    than sealing them. `make_room` makes them: a host may know better memory than the interpreter's.
     """
 
-    def __init__(self, k: int, n: int, *, size_bytes_max: int = BLOCK_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        k: int,
+        n: int,
+        *,
+        size_bytes_max: int = BLOCK_BYTES_MAX,
+        make_room: Callable[[int], memoryview] = lambda size_bytes: memoryview(bytearray(size_bytes)),
+    ) -> None:
         check_code(k, n)
         self.k = k
         self.n = n
         self.size_bytes_max = size_bytes_max
+        self._make = make_room
         self._memory = memoryview(b"")
         self._slots: tuple[memoryview, ...] = ()
 
@@ -74,7 +82,7 @@ class Workspace:
             raise ValueError("the workspace was made for smaller blocks")
         needed_bytes = self.n * share_size(self.k, size_bytes)
         if needed_bytes > len(self._memory):
-            self._memory = memoryview(bytearray(needed_bytes))
+            self._memory = self._make(needed_bytes)
             self._slots = ()
 
 
