@@ -51,7 +51,8 @@ class ShareLaw:
         self._me = me
         self._facts: Facts | None = None
         self._candidates: tuple[Candidate, ...] = ()
-        # Placings of a federation repeat: what was found of each is kept until the view changes.
+        # The same nodes hold share after share, in one order or another: what was found of them, which has nothing to
+        # do with their order, is kept until the view changes.
         self._judged: dict[tuple[tuple[NodeId, ...], str, int, int], tuple[str, ...]] = {}
         self._namespaces: dict[OrganisationId, tuple[NamespaceId, ...]] = {}
 
@@ -115,7 +116,7 @@ class ShareLaw:
     def _check_placing(self, label: Label) -> None:
         self._refresh()
         header = label.header
-        case = (label.placing, header.data_class, header.k, header.n)
+        case = (tuple(sorted(label.placing)), header.data_class, header.k, header.n)
         found = self._judged.get(case)
         if found is None:
             data_class = class_named(self._view.charter.classes, header.data_class)
