@@ -1,4 +1,4 @@
-"""What one node may ask of another: the kinds of request and the shape of each question and answer.
+"""What one node may ask of another: the shape of each question and answer. Their numbers: `protocol.kinds`.
 
 A request travels as the kind's number and one message (`protocol.wire.schema`); share bytes travel beside it, as
 the exchange's payload, never inside msgpack. Numbers are never reused. What belongs to the hand-over of a journal to
@@ -7,18 +7,18 @@ its next epoch (the kinds 36 and 48 to 53) stands in `protocol.succession.reques
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocol import limits
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
+from protocol.kinds import EncodedMessage as EncodedMessage
+from protocol.kinds import Kind as Kind
 from protocol.namespace.journal import Epoch
 from protocol.namespace.root import WriterCertificate
 from protocol.succession.ballot import Ballot
 from protocol.wire.schema import Length, Range
 
-EncodedMessage = Annotated[bytes, Length(0, limits.CALL_BYTES_MAX)]
 EncodedRecord = Annotated[bytes, Length(1, limits.RECORD_BYTES_MAX)]
 # An opening, candidacy, proposal or succession; where it may be left out, no bytes.
 EncodedStatement = Annotated[bytes, Length(1, limits.SUCCESSION_BYTES_MAX)]
@@ -27,42 +27,6 @@ EntrySize = Annotated[int, Range(1, limits.ENTRY_BYTES_MAX)]
 EntrySizes = Annotated[tuple[EntrySize, ...], Length(1, limits.ENTRIES_PER_APPEND_MAX)]
 ShareIndex = Annotated[int, Range(0, limits.SHARES_MAX - 1)]
 Address = Annotated[str, Length(1, limits.ADDRESS_BYTES_MAX)]
-
-
-class Kind(enum.IntEnum):
-    """Numbers on the wire."""
-
-    PING = 1
-    PING_VIA = 2
-    PUSH_RECORDS = 3
-    RECONCILE = 4
-    FETCH_RECORDS = 5
-    JOIN = 6
-    BULK_OPEN = 7
-
-    PUT_SHARE = 16
-    GET_SHARE = 17
-    HAS_SHARES = 18
-    GET_LABEL = 19
-    PUT_SHARES = 20
-    GET_SHARES = 21
-    RELEASE_SHARES = 22
-
-    JOURNAL_APPEND = 32
-    JOURNAL_TAIL = 33
-    JOURNAL_READ = 34
-    JOURNAL_OPEN = 35
-    JOURNAL_PREPARE = 36
-
-    SUCCESSION_PROMISE = 48
-    SUCCESSION_ACCEPT = 49
-    SUCCESSION_LEARN = 50
-    JOURNAL_COPY = 51
-    SUCCESSION_ASK = 52
-    JOURNAL_RELEASE = 53
-    NAMESPACE_SHOW = 54
-
-    ADMIN = 64
 
 
 @dataclass(frozen=True, slots=True)

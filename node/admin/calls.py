@@ -21,7 +21,7 @@ from node.admin.lines import (
 )
 from protocol import limits
 from protocol.ids import FederationId, NamespaceId, NodeId
-from protocol.requests import EncodedMessage
+from protocol.kinds import EncodedMessage
 from protocol.wire.schema import Length, Range
 
 Q = TypeVar("Q")

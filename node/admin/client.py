@@ -25,7 +25,7 @@ from node.net.identity import Credentials
 from node.net.settings import NetSettings
 from protocol.errors import Refused, Unavailable
 from protocol.ids import NodeId
-from protocol.requests import Kind
+from protocol.kinds import Kind
 from protocol.wire import schema
 from protocol.wire.envelopes import Role
 
