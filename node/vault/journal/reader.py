@@ -1,5 +1,7 @@
 """Reading one epoch, wherever it is kept: from our own disk, and where that cannot, from its holders.
 
+When none of them can, whoever else answers is asked: while a gateway was away, its holders may have passed copies on.
+
 What a holder shows is checked against the epoch's opening and the hash that goes before; our own disk was checked
 when it was written. An ended epoch is read as far as its decided end, whatever anybody keeps beyond.
 """
@@ -89,7 +91,7 @@ class EpochReader:
                 )
                 return self._proven(reply.succession)
             except MaillonError as error:
-                note_problem(node, error)
+                self._note(node, error)
         raise Missing("journal-proof", namespace=self.opening.namespace, epoch=self.opening.epoch)
 
     def _proven(self, proof: bytes) -> Succession:
@@ -99,10 +101,10 @@ class EpochReader:
         return succession
 
     def _others(self) -> list[NodeId]:
-        """Who may have it, those that answer first."""
-        down = self._tools.unreachable()
-        others = [node for node in self.opening.holders if node != self._tools.me]
-        return sorted(others, key=lambda node: node in down)
+        """Who may have it: the holders, those that answer first, and then the others that answer."""
+        down, me = self._tools.unreachable(), self._tools.me
+        holders = sorted((node for node in self.opening.holders if node != me), key=lambda node: node in down)
+        return [*holders, *sorted(self._tools.live() - {me, *holders})]
 
     async def _read_own(self, first: int, size_bytes_max: int = READ_BYTES) -> tuple[bytes, ...]:
         try:
@@ -129,9 +131,13 @@ class EpochReader:
                 self._tools.ask, node, self.opening, first, self._tools.timers.ask_deadline_s
             )
         except MaillonError as error:
-            note_problem(node, error)
+            self._note(node, error)
             return ()
         return entries
+
+    def _note(self, node: NodeId, error: MaillonError) -> None:
+        if node in self.opening.holders or not isinstance(error, Missing):
+            note_problem(node, error)
 
 
 class Epochs:
