@@ -226,9 +226,9 @@ class Catalog:
         """Packs of small objects, in the order of their ids, after `after`."""
         return await self._ask(lambda database: database.packs(after, max(0, min(limit, LIST_MAX))))
 
-    async def inline(self, limit: int) -> tuple[StoredObject, ...]:
-        """Objects that are inline in the journal, those in its oldest entries first."""
-        return await self._ask(lambda database: database.inline(max(0, min(limit, LIST_MAX))))
+    async def inline(self, *, after: StoredObject | None = None, limit: int = 100) -> tuple[StoredObject, ...]:
+        """Objects that are inline in the journal, those in its oldest entries first, after `after`."""
+        return await self._ask(lambda database: database.inline(after, max(0, min(limit, LIST_MAX))))
 
     async def still_packed(self, pack: BlockId, objects: Sequence[PackedObject]) -> tuple[StoredObject, ...]:
         """Those of a pack's objects that still name it."""

@@ -41,6 +41,7 @@ from protocol.tables.rows import (
     block_of,
     bucket_key,
     bucket_of,
+    inline_key,
     inline_row,
     late_row,
     lates_of,
@@ -248,11 +249,14 @@ class CatalogDatabase:
         """Packs in the order of their ids."""
         return tuple(self._pack(value) for _, value in self._blocks_after(pack_key(b""), after, limit))
 
-    def inline(self, limit: int) -> tuple[StoredObject, ...]:
-        """Objects that are inline in the journal's oldest entries that hold any."""
+    def inline(self, after: StoredObject | None, limit: int) -> tuple[StoredObject, ...]:
+        """Objects that are inline, those in the journal's oldest entries first."""
         prefix = bytes([RowKind.INLINE])
+        first = prefix
+        if after is not None:
+            first = inline_key(after.stamp, object_key(after.bucket, after.key)) + b"\0"
         found = []
-        for key, _ in self.rows.scan(prefix, end_of(prefix), limit):
+        for key, _ in self.rows.scan(first, end_of(prefix), limit):
             stamp, name = inline_row(key)
             value = self.rows.get(name)
             stored = None if value is None else object_of(name, read_row(ObjectRow, value))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, takewhile
 from typing import Final
 
 import trio
@@ -29,7 +30,6 @@ from node.vault.pins import Pins
 from node.vault.release.unnamed import Unnamed
 from protocol.errors import MaillonError
 from protocol.ids import BlockId
-from protocol.limits import OBJECTS_PER_PACK_MAX
 from protocol.members.roster import Rules
 from protocol.namespace.changes import ObjectsPacked
 from protocol.namespace.packs import Packing, SmallObject, read_directory
@@ -37,6 +37,7 @@ from protocol.namespace.packs import Packing, SmallObject, read_directory
 log = get_logger(__name__)
 
 PACKS_PER_LOOK: Final = 1_000
+OBJECTS_PER_LOOK: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,11 @@ class Packer:
         """Work until cancelled."""
         while True:
             await trio.sleep(self._tools.pack_every_s)
-            try:
-                await self.pack_full()
-                await self.rewrite_worn()
-            except MaillonError as error:  # too few holders, the catalog is being rebuilt
-                log.info("pack.not-now", error=str(error))
+            for work in (self.pack_full, self.rewrite_worn):
+                try:
+                    await work()
+                except MaillonError as error:  # too few holders, the catalog is being rebuilt
+                    log.info("pack.not-now", error=str(error))
 
     async def pack_full(self) -> int:
         """Pack what fills whole packs; how many objects that were."""
@@ -103,30 +104,51 @@ class Packer:
         packed, begun = 0, self._tools.journal.next_position
         async with self._turn:
             while True:
-                found = await self._tools.catalog.inline(OBJECTS_PER_PACK_MAX)
+                found = await self._oldest_inline()
                 # What is put while we work is the next one's to pack: this one must come to an end.
                 if not found or found[0].stamp >= begun or (whole_packs and not fill_a_pack(found)):
                     return packed
                 packed += await self._pack_some(found)
 
+    async def _oldest_inline(self) -> list[StoredObject]:
+        """A pack's worth of objects, or all. A page at a time, so that nobody waits long for the catalog."""
+        found: list[StoredObject] = []
+        while not fill_a_pack(found):
+            page = await self._tools.catalog.inline(after=found[-1] if found else None, limit=OBJECTS_PER_LOOK)
+            found += page
+            if len(page) < OBJECTS_PER_LOOK:
+                break
+        return found
+
     async def _pack_some(self, found: Sequence[StoredObject]) -> int:
-        """One pack of the first of them; how many went into it."""
+        """One pack of the first of them; how many went into it. Raises when any of them could not be read."""
         packing, keep_until_s = Packing(), 0
         failed: MaillonError | None = None
-        for stored in found:
+        for stamp, group in groupby(found, key=lambda stored: stored.stamp):
+            together = list(group)
             try:
-                sealed = await self._tools.journal.read_inline(_inline(stored))
+                sealed = await self._read_together(together)
             except MaillonError as error:
-                log.warning("pack.entry-unreadable", bucket=stored.bucket, stamp=stored.stamp, error=str(error))
+                log.warning("pack.entry-unreadable", stamp=stamp, objects=len(together), error=str(error))
                 failed = error
                 continue
-            if not packing.add(SmallObject(stored.bucket, stored.key, stored.version, sealed)):
+            added = sum(1 for _ in takewhile(packing.add, map(_small_inline, together, sealed)))
+            keep_until_s = max([keep_until_s, *(stored.retain_until_s for stored in together[:added])])
+            if added < len(together):
                 break
-            keep_until_s = max(keep_until_s, stored.retain_until_s)
-        if failed is not None and not len(packing):
+        if len(packing):
+            await self._write(packing, keep_until_s)
+        if failed is not None:
             raise failed
-        await self._write(packing, keep_until_s)
         return len(packing)
+
+    async def _read_together(self, objects: Sequence[StoredObject]) -> list[bytes]:
+        """The sealed bytes of objects of one entry: it is read once for all of them."""
+        places = [_inline(stored) for stored in objects]
+        start = min(at.offset for at in places)
+        end = max(at.offset + at.size_bytes for at in places)
+        together = await self._tools.journal.read_inline(InlineAt(places[0].stamp, start, end - start, b""))
+        return [together[at.offset - start :][: at.size_bytes] for at in places]
 
     async def _living_if_readable(self, pack: StoredPack) -> list[tuple[SmallObject, int]]:
         """`_living`; nothing while too few of its holders answer: the pack waits for the next time."""
@@ -139,8 +161,12 @@ class Packer:
     async def _living(self, pack: StoredPack) -> list[tuple[SmallObject, int]]:
         """What of the pack is still named, and until when it must be kept."""
         plain = await fetch_block(self._tools.blocks, pack.block)
-        objects = await self._tools.catalog.still_packed(pack.block.block, read_directory(plain))
-        return [(_small_object(stored, plain), stored.retain_until_s) for stored in objects]
+        directory = read_directory(plain)
+        living: list[StoredObject] = []
+        for start in range(0, len(directory), OBJECTS_PER_LOOK):
+            some = directory[start : start + OBJECTS_PER_LOOK]
+            living += await self._tools.catalog.still_packed(pack.block.block, some)
+        return [(_small_object(stored, plain), stored.retain_until_s) for stored in living]
 
     async def _write(self, packing: Packing, keep_until_s: int) -> None:
         """Store the pack, and then say so in the journal."""
@@ -169,6 +195,10 @@ def _inline(stored: StoredObject) -> InlineAt:
     if stored.inline is None:
         raise ValueError("the object is not inline")
     return stored.inline
+
+
+def _small_inline(stored: StoredObject, sealed: bytes) -> SmallObject:
+    return SmallObject(stored.bucket, stored.key, stored.version, sealed)
 
 
 def _small_object(stored: StoredObject, plain: bytes) -> SmallObject:

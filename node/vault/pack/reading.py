@@ -2,14 +2,14 @@
 
 An object in a pack is a small range of a block: one segment or two, in one share or two. When their holders answer,
 just these leaves are fetched, and the pack's seal proves them. When they do not, or lie, the whole pack is gathered
-from any k shares, as every block is. A pack that is read again soon after is gathered whole as well, and the last
-few of those are kept opened in memory: small objects that were put together are often read together.
+from any k shares, as every block is. A pack that is read often in a short while is gathered whole as well, and the
+last few of those are kept opened in memory: small objects that were put together are often read together.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Final
 
 import trio
@@ -29,8 +29,10 @@ from protocol.namespace.changes import BlockRef
 
 log = get_logger(__name__)
 
-OPENED_MAX: Final = 4
-RECENT_MAX: Final = 64
+OPENED_MAX: Final = 8
+# A pack that so many of the last reads were of is worth having whole. Fewer, and packs would push each other out.
+RECENT_READS: Final = 16
+OFTEN: Final = 4
 
 
 class PackReader:
@@ -42,7 +44,7 @@ class PackReader:
         self._pins = pins
         self._leaves_deadline_s = leaves_deadline_s
         self._opened: OrderedDict[BlockId, bytes] = OrderedDict()
-        self._recent: OrderedDict[BlockId, None] = OrderedDict()
+        self._recent: deque[BlockId] = deque(maxlen=RECENT_READS)
         self._opening = trio.Lock()
 
     async def read(self, pack: BlockRef, at: PackedAt) -> bytes:
@@ -52,7 +54,7 @@ class PackReader:
             Unavailable: `block-unreadable`. Forged: `seal`.
         """
         with self._pins.hold([pack.block]):
-            if pack.block not in self._opened and not self._is_read_again(pack.block):
+            if pack.block not in self._opened and not self._is_read_often(pack.block):
                 try:
                     return await self._from_leaves(pack, at)
                 except MaillonError as error:
@@ -60,14 +62,10 @@ class PackReader:
             plain = await self._whole(pack)
         return plain[at.offset : at.offset + at.size_bytes]
 
-    def _is_read_again(self, block: BlockId) -> bool:
-        """Whether it was read a short while ago; it was, from now on."""
-        again = block in self._recent
-        self._recent[block] = None
-        self._recent.move_to_end(block)
-        if len(self._recent) > RECENT_MAX:
-            self._recent.popitem(last=False)
-        return again
+    def _is_read_often(self, block: BlockId) -> bool:
+        """Whether many of the last reads, this one included, were of this pack."""
+        self._recent.append(block)
+        return self._recent.count(block) >= OFTEN
 
     async def _whole(self, pack: BlockRef) -> bytes:
         """The pack's plain bytes: kept, or gathered; one at a time, so that nobody gathers what another does."""

@@ -166,7 +166,7 @@ def check(model: Model, database: CatalogDatabase) -> None:
     for block, nodes in released.items():
         assert nodes >= model.blocks[block]
     assert {*database.uploads(1_000)} == model.uploads.keys()
-    inline = database.inline(1_000)
+    inline = database.inline(None, 1_000)
     assert {stored.key for stored in inline} == {
         name for name, content in model.objects.items() if content.is_small and content.pack is None
     }

@@ -56,7 +56,7 @@ def test_what_fills_a_pack_leaves_the_journal_by_itself() -> None:
         after = await client.stat("larger 00")
         assert (after.blocks, after.stored_bytes) == (1, 6 * 21_672)
         assert (await client.explain("larger 00")).blocks[0].k == 3
-        left = await catalog(town).inline(1_000)
+        left = await catalog(town).inline(limit=1_000)
         assert 0 < len(left) < 10  # less than a pack: these stay
         await check_all(client, LARGER)
         assert sum((await town.shares()).values()) == 6
@@ -154,7 +154,7 @@ def test_what_is_replaced_while_it_is_packed_stays_replaced() -> None:
                 nursery.start_soon(client.put, key, b"replaced")
         await check_all(client, objects)
         await pack_all(town)
-        assert await catalog(town).inline(10) == ()
+        assert await catalog(town).inline(limit=10) == ()
         await check_all(client, objects)
 
     in_a_township(main)
@@ -181,7 +181,7 @@ def test_a_gateway_that_dies_while_it_packs_loses_nothing(point: str, is_rewriti
         await check_all(client, objects)
         await pack_all(town)
         await town.on(1, lambda _services: packer(town).rewrite_worn())
-        assert await catalog(town).inline(10) == ()
+        assert await catalog(town).inline(limit=10) == ()
         (pack,) = await catalog(town).packs()
         assert pack.live_objects == len(objects)
         await check_all(client, objects)
