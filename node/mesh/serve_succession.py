@@ -144,13 +144,13 @@ class SuccessionServer:
         known = self._newest(namespace)
         if known is None and not self._journals.keeps(namespace):
             raise Missing("journal-epoch", namespace=namespace, epoch=succession.predecessor.epoch)
-        if known is None or known.decree.epoch < succession.decree.epoch:
+        if known is None or known.decree.rank < succession.decree.rank:
             self._learnt[namespace] = succession
 
     def _newest(self, namespace: NamespaceId) -> Succession | None:
         found = [self._journals.newest_succession(namespace), self._learnt.get(namespace)]
         known = [succession for succession in found if succession is not None]
-        return max(known, key=lambda succession: succession.decree.epoch, default=None)
+        return max(known, key=lambda succession: succession.decree.rank, default=None)
 
     async def _decided(self, namespace: NamespaceId, epoch: int) -> Opening:
         """The opening of an epoch that is known to be decided. Raises Missing(`journal-epoch`)."""

@@ -28,7 +28,7 @@ from protocol.wire.schema import Length
 
 log = get_logger(__name__)
 
-PREPARED_MAX: Final = 8
+PREPARED_MAX: Final = 64
 STATE_BYTES_MAX: Final = 1 * limits.MIB
 _SUFFIX: Final = ".state"
 _CHECK_CONTEXT: Final = "maillon/1 journal state check"

@@ -163,7 +163,7 @@ class JournalStore:
         """What opened the newest epoch that is known here, be it kept or not."""
         states = [self._held[name].kept.state for name in self._names(namespace)]
         known = [succession for state in states for succession in successions_in(state)]
-        return max(known, key=lambda succession: succession.decree.epoch, default=None)
+        return max(known, key=lambda succession: succession.decree.rank, default=None)
 
     async def standing(self, namespace: NamespaceId, epoch: int) -> Standing:
         """How far the epoch goes here. Raises Unavailable(`journal-not-open`)."""
@@ -218,11 +218,10 @@ class JournalStore:
             Refused: `journal-opening-other`, `journal-past` when another one or a later epoch is open here already.
         """
         decoded = decode_opening(opening)
-        newest = max(
-            (name.epoch for name in self._names(decoded.namespace) if self._held[name].kept.is_shown), default=0
-        )
-        if decoded.epoch < newest:
-            raise Refused("journal-past", namespace=decoded.namespace, epoch=decoded.epoch, newest=newest)
+        kept = [self._held[name].kept for name in self._names(decoded.namespace)]
+        newest = max((one.rank for one in kept if one.is_shown), default=decoded.rank)
+        if decoded.rank < newest:
+            raise Refused("journal-past", namespace=decoded.namespace, epoch=decoded.epoch, newest=newest[1])
         await self._change(decoded, lambda kept: kept.prepare(opening))
 
     async def open(self, opening: bytes, succession: bytes = b"") -> None:

@@ -21,6 +21,7 @@ from node.store.journal_copy import JournalCopy, JournalName
 from protocol.errors import Damaged, MaillonError, Missing, Refused, Unavailable
 from protocol.ids import Digest, NodeId, text_of
 from protocol.namespace.journal import Opening, Tip, decode_opening, encode_opening, opening_hash
+from protocol.namespace.root import FIRST_GENERATION
 from protocol.succession.acceptor import AcceptorState, check_append, learn, unfenced
 from protocol.succession.ballot import Ballot
 from protocol.succession.preparing import check_open
@@ -87,6 +88,12 @@ class KeptEpoch:
         return schema.decode(Opening, known[0]).certificate.node if known else None
 
     @property
+    def rank(self) -> tuple[int, int]:
+        """The rank of the opening that is open here or copied, as far as is known before `load`."""
+        encoded = self.state.opening
+        return schema.decode(Opening, encoded).rank if encoded else (FIRST_GENERATION, self.name.epoch)
+
+    @property
     def opening(self) -> Opening:
         """The one that is open here, or copied. Raises Missing(`journal-epoch`), Unavailable(`journal-not-open`)."""
         if self._entries.opening is not None:
@@ -95,10 +102,13 @@ class KeptEpoch:
 
     @property
     def acceptor(self) -> AcceptorState:
-        """What this node has bound itself to as one of the epoch's holders. Raises Missing(`journal-epoch`)."""
+        """What this node has bound itself to as one of the epoch's holders. Raises as `opening`.
+
+        One that prepared the opening, and was made a copy before it heard that it was decided, is not forgotten.
+        """
         opening = self.opening
         if self.state.is_copy:
-            raise self._missing()
+            raise self._not_open()
         return self.state.acceptor or unfenced(opening)
 
     @property

@@ -111,6 +111,15 @@ class Opening:
         return self.certificate.generation
 
     @property
+    def rank(self) -> tuple[Generation, Epoch]:
+        """Of two openings of a namespace, the one of the higher rank is the newer.
+
+        Generations never fall from one epoch to the next, so along a journal this is the order of its epochs. But a
+        stolen writer key can sign openings of any epoch; it cannot reach the next generation.
+        """
+        return self.generation, self.epoch
+
+    @property
     def quorum(self) -> JournalQuorum:
         return quorum_for(self.losses, self.liars)
 

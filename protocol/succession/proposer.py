@@ -5,15 +5,16 @@ them: every entry that was acknowledged is shown by one of them, and so is every
 already. In the second case it may only propose that decree again, the one under the highest ballot; otherwise it is
 free, and proposes its own, which ends the epoch with all that was shown.
 
-A promise counts only when its holder kept to what it claims: the entries up to its tip, and up to the end of what it
-accepted, must be known, from it or from others. A holder that claims an entry and does not show it may be the only
-honest one that has it; and one that shows a decree without its history could hold up everybody after it.
+A holder must show what it claims: the entries up to its tip, and up to the end of what it accepted, must be known,
+from it or from others. One that claims an entry that nobody can show may be the only honest one that has it, so no
+more of those are counted than may lie; and a decree without its history is not believed, or whoever shows it could
+hold up every candidate after this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.errors import Forged, Unavailable
 from protocol.ids import NodeId
@@ -51,14 +52,16 @@ def check_promise(opening: Opening, candidacy: Candidacy, promise: Promise) -> N
         raise Forged("succession-promise", namespace=opening.namespace, epoch=opening.epoch, node=promise.holder)
 
 
-def counted(promises: Iterable[Promise], knows: Knows) -> tuple[Promise, ...]:
-    """The promises that count: those whose holders showed what they claim. One of each holder."""
-    by_holder = {
-        promise.holder: promise
-        for promise in promises
-        if knows(promise.tip) and (promise.accepted is None or knows(_end_of(promise.accepted)))
-    }
-    return tuple(promise for _, promise in sorted(by_holder.items()))
+def counted(opening: Opening, promises: Iterable[Promise], knows: Knows) -> tuple[Promise, ...]:
+    """The promises that count, one of each holder: of those that show less than they claim, as many as may lie."""
+    honest, lying = [], []
+    for _, promise in sorted({promise.holder: promise for promise in promises}.items()):
+        is_history_known = promise.accepted is None or knows(_end_of(promise.accepted))
+        if knows(promise.tip) and is_history_known:
+            honest.append(promise)
+        else:
+            lying.append(promise if is_history_known else replace(promise, accepted=None))
+    return (*honest, *lying[: opening.liars])
 
 
 def forced_decree(opening: Opening, promises: Collection[Promise]) -> Opening | None:

@@ -46,11 +46,11 @@ async def discover(tools: ReadTools, hint: Opening | None, places: Collection[No
 
 
 def newer(best: Known | None, found: Known) -> Known:
-    """The one of the later epoch; of two of one epoch the one that is proven."""
-    if best is None or found.opening.epoch > best.opening.epoch:
+    """The one of the higher rank; of two of one rank the one that is proven."""
+    if best is None or found.opening.rank > best.opening.rank:
         return found
     is_better = best.succession is None and found.succession is not None
-    return found if is_better and found.opening.epoch == best.opening.epoch else best
+    return found if is_better and found.opening.rank == best.opening.rank else best
 
 
 async def known_here(tools: ReadTools, hint: Opening | None) -> Known | None:

@@ -100,10 +100,11 @@ class EpochWriter:
         else:
             encoded, tip = await tools.host.threads.run_blocking(entry_for, *sealing)
         await tools.host.faults.reach("journal.before-own-copy")
+        asked_s = trio.current_time()
         with trio.CancelScope(shield=True):
             await self.copy.append([encoded], tip)
         if self._own is not None:
-            self.lease.confirm(tools.me, trio.current_time())
+            self.lease.confirm(tools.me, asked_s)
         self.written.append(Written(tip, batch))
         await tools.host.faults.reach("journal.after-own-copy")
         self._news.tick()

@@ -173,7 +173,7 @@ class RemoteLine:
         found = await newest_shown(
             self._ask, self.node, self._opening.namespace, self._opening.epoch + 1, self._deadline_s
         )
-        return found if found is not None and found.decree.epoch > self._opening.epoch else None
+        return found if found is not None and _follows(self._opening, found) else None
 
     async def _put(self, kind: Kind, message: object, reply: type[T], payload: Sequence[Buffer] = ()) -> T:
         answer = await self._ask(self.node, kind, message, reply, deadline_s=self._deadline_s, payload=payload)
@@ -183,6 +183,11 @@ class RemoteLine:
         if reply.epoch != self._opening.epoch:
             raise Malformed("journal-answer", node=self.node)
         return Tip(reply.length, reply.head)
+
+
+def _follows(opening: Opening, succession: Succession) -> bool:
+    """Whether the epoch must be over if this was decided: its own end, or that of a later one, is proven."""
+    return succession.decree.epoch > opening.epoch and succession.decree.generation >= opening.generation
 
 
 async def newest_shown(

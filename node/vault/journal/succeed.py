@@ -30,7 +30,7 @@ from protocol.ids import Digest, NodeId, short_text_of
 from protocol.namespace.journal import Ending, Opening, Tip, opening_hash
 from protocol.succession.ballot import Candidacy, sign_candidacy
 from protocol.succession.proposal import Proposal, sign_proposal, vote_of
-from protocol.succession.proposer import Promise, check_promise, decided, forced_decree
+from protocol.succession.proposer import Promise, check_promise, counted, decided, forced_decree
 from protocol.succession.succession import Succession, verify_acceptance
 
 _DRAW_BYTES: Final = 7
@@ -140,16 +140,19 @@ class Candidate:
             await promises.gather(self._tools.timers.tails_grace_s)
 
     async def _forced(self, promises: Canvass[Promised]) -> Opening | None:
-        """The decree that must be proposed again, if any. Whoever shows one without its history is not believed."""
-        shown = []
-        for node, promised in promises.answers.items():
-            accepted = promised.accepted
-            if accepted is not None and not await self._knows(Tip(accepted.ending.length, accepted.ending.head)):
-                about = (self._opening.namespace, self._opening.epoch)
-                note_problem(node, Forged("succession-promise", namespace=about[0], epoch=about[1], node=node))
-                accepted = None
-            shown.append(Promise(node, promised.tip, accepted))
-        return forced_decree(self._opening, shown)
+        """The decree that must be proposed again, if any.
+
+        Raises:
+            Unavailable: `succession-promises` when more of those that answered lie than the epoch bears.
+        """
+        given = [Promise(node, promised.tip, promised.accepted) for node, promised in promises.answers.items()]
+        ends = [Tip(end.length, end.head) for end in (one.accepted.ending for one in given if one.accepted)]
+        known = {tip for tip in (*ends, *(one.tip for one in given)) if await self._knows(tip)}
+        believed = counted(self._opening, given, known.__contains__)
+        namespace, epoch = self._opening.namespace, self._opening.epoch
+        for lie in set(given) - set(believed):
+            note_problem(lie.holder, Forged("succession-promise", namespace=namespace, epoch=epoch, node=lie.holder))
+        return forced_decree(self._opening, believed)
 
     async def _knows(self, tip: Tip) -> bool:
         """Whether this is a point of what was adopted."""

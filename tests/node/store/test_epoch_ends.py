@@ -85,6 +85,24 @@ class TestBeforeItIsDecided:
             with pytest.raises(Refused, match="journal-past"):
                 await store.prepare(encode_opening(FIRST))
 
+    async def test_but_no_epoch_of_a_stolen_writer_key_makes_the_next_generation_past(self) -> None:
+        far = encode_opening(DELTA.opening(CIRCLE.holders, epoch=9, previous=decree_of().previous))
+        owners = CIRCLE.gateway("delta", 2).opening(CIRCLE.holders, epoch=2, previous=decree_of().previous)
+        async with running(Machine(1)) as store:
+            await store.copy(far, b"", 0, ())
+            with pytest.raises(Refused, match="journal-past"):
+                await store.prepare(encode_opening(decree_of()))
+            await store.prepare(encode_opening(owners))
+
+    async def test_who_was_made_a_copy_before_it_heard_of_the_decision_is_not_forgotten(self) -> None:
+        async with running(Machine(1)) as store:
+            await store.prepare(encode_opening(FIRST))
+            await store.copy(encode_opening(FIRST), b"", 0, CHAIN[:2])
+            with pytest.raises(Unavailable, match="journal-not-open"):
+                await store.decide(NAMESPACE, 1, promising(DELTA.candidacy(FIRST)))
+            await store.open(encode_opening(FIRST))
+            assert await store.decide(NAMESPACE, 1, promising(DELTA.candidacy(FIRST))) == tip_of(2)
+
     async def test_a_namespace_has_only_so_many_epochs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert EPOCHS_PER_NAMESPACE_MAX > 3
         monkeypatch.setattr("node.store.journals.EPOCHS_PER_NAMESPACE_MAX", 3)

@@ -130,6 +130,11 @@ def adopts_the_shortest(opening: Opening, base: Tip, tails: Iterable[Tail]) -> A
     return adopt(opening, base, [min(tails, key=lambda tail: len(tail.entries))])
 
 
+def counts_the_fenced(_acked: int, length: int) -> int:
+    """The writer counts what a holder has that is fenced."""
+    return length
+
+
 def is_nearly_enough(opening: Opening, count: int) -> bool:
     """One holder fewer than w."""
     return count >= opening.w - 1
@@ -150,6 +155,7 @@ MISTAKES = {
     insists: Rules(forced_decree=insists),
     takes_the_oldest: Rules(forced_decree=takes_the_oldest),
     adopts_the_shortest: Rules(adopt=adopts_the_shortest),
+    counts_the_fenced: Rules(counts=counts_the_fenced),
     is_nearly_enough: Rules(decides=is_nearly_enough),
 }
 

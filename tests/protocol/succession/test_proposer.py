@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from operator import attrgetter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +31,9 @@ CANDIDACY = GATEWAYS[2].candidacy(OPENING, 5)
 PROPOSALS = tuple(GATEWAYS[number].proposal(OPENING, number + 1) for number in range(3))
 
 
+BY_HOLDER = attrgetter("holder")
+
+
 def everything(_tip: Tip) -> bool:
     return True
 
@@ -49,7 +55,7 @@ class TestPromises:
 
     def test_a_holder_counts_once(self) -> None:
         with pytest.raises(Unavailable, match="succession-promises"):
-            forced_decree(OPENING, counted([*promises(None, None, None), *promises(None)], everything))
+            forced_decree(OPENING, counted(OPENING, [*promises(None, None, None), *promises(None)], everything))
 
     def test_the_decree_of_the_highest_ballot_is_forced(self) -> None:
         assert forced_decree(OPENING, promises(0, 2, 1, None)) == PROPOSALS[2].decree
@@ -59,16 +65,20 @@ class TestPromises:
     def test_whoever_shows_it(self, accepted: list[int | None]) -> None:
         assert forced_decree(OPENING, promises(*accepted)) == PROPOSALS[1].decree
 
-    def test_one_that_claims_entries_and_does_not_show_them_is_not_counted(self) -> None:
-        claims = Promise(HOLDERS[0], Tip(2, Digest(some("head"))), None)
-        assert counted([claims], lambda tip: tip == START) == ()
-        assert counted([claims], everything) == (claims,)
+    def test_of_those_that_claim_entries_nobody_shows_as_many_count_as_may_lie(self) -> None:
+        claims = [Promise(holder, Tip(2, Digest(some("head"))), None) for holder in HOLDERS[:2]]
+        honest = Promise(HOLDERS[2], START, None)
+        assert counted(OPENING, [*claims, honest], lambda tip: tip == START) == (honest, min(claims, key=BY_HOLDER))
+        assert len(counted(OPENING, [*claims, honest], everything)) == 3
+        without_liars = GATEWAYS[0].opening(holders=HOLDERS[:3])
+        assert counted(without_liars, [*claims, honest], lambda tip: tip == START) == (honest,)
 
-    def test_nor_is_one_that_shows_a_decree_without_its_history(self) -> None:
+    def test_a_decree_without_its_history_is_not_believed(self) -> None:
         end = Tip(1, Digest(some("head")))
         shows = Promise(HOLDERS[0], START, GATEWAYS[0].proposal(OPENING, 1, end))
-        assert counted([shows], lambda tip: tip == START) == ()
-        assert counted([shows], lambda tip: tip in (START, end)) == (shows,)
+        doubtful = (dataclasses.replace(shows, accepted=None),)
+        assert counted(OPENING, [shows], lambda tip: tip == START) == doubtful
+        assert counted(OPENING, [shows], lambda tip: tip in (START, end)) == (shows,)
 
     def test_what_no_honest_holder_says_is_refused(self) -> None:
         higher = Promise(HOLDERS[0], START, GATEWAYS[0].proposal(OPENING, 6))

@@ -108,7 +108,7 @@ class Cast:
             tails.append(Tail(holder, tuple(self.entries[:length])))
         known = {self.tips[shown] for tail in tails for shown in range(len(tail.entries) + 1)}
         try:
-            forced = rules.forced_decree(self.opening, rules.counted(promises, known.__contains__))
+            forced = rules.forced_decree(self.opening, rules.counted(self.opening, promises, known.__contains__))
         except MaillonError:
             return 0
         if forced is not None:

@@ -192,7 +192,7 @@ class Model:
             self.rules.check_append(self._state(holder), self.cast.candidacies[it.ballot - 1].ballot)
         except MaillonError:
             return None
-        return holder._replace(length=end)
+        return holder._replace(length=end, acked=self.rules.counts(holder.acked, end))
 
     def _promised(self, holder: Holder, ballot: int) -> Holder | None:
         try:

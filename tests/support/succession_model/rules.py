@@ -30,9 +30,14 @@ def is_enough(opening: Opening, count: int) -> bool:
     return count >= opening.w
 
 
+def acked_only(acked: int, _length: int) -> int:
+    """What the writer counts of a holder that a candidate completed: what it acknowledged before it was fenced."""
+    return acked
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One function for each rule; the last four stand for what the program's stores and drivers do."""
+    """One function for each rule; the last five stand for what the program's stores and drivers do."""
 
     promise: Callable[[AcceptorState, Candidacy], AcceptorState] = promise
     accept: Callable[[AcceptorState, Proposal, HeadAt], AcceptorState] = accept
@@ -44,5 +49,6 @@ class Rules:
     adopt: Callable[[Opening, Tip, Iterable[Tail]], Adoption] = adopt
     told: Callable[[Tip, AcceptorState], Promise] = told
     restart: Callable[[AcceptorState, int], tuple[AcceptorState, int]] = restart
+    counts: Callable[[int, int], int] = acked_only
     acknowledges: Callable[[Opening, int], bool] = is_enough
     decides: Callable[[Opening, int], bool] = is_enough
