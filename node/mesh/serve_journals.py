@@ -108,9 +108,8 @@ class JournalServer:
                 is not what is announced.
         """
         question = exchange.decode(JournalAppend)
-        namespace = self._shares_law.writable_namespace(question.namespace)
         total_bytes = _announced(exchange, question.sizes_bytes)
-        self._shares_law.check_journal_room(namespace, self._journals.stored_bytes, total_bytes)
+        self._check_writing(question, total_bytes)
         lane = (exchange.peer.node, question.namespace, question.epoch)
         with self._arrivals.arriving(lane, question.first) as arrival:
             if total_bytes > SMALL_BYTES_MAX:
@@ -158,6 +157,12 @@ class JournalServer:
             sizes = tuple(len(entry) for entry in entries)
             with in_time(self._receive_s, sum(sizes)):
                 await exchange.answer(JournalReadReply(shown.opening, shown.succession, sizes), entries)
+
+    def _check_writing(self, question: JournalAppend, size_bytes: int) -> None:
+        """A candidate brings only what was written already: it may, though the gateway before it is gone for good."""
+        if question.under is None:
+            namespace = self._shares_law.writable_namespace(question.namespace)
+            self._shares_law.check_journal_room(namespace, self._journals.stored_bytes, size_bytes)
 
     def _turns_for(self, size_bytes: int) -> Turns:
         return self._small_turns if size_bytes <= SMALL_BYTES_MAX else self._turns

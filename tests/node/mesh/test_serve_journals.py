@@ -303,3 +303,23 @@ async def test_an_organisation_has_only_so_much_room_for_journals(monkeypatch: p
             await append(member, 4, chain[4:5])
         with pytest.raises(Refused, match="quota-reached"):
             await copy(member, 4, chain[4:5])
+
+
+async def test_a_candidate_completes_a_holder_of_a_gateway_that_is_gone() -> None:
+    """The members expelled the gateway's organisation; whoever has the sheet still succeeds it."""
+    chain = chain_of(3)
+    ballot = CIRCLE.gateway("gamma", 2).candidacy(OPENING).ballot
+    sizes = tuple(map(len, chain))
+    async with holder(knows_namespace=False) as member:
+        await begin_at(member)
+        with pytest.raises(Unavailable, match="namespace-unknown"):
+            await append(member, 0, chain)
+        # Let past the law, it is still refused what nobody promised it.
+        with pytest.raises(Refused, match="journal-promised"):
+            await member.ask(
+                Kind.JOURNAL_APPEND,
+                JournalAppend(NAMESPACE, 1, 0, sizes, ballot),
+                JournalTailReply,
+                deadline_s=20,
+                payload=chain,
+            )
