@@ -24,7 +24,6 @@ from node.folder import CONFIG_FILE, NodeFolder
 from node.host.ports import Host
 from node.host.real import real_host
 from node.logs import configure, get_logger
-from node.mesh.peering import Peering
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
@@ -68,7 +67,7 @@ async def run_node(
             stopping = trio.Event()
             await nursery.start(_hear_signals, nursery.cancel_scope, stopping)
             services = await start_node(nursery, host, folder, config)
-            nursery.start_soon(_stop, stopping, nursery.cancel_scope, services.mesh)
+            nursery.start_soon(_stop, stopping, nursery.cancel_scope, services)
             await nursery.start(serve_admin, services, f"unix:{path / SOCKET_NAME}")
             log.info("node-up", name=config.node.name, node=services.mesh.me, addresses=services.mesh.addresses)
             task_status.started()
@@ -137,9 +136,10 @@ async def _hear_signals(
             stopping.set()
 
 
-async def _stop(stopping: trio.Event, scope: trio.CancelScope, mesh: Peering) -> None:
-    """Say goodbye to the members, so that nobody waits for this node's answers, and end everything."""
+async def _stop(stopping: trio.Event, scope: trio.CancelScope, services: Services) -> None:
+    """Sign off in the journals and say goodbye, so that nobody waits for this node; then end everything."""
     await stopping.wait()
     with trio.move_on_after(GOODBYE_S):
-        await mesh.goodbye()
+        await services.vault.sign_off()
+        await services.mesh.goodbye()
     scope.cancel()

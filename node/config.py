@@ -116,6 +116,15 @@ class VaultSection:
         60.0, "A checkpoint follows a change of writer or journal holders after this.", least=1.0
     )
     release_every_s: float = setting(10.0, "Holders are told this often what nothing refers to any more.")
+    journal_lease_s: float = setting(
+        15.0,
+        "A gateway serves nobody when too few of its journal's holders answered for so long. All gateways of a "
+        "namespace must have the same value.",
+        least=1,
+    )
+    journal_repair_after_s: float = setting(
+        60.0, "The journal moves to better holders when some are away, or new ones there, for so long.", least=1
+    )
     put_deadline_s: float = setting(30.0, "One holder may take this long to store a share.", least=0.01)
     get_deadline_s: float = setting(30.0, "One block must be read within this.", least=0.01)
     hedge_after_s: float = setting(0.5, "A read asks one more holder when an answer takes longer.", least=0.001)

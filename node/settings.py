@@ -11,6 +11,7 @@ from node.net.settings import NetSettings
 from node.store.config import DiskConfig, StoreConfig
 from node.upkeep.journal_copies import CopyTimes
 from node.vault.checkpoint.times import CheckpointTimes
+from node.vault.journal.tools import JournalTimers
 from node.vault.vault import VaultConfig
 from protocol.members.swim import SwimConfig
 from protocol.wire.envelopes import Carriage
@@ -95,6 +96,11 @@ def vault_config(config: Config) -> VaultConfig:
         blocks_in_flight=vault.blocks_in_flight,
         desks=vault.desks,
         bulk=Carriage.SEALED if config.bulk == "sealed" else Carriage.SECURE,
+        journal=JournalTimers(
+            lease_s=vault.journal_lease_s,
+            confirm_every_s=vault.journal_lease_s / 4,
+            repair_after_s=vault.journal_repair_after_s,
+        ),
     )
 
 

@@ -141,7 +141,10 @@ class Tenancy:
         serving, self._open = self._open, None
         if serving is not None:
             self._problem = Unavailable("namespace-closing", namespace=self.secrets.name)
-            await serving.journal.append([WriterSignedOff()])
+            try:
+                await serving.journal.append([WriterSignedOff()])
+            except MaillonError as error:
+                log.info("namespace.not-signed-off", namespace=self.secrets.name, error=str(error))
 
     async def run(self) -> None:
         """Serve until cancelled, trying again whenever serving fails."""

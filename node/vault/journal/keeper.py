@@ -41,7 +41,14 @@ class HolderKeeper:
             if self._is_due(trio.current_time()):
                 log.info("journal.holders-change", namespace=short_text_of(self._tools.namespace))
                 self._better_since_s = None
-                await self._roll_over()
+                await self._change()
+
+    async def _change(self) -> None:
+        try:
+            await self._roll_over()
+        except MaillonError as error:
+            # If it failed half-way the writer has stopped, which is heard of there.
+            log.warning("journal.holders-kept", namespace=short_text_of(self._tools.namespace), error=str(error))
 
     def _is_due(self, now_s: float) -> bool:
         opening, forgotten = self._journal.opening, self._journal.forgotten()

@@ -146,9 +146,13 @@ class JournalWriter:
     async def roll_over(self, end_epoch: EndEpoch, first: Sequence[Change] = ()) -> None:
         """End the epoch and go on in the next, whose first entry says `first`, if that is anything.
 
-        An error in the middle stops the writer: this node has fenced its own epoch by then.
+        Raises:
+            Unavailable, Refused: too few holders answer, or there are no next ones; nothing happened then.
+            MaillonError: what went wrong in the middle; the writer has stopped, as its own epoch is fenced by then.
         """
         await self.wait_ready()
+        self._check_holders()
+        self._tools.next_holders(frozenset())
         request = request_for(first, ())
         async with self._turn:
             await self._drain()
