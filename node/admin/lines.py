@@ -93,6 +93,7 @@ class NamespaceLine:
 
     `why_not` names the error for which it is not `writable`, `why_parameters` what it concerns. `settled`: all that
     was written before the journal's present epoch rests on tables, no longer on holders of earlier epochs.
+    `arrived_rows` of `arriving_rows` have come while the catalog is being filled from tables; otherwise both are 0.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
@@ -112,6 +113,8 @@ class NamespaceLine:
     journal_holders: Names
     journal_live: int
     settled: bool
+    arrived_rows: int
+    arriving_rows: int
 
 
 @dataclass(frozen=True, slots=True)

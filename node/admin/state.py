@@ -98,12 +98,15 @@ def _namespace_line(services: Services, found: NamespaceStatus) -> NamespaceLine
     journal = found.journal
     names = {facts.node: facts.name for facts in services.mesh.view.nodes()}
     holders = () if journal is None else journal.holders
+    problem = found.problem
+    if problem is None and services.membership is None:
+        problem = Refused("namespace-read-only", namespace=found.name)
     return NamespaceLine(
         id=found.namespace,
         name=found.name,
-        writable=found.problem is None,
-        why_not="" if found.problem is None else found.problem.identifier,
-        why_parameters=_parameters(found.problem),
+        writable=problem is None,
+        why_not="" if problem is None else problem.identifier,
+        why_parameters=_parameters(problem),
         objects=found.objects,
         size_bytes=found.size_bytes,
         code=found.code,
@@ -115,6 +118,8 @@ def _namespace_line(services: Services, found: NamespaceStatus) -> NamespaceLine
         journal_holders=tuple(names.get(node, "?") for node in holders),
         journal_live=0 if journal is None else len(journal.answering),
         settled=journal is not None and journal.is_settled,
+        arrived_rows=found.arrived_rows,
+        arriving_rows=found.arriving_rows,
     )
 
 

@@ -76,6 +76,12 @@ def _warned(warning: str, organisations: int) -> str:
     return sentence(Unavailable(warning))
 
 
+def told_why(line: NamespaceLine) -> str:
+    """Why the namespace cannot be written."""
+    about = {parameter.name: parameter.shown for parameter in line.why_parameters}
+    return sentence(Unavailable(line.why_not, **about))
+
+
 def _namespace_told(line: NamespaceLine) -> list[str]:
     lines = [
         _("namespace {name}: {objects} objects, {size}, code {code}").format(
@@ -83,8 +89,8 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
         )
     ]
     if not line.writable:
-        about = {parameter.name: parameter.shown for parameter in line.why_parameters}
-        lines.append("  " + sentence(Unavailable(line.why_not, **about)))
+        lines.append("  " + told_why(line))
+    if not line.journal_epoch:
         return lines
     survives = ngettext(
         "{count} other member can be lost today without losing anything, if the disks of the rest are whole.",

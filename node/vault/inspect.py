@@ -126,6 +126,7 @@ class Inspector:
         return spare // max(1, per_organisation) - len(gone)
 
     def _closed(self, tenancy: Tenancy, problem: MaillonError) -> NamespaceStatus:
+        arrived_rows, arriving_rows = tenancy.arrival or (0, 0)
         return NamespaceStatus(
             name=tenancy.secrets.name,
             namespace=tenancy.secrets.namespace,
@@ -137,6 +138,8 @@ class Inspector:
             incomplete_blocks=0,
             survives=0,
             journal=None,
+            arrived_rows=arrived_rows,
+            arriving_rows=arriving_rows,
         )
 
     def _explain_block(self, reference: BlockRef, rules: Rules, live: set[NodeId]) -> BlockExplanation:

@@ -123,6 +123,8 @@ class JournalHealth:
 class NamespaceStatus:
     """One namespace at its gateway. `problem` is why it cannot be written, or None.
 
+    `arrived_rows` of the `arriving_rows` of its catalog have come, while it is being filled from tables.
+
     `survives` is how many members may be lost today, of any kind, without losing anything acknowledged.
     """
 
@@ -136,6 +138,8 @@ class NamespaceStatus:
     incomplete_blocks: int
     survives: int
     journal: JournalHealth | None
+    arrived_rows: int = 0
+    arriving_rows: int = 0
 
 
 class Source(Protocol):

@@ -77,7 +77,7 @@ async def until_open(machine: Path) -> None:
                     page = await client.call(NAMESPACES, Nothing())
         except MaillonError:
             return False
-        return all(line.writable for line in page.lines)
+        return all(line.why_not in ("", "namespace-read-only") for line in page.lines)
 
     await eventually(is_open, "the namespace opens")
 

@@ -305,3 +305,44 @@ def test_a_drill_tells_what_would_not_come_back() -> None:
             await hold_drill(host, reachable, config, lambda _step: None, lambda _done, _total: None)
 
     in_a_township(main)
+
+
+async def until_on_tables(township: Township, number: int = 1) -> None:
+    """The namespace goes on from a checkpoint; what is before it is not needed any more."""
+    with trio.fail_after(600):
+        while True:
+            (status,) = await township.client(number).namespaces()
+            if status.journal is not None and status.journal.is_settled and status.journal.epoch > 1:
+                return
+            await trio.sleep(1)
+
+
+def test_what_rests_on_tables_comes_back_from_them_though_it_died_while_they_arrived() -> None:
+    async def main(township: Township) -> None:
+        township.checkpoint_after_s = 30.0
+        sheet = await settle(township, 4)
+        await until_on_tables(township)
+        await township.client().put("key0", OBJECTS["key0"])
+        township.kill(1)
+        await recover(township, sheet)
+        township.on_reaching(GUEST, "checkpoint.after-arrival", lambda: township.cut_power(GUEST))
+        await township.start(GUEST)
+        await township.until(lambda: GUEST not in township.houses)
+        await township.start(GUEST)
+        await township.until_open(GUEST)
+        await check_all(township, GUEST)
+
+    in_a_township(main)
+
+
+def test_a_drill_reads_tables_too() -> None:
+    async def main(township: Township) -> None:
+        township.checkpoint_after_s = 30.0
+        sheet = await settle(township, 4)
+        await until_on_tables(township)
+        host, config = township.world.host(f"n{GUEST}"), township.config(GUEST)
+        found = await hold_drill(host, sheet, config, lambda _step: None, lambda _done, _total: None)
+        assert (found.objects, found.read_objects) == (len(OBJECTS), len(OBJECTS))
+        assert found.epoch > 1
+
+    in_a_township(main)
