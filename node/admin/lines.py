@@ -19,6 +19,11 @@ Address = Annotated[str, Length(1, limits.ADDRESS_BYTES_MAX)]
 Bucket = Annotated[str, Length(0, limits.BUCKET_NAME_BYTES_MAX)]
 Key = Annotated[str, Length(0, limits.KEY_BYTES_MAX)]
 
+# What is shown of an error beside a namespace: enough for its sentence, little enough for many namespaces at once.
+PARAMETERS_MAX = 6
+PARAMETER_NAME_BYTES_MAX = 32
+PARAMETER_BYTES_MAX = 320
+
 
 @dataclass(frozen=True, slots=True)
 class OrganisationLine:
@@ -83,8 +88,8 @@ class ParameterLine:
     """One parameter of an error, as a reader is shown it."""
 
     WIRE_VERSION: ClassVar[int] = 1
-    name: Name
-    shown: Annotated[str, Length(0, 4 * limits.KIB)]
+    name: Annotated[str, Length(0, PARAMETER_NAME_BYTES_MAX)]
+    shown: Annotated[str, Length(0, PARAMETER_BYTES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class NamespaceLine:
     name: Name
     writable: bool
     why_not: Name
-    why_parameters: Annotated[tuple[ParameterLine, ...], Length(0, 16)]
+    why_parameters: Annotated[tuple[ParameterLine, ...], Length(0, PARAMETERS_MAX)]
     objects: int
     size_bytes: int
     code: Name

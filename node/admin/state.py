@@ -7,7 +7,14 @@ import importlib.metadata
 import trio
 
 from node.admin import calls
-from node.admin.lines import NamespaceLine, ParameterLine, StorageLine
+from node.admin.lines import (
+    PARAMETER_BYTES_MAX,
+    PARAMETER_NAME_BYTES_MAX,
+    PARAMETERS_MAX,
+    NamespaceLine,
+    ParameterLine,
+    StorageLine,
+)
 from node.admin.services import Services
 from node.text.quantities import show_parameter
 from node.vault.objects import NamespaceStatus
@@ -16,8 +23,6 @@ from protocol.members.cards import NodeState
 from protocol.placement.classes import code_of
 
 SAFE_ORGANISATIONS = 6
-PARAMETERS_MAX = 16
-SHOWN_MAX = 256
 
 
 async def status(services: Services, _question: calls.Nothing) -> calls.Status:
@@ -128,6 +133,11 @@ def _parameters(problem: MaillonError | None) -> tuple[ParameterLine, ...]:
     if problem is None:
         return ()
     shown = [
-        ParameterLine(name, show_parameter(name, value)[:SHOWN_MAX]) for name, value in problem.parameters.items()
+        ParameterLine(_cut(name, PARAMETER_NAME_BYTES_MAX), _cut(show_parameter(name, value), PARAMETER_BYTES_MAX))
+        for name, value in problem.parameters.items()
     ]
     return tuple(shown[:PARAMETERS_MAX])
+
+
+def _cut(text: str, size_bytes_max: int) -> str:
+    return text.encode()[:size_bytes_max].decode(errors="ignore")
