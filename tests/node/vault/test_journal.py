@@ -271,6 +271,7 @@ class TestLiars:
             with pytest.raises(Unavailable):
                 await writer.append([object_put("photos", "b", 2)])
             stage.set_mood("honest", 4, 5)
+            await until(lambda: len(writer.away()) == 1)
             await writer.roll_over(stage.end_epoch)
             assert await writer.append([object_put("photos", "c", 3)]) == Stamp(2, 0)
             await stage.until_agreed(2)
