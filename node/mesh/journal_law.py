@@ -22,11 +22,13 @@ from protocol.succession.succession import decode_succession
 
 UNKNOWN_MAX: Final = 16
 
+Kept = Callable[[Callable[[NamespaceId], bool]], dict[NamespaceId, NodeId]]
+
 
 class JournalLaw:
-    """The law as this node's view has it. `kept`: the gateways of the namespaces of which anything is kept here."""
+    """The law as this node's view has it. `kept`: `JournalStore.gateways`."""
 
-    def __init__(self, view: View, me: NodeId, kept: Callable[[], dict[NamespaceId, NodeId]]) -> None:
+    def __init__(self, view: View, me: NodeId, kept: Kept) -> None:
         self._view = view
         self._me = me
         self._kept = kept
@@ -65,8 +67,8 @@ class JournalLaw:
         organisation = self._organisation(gateway)
         unknown = [
             name
-            for name, of_gateway in self._kept().items()
-            if self._view.namespace(name) is None and self._organisation(of_gateway) == organisation
+            for name, of_gateway in self._kept(lambda name: self._view.namespace(name) is None).items()
+            if self._organisation(of_gateway) == organisation
         ]
         if namespace not in unknown and len(unknown) >= UNKNOWN_MAX:
             raise Refused("namespaces-unknown", namespace=namespace, limit=UNKNOWN_MAX)

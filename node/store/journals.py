@@ -150,9 +150,10 @@ class JournalStore:
         """How much the entries of the namespace take of the disk."""
         return sum(held.kept.size_bytes for name, held in self._held.items() if name.namespace == namespace)
 
-    def gateways(self) -> dict[NamespaceId, NodeId]:
-        """The namespaces of which anything is kept, each with a gateway that one of its openings names."""
-        return {name.namespace: gateway for name in self.epochs() if (gateway := self._held[name].kept.gateway)}
+    def gateways(self, wanted: Callable[[NamespaceId], bool]) -> dict[NamespaceId, NodeId]:
+        """Those of which anything is kept, if wanted, each with a gateway that one of its openings names."""
+        names = [name for name in self.epochs() if wanted(name.namespace)]
+        return {name.namespace: gateway for name in names if (gateway := self._held[name].kept.gateway)}
 
     def newest_opening(self, namespace: NamespaceId) -> bytes:
         """The encoded opening of the newest epoch that is open here or copied; empty when there is none."""
