@@ -47,6 +47,7 @@ K, N = 4, 6
 OBJECT_BYTES = 4_096
 SEALED_BYTES = OBJECT_BYTES + 16
 PUTS_PER_ENTRY = 16
+NOTED_EVERY = 100_000
 OBJECTS_PER_PACK = 1_000
 NAMESPACE = NamespaceId(bytes(32))
 NODES = tuple(NodeId(bytes([number]) * 32) for number in range(N))
@@ -112,9 +113,13 @@ class Epochs:
         await self._catalog.enter(CatalogTip(epoch, 0, head(epoch, 0)))
 
     async def append(self, changes: Sequence[Change]) -> None:
-        tip = self._catalog.tip
-        after = CatalogTip(tip.epoch, tip.length + 1, head(tip.epoch, tip.length + 1))
-        await self._catalog.apply([(after, changes)])
+        await self.append_all([changes])
+
+    async def append_all(self, entries: Sequence[Sequence[Change]]) -> None:
+        """Entries that were acknowledged together, as the journal's writer applies them."""
+        epoch, length, _head = self._catalog.tip
+        tips = (CatalogTip(epoch, at, head(epoch, at)) for at in range(length + 1, length + 1 + len(entries)))
+        await self._catalog.apply(list(zip(tips, entries, strict=True)))
 
     async def roll_over(self, first: Sequence[Change] = ()) -> None:
         await self.begin()
@@ -139,9 +144,10 @@ async def fill(folder: Path, objects: int) -> dict[str, float]:
     checkpoints, pausing_s = 0, 0.0
     for first in range(0, objects, OBJECTS_PER_PACK):
         began = time.process_time()
-        for entry in entries(first, min(OBJECTS_PER_PACK, objects - first)):
-            await epochs.append(entry)
+        await epochs.append_all(list(entries(first, min(OBJECTS_PER_PACK, objects - first))))
         putting_s.append(time.process_time() - began)
+        if not first % NOTED_EVERY:
+            print(f"{first} objects", file=sys.stderr, flush=True)
         if await checkpointer.is_due():
             began = time.perf_counter()
             await checkpointer.make()
