@@ -185,9 +185,9 @@ class Catalog:
             Missing: `bucket-missing` or `object-missing`.
         """
         name = object_key(bucket, key)
-        stored = await self._ask_point(lambda database: database.stat(bucket, key), name)
-        ask = self._ask if stored is not None and stored.owner else self._ask_point
-        found = await ask(lambda database: _whole(database, bucket, key), name)
+        found = await self._ask_point(lambda database: _whole(database, bucket, key, with_runs=False), name)
+        if found is not None and found[0].owner:
+            found = await self._ask(lambda database: _whole(database, bucket, key, with_runs=True), name)
         if found is None:
             await self.bucket(bucket)
             raise Missing("object-missing", bucket=bucket, key=key)
@@ -374,11 +374,15 @@ def _in_transaction(database: CatalogDatabase, work: Callable[[CatalogDatabase],
         return work(database)
 
 
-def _whole(database: CatalogDatabase, bucket: str, key: str) -> tuple[StoredObject, tuple[BlockRef, ...]] | None:
-    """None when there is no such object, or when not all of it has arrived yet."""
+def _whole(
+    database: CatalogDatabase, bucket: str, key: str, *, with_runs: bool
+) -> tuple[StoredObject, tuple[BlockRef, ...]] | None:
+    """None when there is no such object, or when not all of it has arrived yet. Runs of blocks may be many."""
     stored = database.stat(bucket, key)
     if stored is None:
         return None
+    if stored.owner and not with_runs:
+        return stored, ()
     blocks = database.blocks(stored)
     if len(blocks) == stored.block_count + (stored.packed is not None):
         return stored, blocks
