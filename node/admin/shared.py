@@ -6,12 +6,12 @@ question and the answer. How far a transfer is can be asked for beside it, by th
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from node.admin.calls import SharedFile
 from node.admin.services import Services
+from node.host.direct import can_go_direct, fresh_pages
 from node.host.ports import Buffer, File, FileMode, SharedHandle, Threads
 from node.vault.objects import ObjectStat
 from protocol.limits import MIB
@@ -23,7 +23,8 @@ GATHER_BYTES = 4 * MIB
 class OpenedFile:
     """Reads or writes on from `offset`; both a `Source` and a `Sink`.
 
-    Writes are gathered in whole pages, which go around the page cache (`node.host.direct`); `finish` writes the rest.
+    Whole pages are written at once, around the page cache (`node.host.direct`): a flight of full blocks is such. What
+    is not is gathered until it is; `finish` writes the rest.
     """
 
     def __init__(self, file: File, shared: SharedFile, threads: Threads, transfers: dict[bytes, int]) -> None:
@@ -32,7 +33,7 @@ class OpenedFile:
         self._offset = shared.offset
         self._name = shared.transfer
         self._transfers = transfers
-        self._gathered = memoryview(mmap.mmap(-1, GATHER_BYTES))
+        self._gathered = fresh_pages(GATHER_BYTES)
         self._gathered_bytes = 0
 
     async def begin(self, stat: ObjectStat) -> None:
@@ -47,12 +48,19 @@ class OpenedFile:
 
     async def write(self, parts: list[Buffer]) -> None:
         """Write the parts one after the other, sooner or later."""
-        await self._threads.run_blocking(self._gather, parts)
+        await self._threads.run_blocking(self._write, parts)
         self._transfers[self._name] += sum(memoryview(part).nbytes for part in parts)
 
     async def finish(self) -> None:
         """Write what is still gathered."""
         await self._threads.run_blocking(self._flush)
+
+    def _write(self, parts: list[Buffer]) -> None:
+        if self._gathered_bytes or not can_go_direct(self._offset, parts):
+            self._gather(parts)
+            return
+        self._file.write(self._offset, parts)
+        self._offset += sum(memoryview(part).nbytes for part in parts)
 
     def _gather(self, parts: list[Buffer]) -> None:
         for part in parts:

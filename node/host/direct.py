@@ -4,8 +4,9 @@ Through the cache each page costs a copy, and on a machine that gives unused mem
 several microseconds as well: measured there, writing 1 MiB and syncing cost 2.5 times the CPU of its BLAKE2b through
 fresh pages of the cache, 0.3 through warm ones, 0.12 around it; reading 1.8, 0.06 and 0.08.
 
-A call goes around the cache when everything about it begins at a page and has whole pages: the place in the file, and
-every part. Linux keeps both ways coherent, so a caller need not know which one its call took.
+A call goes around the cache when it begins at a page of the file and has whole pages, and its parts begin at pages of
+memory and have whole sectors. (A disk whose sectors are larger refuses: then the call goes the other way.) Linux
+keeps both ways coherent, so a caller need not know which one its call took.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Final
 from node.host.ports import Buffer
 
 PAGE_BYTES: Final = 4096
+_SECTOR_BYTES: Final = 512
 _LARGE_PAGE_BYTES: Final = 2 << 20
 
 
@@ -43,9 +45,9 @@ def begins_at_page(buffer: Buffer) -> bool:
 
 def can_go_direct(offset: int, parts: Sequence[Buffer]) -> bool:
     """May this read or write go around the cache?"""
-    return offset % PAGE_BYTES == 0 and all(
-        memoryview(part).nbytes % PAGE_BYTES == 0 and begins_at_page(part) for part in parts
-    )
+    sizes = [memoryview(part).nbytes for part in parts]
+    whole = offset % PAGE_BYTES == 0 and sum(sizes) % PAGE_BYTES == 0
+    return whole and all(size % _SECTOR_BYTES == 0 for size in sizes) and all(map(begins_at_page, parts))
 
 
 def open_direct(descriptor: int) -> int:

@@ -19,7 +19,7 @@ def aligned(data: bytes) -> memoryview:
     return view
 
 
-def test_only_writable_buffers_that_begin_at_a_page_and_have_whole_pages_go_direct() -> None:
+def test_only_writable_buffers_that_begin_at_a_page_and_whole_pages_of_a_file_go_direct() -> None:
     page = aligned(b"x" * 2 * PAGE_BYTES)
     assert begins_at_page(page)
     assert not begins_at_page(page[1:])
@@ -28,6 +28,9 @@ def test_only_writable_buffers_that_begin_at_a_page_and_have_whole_pages_go_dire
     assert can_go_direct(PAGE_BYTES, [page, page[PAGE_BYTES:]])
     assert not can_go_direct(1, [page])
     assert not can_go_direct(0, [page[:100]])
+    assert can_go_direct(0, [page[: PAGE_BYTES - 512], page[:512]])
+    assert not can_go_direct(0, [page[: PAGE_BYTES - 100], page[:100]])
+    assert not can_go_direct(0, [page[:512]])
     assert not can_go_direct(0, [page, b"x" * PAGE_BYTES])
 
 
@@ -35,7 +38,11 @@ def test_only_writable_buffers_that_begin_at_a_page_and_have_whole_pages_go_dire
 def test_what_either_way_wrote_either_way_reads(tmp_path: Path, cut: int) -> None:
     file = RealDisk(tmp_path, NoFaults()).open(PurePath("file"))
     content = bytes(range(256)) * 32
-    parts: list[list[Buffer]] = [[aligned(content)], [content], [aligned(content), content[:100], content[100:]]]
+    parts: list[list[Buffer]] = [
+        [aligned(content[:512]), aligned(content[512:])],
+        [content],
+        [aligned(content), content[:100], content[100:]],
+    ]
     for number, one in enumerate(parts):
         file.write(number * len(content), one)
     file.sync()
