@@ -335,7 +335,7 @@ class Exchange(_End):
         opening = frame_of(FrameType.REPLY, self.id, reply)
         sender = self._link.sender(Carriage.SECURE)
         run = self._first_run(cutter)
-        if sender.has_room and not cutter.left_bytes and cutter.is_lasting:
+        if sender.has_room and (run is None or (not cutter.left_bytes and cutter.is_lasting)):
             sender.submit([opening], run)  # Nobody wants a buffer back, so nobody needs to wait for it.
         else:
             await sender.send([opening], run)
