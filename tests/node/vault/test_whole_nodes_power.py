@@ -66,6 +66,46 @@ def test_a_power_cut_of_the_gateway_keeps_what_was_acknowledged(point: str) -> N
     in_a_township(main, seed=len(point))
 
 
+# Fault points of a gateway that starts, in this order.
+STARTING = (
+    "succession.before-promise",
+    "succession.after-promise",
+    "succession.after-adopt",
+    "succession.after-prepare",
+    "succession.before-accept",
+    "succession.after-accept",
+    "succession.before-open",
+    "succession.after-open",
+    "succession.after-card",
+)
+
+
+@pytest.mark.parametrize("point", STARTING)
+def test_a_power_cut_at_any_step_of_a_succession_loses_nothing(point: str) -> None:
+    async def main(town: Township) -> None:
+        client = await town.settle(4)
+        await client.put("kept", LARGE)
+        await client.put("kept small", SMALL)
+        town.cut_power(1)
+        cut = trio.Event()
+
+        def die() -> None:
+            town.cut_power(1)
+            cut.set()
+
+        town.on_reaching(1, point, die)
+        await town.start(1)
+        await cut.wait()
+        await town.start(1)
+        await town.until_open()
+        assert await client.get("kept") == LARGE
+        assert await client.get("kept small") == SMALL
+        await client.put("next", SMALL)
+        assert await client.get("next") == SMALL
+
+    in_a_township(main, seed=len(point))
+
+
 @pytest.mark.parametrize(
     ("point", "is_there"),
     [("mesh.before-records", False), ("vault.before-namespace", False), ("vault.after-namespace", True)],
