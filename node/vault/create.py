@@ -65,6 +65,10 @@ async def _open_first_epoch(tools: TenancyTools, secrets: GatewaySecrets) -> Ope
 
 
 def _addresses(tools: TenancyTools, holders: tuple[NodeId, ...]) -> tuple[str, ...]:
-    """Where the sheet says to look for the journal: its holders' first addresses."""
-    facts = [tools.mesh.view.node(node) for node in holders]
+    """Where the sheet says to look for the journal: its holders' first addresses, this node's last of all.
+
+    On the day the sheet is needed, this node is what is gone.
+    """
+    ordered = sorted(holders, key=lambda node: node == tools.mesh.me)
+    facts = [tools.mesh.view.node(node) for node in ordered]
     return tuple(known.addresses[0] for known in facts if known is not None and known.addresses)

@@ -17,6 +17,7 @@ import trio
 from node.admin.calls import NAMESPACES, Nothing
 from node.cli.reach import node_at
 from node.first_error import first_error
+from node.host.faults import VARIABLE
 from protocol.errors import MaillonError
 from tests.support.devnet import Devnet, devnet, maillon, succeed
 from tests.support.processes import eventually, some_bytes
@@ -87,9 +88,13 @@ def test_from_the_words_alone_every_file_comes_back_and_the_namespace_is_written
 ) -> None:
     made, files = burned
     machine, sheet = tmp_path / "machine", made.described["namespace"]["recovery"].encode()
-    recovered = succeed("--dir", machine, "namespace", "recover", "-", "--listen", "127.0.0.1:0", stdin=sheet)
+    command = ("--dir", machine, "namespace", "recover", "-", "--listen", "127.0.0.1:0", "--json")
+    for point in ("after-folder", "after-records", "after-secrets"):
+        killed = maillon(*command, stdin=sheet, env={VARIABLE: f"recovery.{point}=kill9"})
+        assert killed.code == -signal.SIGKILL, killed.err
+    # It has all that it needs: the sheet is not asked for again.
+    recovered = succeed("--dir", machine, "namespace", "recover")
     assert recovered.result["objects"] == len(SIZES)
-    assert [step["step"] for step in recovered.documents[:2]] == ["reached", "newest"]
     with running(machine):
         trio.run(until_open, machine)
         read_all(machine, tmp_path / "guest", files)

@@ -66,6 +66,8 @@ async def check_all(township: Township, number: int) -> None:
 def test_the_gateway_burns_and_an_empty_machine_reads_everything() -> None:
     async def main(township: Township) -> None:
         sheet = await settle(township, 4)
+        assert len(sheet.addresses) == 3
+        assert "n1:7000" not in sheet.addresses
         township.kill(1)
         reached, newest = await recover(township, sheet)
         assert reached == Reached(members=4, members_live=3)
