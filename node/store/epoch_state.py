@@ -41,7 +41,8 @@ Encoded = Annotated[bytes, Length(0, limits.CALL_BYTES_MAX)]
 class EpochState:
     """`opening` is the one that was opened here, empty before; `succession` proves that it was decided.
 
-    `is_copy`: kept for readers only. `prepared` are openings of this epoch of which any may be decided. `acceptor`
+    `is_copy`: kept for readers only. `is_written`: there were entries, so that it is noticed when all of them are
+    lost. `prepared` are openings of this epoch of which any may be decided. `acceptor`
     is what was promised, accepted and learnt of the epoch's end; None before anything was.
     """
 
@@ -51,13 +52,14 @@ class EpochState:
     opening: Encoded
     succession: Encoded
     is_copy: bool
+    is_written: bool
     prepared: Annotated[tuple[Encoded, ...], Length(0, PREPARED_MAX)]
     acceptor: AcceptorState | None
 
 
 def nothing_yet(name: JournalName) -> EpochState:
     """Before anything was prepared or copied."""
-    return EpochState(name.namespace, name.epoch, b"", b"", False, (), None)
+    return EpochState(name.namespace, name.epoch, b"", b"", False, False, (), None)
 
 
 def successions_in(state: EpochState) -> tuple[Succession, ...]:

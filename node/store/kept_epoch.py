@@ -3,8 +3,8 @@
 An epoch goes through these stages here. *Prepared*: openings are kept in case one of them is decided; no entry is
 taken. *Open*: one was decided, this node is one of its holders, and the writer's entries are kept until a ballot is
 promised to somebody else. *Ended*: the succession is known; entries beyond the decided end are no longer shown. And
-apart from those a *copy*: entries of an epoch that this node keeps for readers only. A holder whose state was lost
-goes on as a copy, because nobody can tell what it had promised.
+apart from those a *copy*: entries of an epoch that this node keeps for readers only. A holder whose state was lost,
+or its entries, goes on as a copy, because nobody can tell what it had promised or acknowledged.
 """
 
 from __future__ import annotations
@@ -58,8 +58,16 @@ class KeptEpoch:
         self._entries.measure()
 
     def load(self) -> None:
-        """Read what the files hold. Where entries stand without a state, the state was lost."""
+        """Read what the files hold. Where entries stand without a state, or none where there were some, all is lost.
+
+        Raises:
+            Unavailable: `store-full`, `store-failing` when that cannot be noted.
+        """
         self._entries.load(self.state.opening)
+        is_gone = self.state.is_written and self._entries.is_whole and not self._entries.tip.length
+        if is_gone and not self.state.is_copy:
+            log.error("journal-entries-lost", namespace=text_of(self.name.namespace), epoch=self.name.epoch)
+            self._write(replace(self.state, is_copy=True))
         if not self.state.opening and self._entries.opening is not None:
             log.error("journal-state-lost", namespace=text_of(self.name.namespace), epoch=self.name.epoch)
             self.state = replace(self.state, opening=self._entries.opening_bytes, is_copy=True)
@@ -207,7 +215,10 @@ class KeptEpoch:
             Forged, Malformed, OverLimit: from `protocol.namespace.journal.take`.
         """
         check_append(self.acceptor, under)
-        return self._entries.append(first, entries)
+        tip = self._entries.append(first, entries)
+        if tip.length and not self.state.is_written:
+            self._write(replace(self.state, is_written=True))
+        return tip
 
     def decide(self, rule: Callable[[KeptEpoch], tuple[AcceptorState, R]]) -> R:
         """Do as the rule says about the epoch's end: what it returns is durable before anybody hears of it.

@@ -216,6 +216,24 @@ class TestForgetting:
                     with pytest.raises(Missing, match="journal-epoch"):
                         await asked
 
+    async def test_nor_does_one_whose_entries_are_lost_even_when_a_copy_of_them_comes_back(self) -> None:
+        machine = Machine(1)
+        async with running(machine) as store:
+            await begin(store, length=5)
+        del machine.files["."][part_path(NAME, 0)]
+        for _ in range(2):
+            async with running(machine) as store:
+                assert (await store.standing(NAMESPACE, 1)).is_fenced
+                for asked in (
+                    store.decide(NAMESPACE, 1, promising(DELTA.candidacy(FIRST, 9))),
+                    store.append(NAMESPACE, 1, 0, CHAIN[:5]),
+                    store.open(encode_opening(FIRST)),
+                ):
+                    with pytest.raises(Missing, match="journal-epoch"):
+                        await asked
+                await store.copy(encode_opening(FIRST), b"", 0, CHAIN[:5])
+                assert await store.tail(NAMESPACE, 1) == tip_of(5)
+
     async def test_a_state_that_is_lost_without_entries_leaves_nothing(self) -> None:
         machine = Machine(1)
         async with running(machine) as store:
