@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from node.vault.catalog.catalog import Catalog
 from node.vault.tenancy import Tenancy
-from protocol.errors import MaillonError
+from protocol.errors import MaillonError, Unavailable
 from tests.support.clients import Client, some_bytes
 from tests.support.township import Township, in_a_township, name_of
 
@@ -112,3 +113,43 @@ def test_a_checkpoint_follows_a_restart_and_is_made_with_members_down() -> None:
         await check_all(client, OBJECTS)
 
     in_a_township(main)
+
+
+def test_what_has_arrived_is_served_while_the_rest_still_comes() -> None:
+    async def main(town: Township) -> None:
+        town.checkpoint_after_s = 30.0
+        client = await town.settle(6)
+        await put_all(client, OBJECTS)
+        await made(town, 2)
+        await client.put("object 05", b"since the checkpoint")
+        town.kill(1)
+        lose_catalog(town)
+        goes_on, waits = trio.Event(), trio.Event()
+
+        async def wait() -> None:
+            waits.set()
+            await goes_on.wait()
+
+        town.world.faults(name_of(1)).on("checkpoint.after-arrival", wait)
+        await town.start(1)
+        with trio.fail_after(120):
+            await waits.wait()
+            while tenancy(town).problem is None or not await readable(client, "object 07"):  # noqa: ASYNC110
+                await trio.sleep(0.5)
+        assert tenancy(town).arrival is not None
+        for refused in (client.get("object 05"), client.list(), client.get("object 99")):
+            with pytest.raises(Unavailable, match="catalog-rebuilding"):
+                await refused
+        goes_on.set()
+        await town.until_open()
+        assert tenancy(town).arrival is None
+        await check_all(client, OBJECTS | {"object 05": b"since the checkpoint"})
+
+    in_a_township(main)
+
+
+async def readable(client: Client, key: str) -> bool:
+    try:
+        return await client.get(key) == OBJECTS[key]
+    except Unavailable:
+        return False
