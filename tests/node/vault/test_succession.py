@@ -131,6 +131,23 @@ class TestRollOver:
             assert writer.opening.epoch == 4
             assert len(await keys_of(catalog)) == 60
 
+    async def test_readers_are_served_all_the_time(self, clock: MockClock) -> None:
+        async with scene() as stage, stage.running() as (writer, _):
+            await writer.append([BUCKET])
+            for holder in stage.members.of.values():
+                holder.delay_s = 0.2
+
+            async def read() -> None:
+                while True:
+                    writer.require_lease()
+                    await trio.sleep(0.01)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                for _time in range(3):
+                    await writer.roll_over(stage.end_epoch)
+                nursery.cancel_scope.cancel()
+
     async def test_its_first_entry_is_what_it_was_asked_for(self, clock: MockClock) -> None:
         async with scene() as stage, stage.running() as (writer, catalog):
             await writer.append([BUCKET])
