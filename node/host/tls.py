@@ -122,11 +122,10 @@ class TlsStream:
                 await self._flush()
 
     def _encrypt_batch(self, batch: memoryview) -> None:
-        write = self._tls.write  # this loop, and that of the other direction, turn for every 16 KiB
-        sent, size = 0, len(batch)
+        sent = 0
         try:
-            while sent < size:
-                sent += write(batch[sent : sent + RECORD_BYTES])
+            while sent < len(batch):  # one call makes all records; who reads gets one record from each
+                sent += self._tls.write(batch[sent:])
         except ssl.SSLError as error:
             raise _broken(error) from error
 
