@@ -6,7 +6,9 @@ smaller of what the data and what the journal bear, counted on the members that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from node.mesh.peering import Peering
 from node.vault.catalog.catalog import StoredObject
@@ -23,12 +25,14 @@ from node.vault.objects import (
 from node.vault.serving import Open
 from node.vault.tenancy import Tenancy
 from protocol.errors import MaillonError, Unavailable
-from protocol.ids import NodeId
+from protocol.ids import NodeId, OrganisationId
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef, ObjectPut
 from protocol.namespace.journal import decode_opening
 from protocol.placement.classes import Code, lawful_caps
 from protocol.placement.explain import Reason, reasons
+
+INCOMPLETE_MOST: Final = 1_000
 
 
 class Inspector:
@@ -100,7 +104,7 @@ class Inspector:
             objects=totals.objects,
             size_bytes=totals.size_bytes,
             incomplete_blocks=totals.incomplete_blocks,
-            survives=max(0, min(self._data_survives(rules, totals.incomplete_blocks), _journal_survives(health))),
+            survives=max(0, min(await self._data_survives(serving, rules), _journal_survives(health))),
             journal=health,
         )
 
@@ -115,15 +119,22 @@ class Inspector:
         }
         return tuple(sorted(self._holders.name(node) for node in gateways))
 
-    def _data_survives(self, rules: Rules, incomplete_blocks: int) -> int:
-        """Organisations that may vanish besides those that are gone: each takes as many shares as it may hold."""
-        spare = rules.code.margin if incomplete_blocks else rules.code.spare
+    async def _data_survives(self, serving: Open, rules: Rules) -> int:
+        """Organisations that may vanish besides those that are gone: each takes as many shares as it may hold.
+
+        Blocks that are not complete are looked at one by one, as far as that goes; else their margin counts.
+        """
         organisations = {candidate.organisation for candidate in rules.candidates}
         live = self._mesh.live()
         gone = organisations - {candidate.organisation for candidate in rules.candidates if candidate.node in live}
         even = -(-rules.code.n // max(1, len(organisations)))
         per_organisation = min(lawful_caps(rules.data_class, rules.code).organisation, even)
-        return spare // max(1, per_organisation) - len(gone)
+        complete = rules.code.spare // max(1, per_organisation) - len(gone)
+        incomplete = await serving.catalog.incomplete(limit=INCOMPLETE_MOST + 1)
+        if len(incomplete) > INCOMPLETE_MOST:
+            return rules.code.margin // max(1, per_organisation) - len(gone)
+        owners = {candidate.node: candidate.organisation for candidate in rules.candidates if candidate.node in live}
+        return min([complete, *(block_survives(block, owners) for block in incomplete)])
 
     def _closed(self, tenancy: Tenancy, problem: MaillonError) -> NamespaceStatus:
         arrived_rows, arriving_rows = tenancy.arrival or (0, 0)
@@ -162,6 +173,23 @@ class Inspector:
             answers=reason.node in live,
             complete=not reference.missing >> reason.index & 1,
         )
+
+
+def block_survives(block: BlockRef, owners: Mapping[NodeId, OrganisationId]) -> int:
+    """How many organisations may vanish, the worst ones, and the block be still readable; below 0 when it is not.
+
+    `owners`: whose the nodes are that answer now.
+    """
+    there = Counter(
+        owners[node] for index, node in enumerate(block.placing) if node in owners and not block.missing >> index & 1
+    )
+    left, lost = there.total(), -1
+    for count in [0, *sorted(there.values(), reverse=True)]:
+        left -= count
+        if left < block.k:
+            break
+        lost += 1
+    return lost
 
 
 def stat_of_change(name: str, change: ObjectPut, journal_copies: int) -> ObjectStat:
