@@ -18,7 +18,7 @@ from protocol.coding.erasure import Engine
 from protocol.errors import Missing
 from protocol.ids import NamespaceId, NodeId
 from protocol.keys.signing import SigningKey
-from protocol.members.roster import Rules, journal_holders, rules_for
+from protocol.members.roster import Rules, journal_holders, rules_for, rules_for_own
 from protocol.members.swim import Status
 from protocol.namespace.quorums import JournalQuorum
 
@@ -62,7 +62,7 @@ class TenancyTools:
         the namespace needs itself can be written while members are down."""
         view, away = self.mesh.view, self.down()
         nodes = [facts for facts in view.nodes() if facts.node not in away]
-        return rules_for(nodes, view.charter.classes, data_class)
+        return rules_for_own(nodes, view.charter.classes, data_class)
 
 
 def read_tools(tools: TenancyTools, namespace: NamespaceId) -> ReadTools:

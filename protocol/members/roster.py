@@ -8,15 +8,15 @@ leaves keeps what it has and is given nothing new.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.errors import Refused
-from protocol.ids import BlockId, NamespaceId, NodeId
+from protocol.ids import ID_BYTES, BlockId, NamespaceId, NodeId
 from protocol.members.cards import NodeState
 from protocol.members.facts import NodeFacts
 from protocol.namespace.quorums import JournalQuorum, quorum
 from protocol.placement.candidates import Candidate
-from protocol.placement.classes import Code, DataClass, code_of
+from protocol.placement.classes import Code, DataClass, code_of, preset_code
 from protocol.placement.place import place
 
 # Shares follow capacity in steps of this size: a finer one would move data for a rounding error.
@@ -55,6 +55,23 @@ def rules_for(nodes: Iterable[NodeFacts], classes: Iterable[DataClass], name: st
     data_class = class_named(classes, name)
     candidates = candidates_of(nodes)
     return Rules(data_class, code_of(data_class, organisations_among(candidates)), candidates)
+
+
+def rules_for_own(nodes: Iterable[NodeFacts], classes: Iterable[DataClass], name: str) -> Rules:
+    """The rules for what a namespace needs itself (tables), among nodes that answer.
+
+    A class may fix a code that needs more members than answer now. What the namespace needs must be written all the
+    same, so then the code is the preset for those who are there.
+
+    Raises:
+        Refused: as `rules_for`.
+    """
+    rules = rules_for(nodes, classes, name)
+    try:
+        place(BlockId(bytes(ID_BYTES)), rules.data_class, rules.code, rules.candidates)
+    except Refused:
+        return replace(rules, code=preset_code(organisations_among(rules.candidates)))
+    return rules
 
 
 def organisations_among(candidates: Iterable[Candidate]) -> int:
