@@ -124,3 +124,19 @@ async def test_the_gateway_dies_again_and_again_under_load(six_nodes: Town) -> N
             await six_nodes.wait_dead(GATEWAY)
     await six_nodes.heal()
     await record.check("lives")
+
+
+async def test_holders_die_one_by_one_while_the_gateway_is_away(six_nodes: Town) -> None:
+    """Two of six may go while nobody writes: the gateway comes back to four, and goes on with them."""
+    record = Record(six_nodes, "one by one")
+    await record.put(LARGE_BYTES)
+    await record.put()
+    await six_nodes.kill(GATEWAY)
+    for name in ("n5", "n6"):
+        await six_nodes.kill(name)
+    await six_nodes.start(GATEWAY)
+    await six_nodes.writable()
+    await record.check("two holders are gone")
+    await record.put()
+    await six_nodes.heal()
+    await record.check("all are back")
