@@ -1,4 +1,4 @@
-"""`make demo`: six organisations, six processes, two disks lost, every byte back.
+"""`make demo`: six organisations, two disks lost, then the gateway burnt, and every byte back from paper.
 
 Each step says what it does in plain words and what it measured; the table at the end lists what was proved. The exit
 code is 0 only if all of it held.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -86,8 +87,12 @@ def _run(story: Story, chosen: Sample) -> None:
         _introduce(story, federation, time.monotonic() - began)
         files = _store(story, federation, chosen)
         _look_for_plaintext(story, federation, chosen)
+        _complete(story, federation)
         lost = _burn(story, federation)
         _read_back(story, federation, chosen, files, lost)
+        _move_journal(story, federation, lost)
+        _burn_gateway(story, federation)
+        _recover(story, federation, chosen, files)
 
 
 def _introduce(story: Story, federation: Federation, seconds: float) -> None:
@@ -169,6 +174,22 @@ def _look_for_plaintext(story: Story, federation: Federation, chosen: Sample) ->
     )
 
 
+def _complete(story: Story, federation: Federation) -> None:
+    """A put is answered before the slowest members have their shares; from now on all must be there."""
+    story.tell(_("Wait until every block is complete: all its shares are on disks, on all six."))
+    status = federation.wait_namespace(lambda status: status["incomplete_blocks"] == 0)
+    story.found(
+        _("No share is missing. {count} members can be lost now, whichever they are.").format(
+            count=status["survives"]
+        )
+    )
+    story.prove(
+        _("Status says how many members can be lost today"),
+        _("{count} of {nodes}").format(count=status["survives"], nodes=NODES),
+        held=status["survives"] >= LOST,
+    )
+
+
 def _burn(story: Story, federation: Federation) -> list[Member]:
     lost = [member for member in federation.members if member != federation.gateway][-LOST:]
     names = ", ".join(member.name for member in lost)
@@ -196,6 +217,74 @@ def _read_back(story: Story, federation: Federation, chosen: Sample, files: int,
     )
     story.prove(
         _("Every byte came back without {count} of {nodes} members").format(count=len(lost), nodes=NODES),
+        _("{same} of {files} files are identical").format(same=same, files=files),
+        held=same == files > 0 and extra == 0,
+    )
+
+
+def _move_journal(story: Story, federation: Federation, lost: list[Member]) -> None:
+    """Losing two of six holders is all that the journal bears, so it must not stay with them."""
+    story.tell(_("The namespace's journal moves to the members that are left, by itself. Wait until it is safe."))
+    gone = {member.name for member in lost}
+    status = federation.wait_namespace(
+        lambda status: status["settled"] and not gone & set(status["journal_holders"]) and status["survives"] > 0
+    )
+    holders = ", ".join(status["journal_holders"])
+    story.found(
+        _(
+            "Epoch {epoch}: {holders}; {w} of {r} must have each entry. Safe again: {count} more member can go."
+        ).format(
+            epoch=status["journal_epoch"],
+            holders=holders,
+            w=status["journal_w"],
+            r=len(status["journal_holders"]),
+            count=status["survives"],
+        )
+    )
+    story.prove(
+        _("The journal heals: it moves to living members without being asked"),
+        _("{w} of {r} in epoch {epoch}").format(
+            w=status["journal_w"], r=len(status["journal_holders"]), epoch=status["journal_epoch"]
+        ),
+        held=len(status["journal_holders"]) == NODES - LOST,
+    )
+
+
+def _burn_gateway(story: Story, federation: Federation) -> None:
+    gateway = federation.gateway
+    story.tell(
+        _("Now the gateway burns: kill {node} with SIGKILL and remove its whole folder.").format(node=gateway.name)
+    )
+    maillon("devnet", "kill", gateway.name, "--wipe", "--dir", str(federation.folder / "devnet"))
+    shutil.rmtree(gateway.folder)
+    story.found(_("Its keys, its catalog and its copy of the journal are gone. What is left is a sheet of paper."))
+    story.prove(
+        _("The gateway was lost, keys and all"),
+        gateway.name,
+        held=not _is_running(gateway) and not gateway.folder.exists(),
+    )
+
+
+def _recover(story: Story, federation: Federation, chosen: Sample, files: int) -> None:
+    story.tell(_("Type the words of the recovery sheet into an empty machine that belongs to nobody."))
+    machine = federation.folder / "machine"
+    began = time.monotonic()
+    recovered = maillon(
+        "--dir", str(machine), "namespace", "recover", "-", "--listen", "127.0.0.1:0", given=federation.sheet
+    )
+    seconds = time.monotonic() - began
+    story.found(
+        _("{objects} objects are known again after {time}. Read them all, and compare every byte.").format(
+            objects=recovered["objects"], time=show_duration(seconds)
+        )
+    )
+    back = federation.folder / "recovered"
+    with federation.running(machine):
+        maillon("--dir", str(machine), "get", "--recursive", "demo/files", str(back))
+    same = sum(same_bytes(chosen.folder / file, back / file) for file in chosen.files())
+    extra = sum(1 for path in back.rglob("*") if path.is_file()) - files
+    story.prove(
+        _("Words on paper bring everything back on an empty machine"),
         _("{same} of {files} files are identical").format(same=same, files=files),
         held=same == files > 0 and extra == 0,
     )
