@@ -16,7 +16,7 @@ import trio
 from node.host.ports import Buffer
 from protocol.errors import Unavailable
 
-_YIELD_AFTER_BYTES = 1 << 20
+_YIELD_AFTER_BYTES = 1 << 21
 _CALL_WEIGHT_BYTES = 1 << 12
 _PARTS_PER_CALL = 256
 # To be woken by fewer bytes than the one costs more than it gains; the kernel keeps room for the other.

@@ -47,6 +47,7 @@ from protocol.wire import schema
 
 TURNS_MOST: Final = 16
 TURNS_MOST_EACH: Final = 4
+JUDGED_AT_ONCE: Final = 2
 RECEIVE_S: Final = 30.0
 
 
@@ -105,10 +106,11 @@ class ShareServer:
                 return await self._receive_and_store(exchange, judged)
 
     async def _judge_all(self, exchange: Exchange, questions: Sequence[PutShare]) -> list[Judged]:
-        judged = [self._law.judge(questions[0])]
-        for question in questions[1:]:
-            await trio.lowlevel.checkpoint()  # others have their turn between two of them
+        judged: list[Judged] = []
+        for question in questions:
             judged.append(self._law.judge(question))
+            if len(judged) % JUDGED_AT_ONCE == 0 and len(judged) < len(questions):
+                await trio.lowlevel.checkpoint()  # others have their turn meanwhile
         size_bytes = sum(one.header.share_bytes for one in judged)
         if exchange.payload_bytes != size_bytes:
             raise Forged("share-size", index=judged[0].proof.index, size_bytes=exchange.payload_bytes or 0)
