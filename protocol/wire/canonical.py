@@ -2,7 +2,7 @@
 
 Signatures and hashes are taken over these bytes, so each value has exactly one encoding: shortest integers and
 lengths, map keys that are text in strictly rising byte order, no floats, no extensions, valid UTF-8. `decode`
-first walks the bytes without building anything, so that depth, counts and form are known to be good before
+first walks all but short bytes without building anything, so that depth, counts and form are known to be good before
 msgpack spends memory on them; then msgpack builds the value.
 
 Source: https://github.com/msgpack/msgpack/blob/master/spec.md
@@ -15,10 +15,13 @@ from typing import TypeAlias
 import msgpack
 
 from protocol.errors import Malformed, OverLimit
-from protocol.limits import MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX, MESSAGE_ITEMS_MAX
+from protocol.limits import KIB, MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX, MESSAGE_ITEMS_MAX
 
 Value: TypeAlias = "bool | int | bytes | str | tuple[Value, ...] | list[Value] | dict[str, Value] | None"
 
+# What is built before it is walked: at most so many bytes, and so many items in any array.
+_SMALL_BYTES = 4 * KIB
+_SMALL_ITEMS = 64
 _PLAIN = frozenset({type(None), bool, int, bytes, str})
 # First byte → (width of the number that follows, smallest value for which this form is the shortest).
 _STRINGS = {0xD9: (1, 32), 0xDA: (2, 1 << 8), 0xDB: (4, 1 << 16)}
@@ -55,12 +58,38 @@ def decode(data: bytes | bytearray | memoryview, *, size_bytes_max: int = MESSAG
     if len(data) > size_bytes_max:
         raise OverLimit("message-size", size_bytes=len(data), limit_bytes=size_bytes_max)
     raw = bytes(data)
+    if len(raw) <= _SMALL_BYTES and (built := _build_small(raw)):
+        return built[0]
     _Scanner(raw).scan()
     try:
         value: Value = msgpack.unpackb(raw, raw=False, use_list=False, strict_map_key=True)
     except (ValueError, msgpack.UnpackException) as error:
         raise Malformed("message-form", offset=0) from error
     return value
+
+
+def _build_small(raw: bytes) -> tuple[()] | tuple[Value]:
+    """The value, if it is canonical, has no map and no long array; otherwise nothing, and the walk judges.
+
+    Most messages are a few hundred bytes and canonical. For those it is quicker to build the value at once, as so few
+    bytes cannot make it large, and to see whether it is encoded to the same bytes again.
+    """
+    try:
+        value: Value = msgpack.unpackb(raw, raw=False, use_list=False, max_array_len=_SMALL_ITEMS, max_map_len=0)
+    except (ValueError, msgpack.UnpackException):
+        return ()
+    if not _is_plain(value, depth=0) or msgpack.packb(value, use_bin_type=True) != raw:
+        return ()
+    return (value,)
+
+
+def _is_plain(value: Value, *, depth: int) -> bool:
+    if type(value) is not tuple:
+        return type(value) in _PLAIN
+    if depth >= MESSAGE_DEPTH_MAX:
+        return False
+    deeper = [item for item in value if type(item) not in _PLAIN]
+    return all(_is_plain(item, depth=depth + 1) for item in deeper)
 
 
 def _sorted(value: Value, *, depth: int) -> Value:
