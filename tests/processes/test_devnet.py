@@ -32,7 +32,7 @@ def test_up_prints_one_document_that_is_the_contract(six: Devnet) -> None:
     assert set(described["namespace"]) == {"name", "gateway", "recovery"}
     assert len(described["nodes"]) == 6
     for node in described["nodes"]:
-        assert set(node) == {"name", "id", "organisation", "zone", "pid", "dir", "address"}
+        assert set(node) == {"name", "id", "organisation", "zone", "pid", "dir", "address", "words"}
         assert not has_ended(node["pid"])
         assert Path(node["dir"]).is_dir()
     assert len({node["organisation"] for node in described["nodes"]}) == 6

@@ -16,7 +16,7 @@ from protocol.coding.block import EncodedBlock, Workspace, decode_block, encode_
 from protocol.coding.erasure import ZfecEngine
 from protocol.coding.label import Stamp
 from protocol.errors import Refused, Unavailable
-from protocol.ids import NamespaceId
+from protocol.ids import BlockId, NamespaceId
 from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef
@@ -171,6 +171,21 @@ def test_the_own_share_is_read_first_then_systematic_ones_and_absent_holders_las
     block = BlockRef(block=bytes(32), key=KEY, size_bytes=9, k=3, n=6, placing=placing, missing=0b000010)
     order = reading_order(block, node_id(5), frozenset({node_id(0)}))
     assert order == (5, 2, 3, 4, 0, 1)
+
+
+def test_blocks_that_are_read_together_are_read_from_the_same_few_holders() -> None:
+    """Whatever share of each block they hold; the own one still comes first, and who does not answer last."""
+    nodes = [node_id(number) for number in range(6)]
+    leader = BlockId(bytes(range(32)))
+    asked = set()
+    for turn in range(6):
+        placing = tuple(nodes[turn:] + nodes[:turn])
+        block = BlockRef(block=bytes(32), key=KEY, size_bytes=9, k=4, n=6, placing=placing, missing=0)
+        order = reading_order(block, node_id(5), frozenset({node_id(0)}), together_with=leader)
+        assert placing[order[0]] == node_id(5)
+        assert placing[order[5]] == node_id(0)
+        asked.add(frozenset(placing[index] for index in order[:4]))
+    assert len(asked) == 1
 
 
 async def test_reading_survives_n_minus_k_losses_and_asks_no_more_than_it_must(autojump_clock: MockClock) -> None:
