@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types contracts tidy unit processes bench lock locale clean
+.PHONY: help install demo test check lint types contracts tidy unit processes chaos bench lock locale clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,7 +44,10 @@ unit: $(STAMP)
 	$(BIN)/pytest tests/protocol tests/node tests/sim
 
 processes: $(STAMP)
-	$(BIN)/pytest tests/processes
+	$(BIN)/pytest tests/processes -m "not chaos"
+
+chaos: $(STAMP)  ## real processes killed at every step of what a gateway does; minutes
+	$(BIN)/pytest tests/processes -m chaos
 
 bench: $(STAMP)  ## the speed table of docs/performance.md
 	$(BIN)/python -m tests.bench

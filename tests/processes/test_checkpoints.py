@@ -11,7 +11,7 @@ import trio
 from protocol.errors import MaillonError
 from tests.support.processes import GATEWAY, POLL_S, Town, some_bytes
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.chaos]
 
 POINTS = (
     "checkpoint.before-freeze",

@@ -11,7 +11,7 @@ import trio
 from protocol.errors import MaillonError
 from tests.support.processes import GATEWAY, Town, eventually, some_bytes
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.chaos]
 
 RELEASE_POINTS = ["release.before-send", "release.after-send", "release.after-journal"]
 HOLDER_POINTS = {"n5": "release.before-delete", "n6": "release.before-answer"}

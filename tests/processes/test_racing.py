@@ -18,7 +18,7 @@ from node.cli.devnet_health import status_of
 from protocol.errors import MaillonError
 from tests.support.processes import GATEWAY, BytesSink, BytesSource, Town, eventually, ref, some_bytes, town
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.chaos]
 
 SIZE_BYTES = 3_000
 

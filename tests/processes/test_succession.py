@@ -74,6 +74,7 @@ async def test_the_gateway_dies_at_each_step_of_its_succession(six_nodes: Town) 
     await record.put()
 
 
+@pytest.mark.chaos
 async def test_holders_die_at_each_step_of_a_succession_two_at_a_time(six_nodes: Town) -> None:
     record = Record(six_nodes, "holders")
     await record.put()
@@ -110,6 +111,7 @@ async def test_a_holder_is_put_back_to_yesterday(six_nodes: Town, tmp_path: Path
     await record.put()
 
 
+@pytest.mark.chaos
 async def test_the_gateway_dies_again_and_again_under_load(six_nodes: Town) -> None:
     """Each life is cut at another moment of writing."""
     record = Record(six_nodes, "lives")
