@@ -70,6 +70,7 @@ async def test_the_gateways_own_full_disk_is_a_reason_not_an_end(six_nodes: Town
     kept = some_bytes(5, SIZE_BYTES)
     await six_nodes.put("own/kept", kept)
     await six_nodes.restart(GATEWAY, faults="journal.before-write=ENOSPC@1,disk.write.volumes=ENOSPC@1+")
+    await six_nodes.see(6, by=(GATEWAY,))
     await six_nodes.writable()
     try:
         await six_nodes.put("own/tried", kept)
@@ -84,6 +85,7 @@ async def test_the_gateways_own_full_disk_is_a_reason_not_an_end(six_nodes: Town
 
 async def test_a_failing_sync_of_the_gateways_journal_acknowledges_nothing_that_is_lost(six_nodes: Town) -> None:
     await six_nodes.restart(GATEWAY, faults="journal.before-sync=EIO@2")
+    await six_nodes.see(6, by=(GATEWAY,))
     await six_nodes.writable()
     acknowledged: dict[str, bytes] = {}
     for number in range(4):
