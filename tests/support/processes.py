@@ -233,11 +233,12 @@ class Town:
             await eventually(sees, f"{watcher} sees {name} live")
 
     async def writable(self) -> None:
-        """Wait until the gateway's namespace is open."""
+        """Wait until the gateway's namespace is open, and enough holders of its journal answer it."""
 
         async def ready() -> bool:
             status = await status_of(self.node(GATEWAY))
-            return status is not None and bool(status.namespaces) and all(line.writable for line in status.namespaces)
+            lines = () if status is None else status.namespaces
+            return bool(lines) and all(line.writable and line.journal_live >= line.journal_w for line in lines)
 
         await eventually(ready, "the namespace can be written")
 
