@@ -41,7 +41,7 @@ tidy: $(STAMP)
 	$(BIN)/pytest tests/tools
 
 unit: $(STAMP)
-	$(BIN)/pytest tests/protocol tests/node tests/sim
+	$(BIN)/pytest --numprocesses auto tests/protocol tests/node tests/sim
 
 processes: $(STAMP)
 	$(BIN)/pytest tests/processes -m "not chaos"
