@@ -23,6 +23,7 @@ from node.mesh.config import MeshConfig
 from node.mesh.peering import PeerState
 from node.mesh.peers import Peers
 from node.mesh.records_file import RecordsFile
+from node.mesh.returns import Returns
 from node.net.connection import Connection, dispatch
 from node.net.exchange import Answer, Asking, Room
 from node.net.identity import Credentials
@@ -67,6 +68,7 @@ class Guest:
         self.me = NodeId(key.public)
         self.view = view
         self.version = 0
+        self.returns = Returns()
         self._host = host
         self._certificates = tuple(certificates)
         self._records = records
@@ -189,6 +191,7 @@ class Guest:
                 entrance.is_open = True
                 self._inside.add(node)
                 self._down.pop(node, None)
+                self.returns.note(node)
                 self._turn()
         return connection
 

@@ -25,6 +25,7 @@ from node.mesh.peering import PeerState
 from node.mesh.peers import Peers
 from node.mesh.probing import Prober
 from node.mesh.records_file import RecordsFile
+from node.mesh.returns import Returns
 from node.mesh.welcome import Welcome
 from node.net.bulk import BulkDoor
 from node.net.connection import Handler, dispatch
@@ -65,6 +66,7 @@ class Mesh:
         self.me = NodeId(key.public)
         self.view = view
         self.version = 0
+        self.returns = Returns()
         self._host = host
         self._config = config
         self._turned = trio.Event()
@@ -276,7 +278,11 @@ class Mesh:
 
     def _on_statuses(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            if change.after is Status.ALIVE and change.before in (Status.UNKNOWN, Status.DOWN):
+            if change.after is not Status.ALIVE:
+                continue
+            self._peers.forgive(change.node)
+            self.returns.note(change.node)
+            if change.before in (Status.UNKNOWN, Status.DOWN):
                 self._gossip.compare_soon(change.node)
         self._turn()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from node.host.ports import Buffer
+from node.mesh.returns import Returns
 from node.net.exchange import Answer, Asking, Room
 from protocol.ids import NodeId
 from protocol.members.records import Record
@@ -38,6 +39,7 @@ class Peering(Protocol):
     me: NodeId
     view: View
     version: int
+    returns: Returns
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -320,6 +320,8 @@ class Peers:
         route = self._routes.setdefault(node, _Route())
         route.connections.append(connection)
         route.used_s = trio.current_time()
+        if route.dialling is not None:
+            route.dialling.set()  # whoever waits for our dial has another way now
         for oldest in route.connections[: -limits.CONNECTIONS_PER_PEER_MAX]:
             oldest.close()
 

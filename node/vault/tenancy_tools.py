@@ -82,6 +82,7 @@ def read_tools(tools: TenancyTools, namespace: NamespaceId) -> ReadTools:
         live=tools.mesh.live,
         name_of=tools.holders.name,
         unreachable=tools.holders.unreachable,
+        returns=tools.mesh.returns,
     )
 
 
@@ -102,6 +103,7 @@ def journal_tools(tools: TenancyTools, secrets: GatewaySecrets) -> JournalTools:
         live=tools.mesh.live,
         name_of=tools.holders.name,
         unreachable=tools.holders.unreachable,
+        returns=tools.mesh.returns,
         node_key=tools.node_key,
         writer_key=secrets.writer_key,
         certificate=secrets.certificate,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from node.mesh.returns import Returns
 from node.store.journals import JournalStore
 from node.vault.catalog.catalog import Catalog
 from node.vault.journal.discover import discover
@@ -47,6 +48,7 @@ class Scene:
     first: Opening | None = None
     gone: frozenset[NodeId] = frozenset()
     stopped: list[MaillonError] = field(default_factory=list)
+    returns: Returns = field(default_factory=Returns)
 
     @property
     def own(self) -> JournalStore:
@@ -75,6 +77,7 @@ class Scene:
             writer_key=writer,
             certificate=certificate,
             next_holders=self._next_holders,
+            returns=self.returns,
         )
 
     def _next_holders(self, excluded: frozenset[NodeId]) -> tuple[tuple[NodeId, ...], JournalQuorum]:

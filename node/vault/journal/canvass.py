@@ -1,8 +1,8 @@
 """One question put to every holder of an epoch, until enough have answered it.
 
-Who is away is asked again, ever more slowly. Who has lost the epoch is left alone, and counts for nothing. Who says
-that a higher ballot has its promise is believed when without it there are not enough; who says that the epoch is
-over must prove it, and then there is nothing left to ask.
+Who is away is asked again, ever more slowly or as soon as it is heard of. Who has lost the epoch is left alone, and
+counts for nothing. Who says that a higher ballot has its promise is believed when without it there are not enough;
+who says that the epoch is over must prove it, and then there is nothing left to ask.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import trio
 
 from node.first_error import first_error
 from node.vault.journal.line import HolderLine, note_problem
-from node.vault.journal.tools import JournalTimers
+from node.vault.journal.patience import Patience
+from node.vault.journal.tools import JournalTools
 from node.vault.ticker import Ticker
 from protocol.errors import Forged, MaillonError, Refused
 from protocol.ids import NodeId
@@ -29,9 +30,9 @@ class Canvass(Generic[R]):
 
     def __init__(
         self,
+        tools: JournalTools,
         opening: Opening,
         lines: Sequence[HolderLine],
-        timers: JournalTimers,
         question: Callable[[HolderLine], Awaitable[R]],
         *,
         needed: int,
@@ -42,7 +43,7 @@ class Canvass(Generic[R]):
         self.ended: Succession | None = None
         self._opening = opening
         self._lines = {line.node: line for line in lines}
-        self._timers = timers
+        self._tools = tools
         self._question = question
         self._needed = needed
         self._failing: dict[NodeId, str] = {}
@@ -88,9 +89,9 @@ class Canvass(Generic[R]):
             await self._told.wait_past(seen)
 
     async def _ask(self, line: HolderLine) -> None:
-        pause_s = self._timers.retry_first_s
+        patience = Patience(line.node, self._tools.returns, self._tools.timers)
         if line.node in self._failing:
-            await trio.sleep(pause_s)
+            await patience.pause()
         while line.node not in self.answers and line.node not in self.outbids and line.node not in self.forgotten:
             try:
                 self.answers[line.node] = await self._question(line)
@@ -99,8 +100,7 @@ class Canvass(Generic[R]):
                 await self._sort_out(line, error)
             self._told.tick()
             if line.node in self._failing:
-                await trio.sleep(pause_s)
-                pause_s = min(2 * pause_s, self._timers.retry_most_s)
+                await patience.pause()
 
     async def _sort_out(self, line: HolderLine, error: MaillonError) -> None:
         if self._failing.get(line.node) != error.identifier:

@@ -55,7 +55,7 @@ class EpochWriter:
         self._news = Ticker()
         self._acknowledged = 0
         self._holders = {
-            line.node: Holder(line, self.copy, known, self.lease, tools.timers)
+            line.node: Holder(tools, line, self.copy, known, self.lease)
             for line in tools.lines(known.opening)
             if line.node != tools.me
         }

@@ -6,9 +6,10 @@ puts them in order.
 
 Nothing that a holder says is believed: what it claims to have must be a prefix of our copy, with the hash that our
 copy has there. A holder that answers anything else is named in the log, and what it said does not count; a holder
-that is away is asked again, ever more slowly, and caught up from wherever it stopped. What counts once, counts for
-ever: entries that it acknowledged are durable there, whatever it answers later. A holder that no longer has the epoch
-lost a disk, and with it its promises: it is not asked again, and never again counted, in this epoch.
+that is away is asked again, ever more slowly or as soon as it is heard of, and caught up from wherever it stopped.
+What counts once, counts for ever: entries that it acknowledged are durable there, whatever it answers later. A holder
+that no longer has the epoch lost a disk, and with it its promises: it is not asked again, and never again counted, in
+this epoch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from node.logs import get_logger
 from node.vault.journal.lease import Lease
 from node.vault.journal.line import HolderLine, note_problem
 from node.vault.journal.own_copy import OwnCopy
-from node.vault.journal.tools import JournalTimers, Known
+from node.vault.journal.patience import Patience
+from node.vault.journal.tools import JournalTools, Known
 from node.vault.ticker import Ticker
 from protocol import limits
 from protocol.errors import Forged, MaillonError, Missing, Refused
@@ -45,7 +47,7 @@ log = get_logger(__name__)
 class Holder:
     """One other holder. `length` is how many entries are known to be durable there; below 0, not even the epoch."""
 
-    def __init__(self, line: HolderLine, copy: OwnCopy, known: Known, lease: Lease, timers: JournalTimers) -> None:
+    def __init__(self, tools: JournalTools, line: HolderLine, copy: OwnCopy, known: Known, lease: Lease) -> None:
         self.node = line.node
         self.length = _UNKNOWN
         self.problem: str | None = None
@@ -57,14 +59,14 @@ class Holder:
         self._opening = known.opening
         self._proof = known.proof
         self._lease = lease
-        self._timers = timers
+        self._confirm_every_s = tools.timers.confirm_every_s
+        self._patience = Patience(line.node, tools.returns, tools.timers)
         self._in_flight = 0
         self._in_flight_bytes = 0
         self._landed = Ticker()
 
     async def run(self, news: Ticker, progress: Ticker) -> None:
         """Send what `news` announces, and tick `progress` when the holder has more, or a problem; until it forgot."""
-        pause_s = self._timers.retry_first_s
         while not self.is_forgotten:
             landed = self._landed.count
             try:
@@ -74,9 +76,8 @@ class Holder:
                 await self._note(error)
                 progress.tick()
                 if self._landed.count > landed:
-                    pause_s = self._timers.retry_first_s
-                await trio.sleep(pause_s)
-                pause_s = min(2 * pause_s, self._timers.retry_most_s)
+                    self._patience.start_over()
+                await self._patience.pause()
 
     async def _follow(self, news: Ticker, progress: Ticker) -> None:
         """Find out where the holder stands, and send from there on, until something goes wrong."""
@@ -130,8 +131,8 @@ class Holder:
     async def _keep_confirmed(self) -> None:
         """Ask now and then whether it still follows this writer, when no entries do."""
         while True:
-            await trio.sleep(self._timers.confirm_every_s)
-            if self._lease.confirmed_s(self.node) <= trio.current_time() - self._timers.confirm_every_s:
+            await trio.sleep(self._confirm_every_s)
+            if self._lease.confirmed_s(self.node) <= trio.current_time() - self._confirm_every_s:
                 await self._confirm()
 
     async def _confirm(self) -> Tip:

@@ -122,7 +122,7 @@ class Candidate:
             return promised
 
         needed = len(self._opening.holders) - self._opening.losses
-        promises = Canvass(self._opening, self._lines, self._tools.timers, promise, needed=needed)
+        promises = Canvass(self._tools, self._opening, self._lines, promise, needed=needed)
         self._waiting = promises
         return promises
 
@@ -178,7 +178,7 @@ class Candidate:
             return signature
 
         await self._tools.host.faults.reach("succession.before-accept")
-        acceptances = Canvass(self._opening, self._lines, self._tools.timers, accept, needed=self._opening.w)
+        acceptances = Canvass(self._tools, self._opening, self._lines, accept, needed=self._opening.w)
         self._waiting = acceptances
         try:
             await acceptances.gather(0)

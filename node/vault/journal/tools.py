@@ -6,9 +6,10 @@ The parts are handed values and a few doors, never the node: so that a test can 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from node.host.ports import Host
+from node.mesh.returns import Returns
 from node.vault.journal.line import Ask, HolderLine, RemoteLine
 from node.vault.journal.local import LocalJournal, OwnLine
 from protocol.ids import NamespaceId, NodeId, short_text_of
@@ -42,7 +43,10 @@ class JournalTimers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadTools:
-    """What it takes to find and read a namespace's journal. `wrapping_key` gives the key of a generation."""
+    """What it takes to find and read a namespace's journal.
+
+    `wrapping_key` gives the key of a generation; `returns` tells of members that answer again.
+    """
 
     host: Host
     me: NodeId
@@ -54,6 +58,7 @@ class ReadTools:
     live: Callable[[], set[NodeId]] = set
     name_of: Callable[[NodeId], str] = short_text_of
     unreachable: Callable[[], frozenset[NodeId]] = frozenset
+    returns: Returns = field(default_factory=Returns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from pathlib import PurePath
 import pytest
 import trio
 
+from protocol.errors import MaillonError
+from protocol.members.swim import Status
 from sim.host.disk import Contents
 from tests.support.township import Township, in_a_township, name_of
 
@@ -106,6 +108,37 @@ def test_a_holder_set_back_to_yesterday_harms_nothing() -> None:
         await check_all(town, "yesterday", "today", "later", "last")
 
     in_a_township(main, seed=22)
+
+
+@pytest.mark.parametrize("away_s", [101, 104, 107])
+def test_a_journal_is_written_again_as_soon_as_enough_of_its_holders_are_seen(away_s: float) -> None:
+    """They were away for so long that each is asked once in ten seconds only."""
+
+    async def main(town: Township) -> None:
+        await town.settle(SIZE)
+        await put_some(town, "before")
+        for gone in (3, 4, 5):
+            town.kill(gone)
+        await trio.sleep(away_s)
+        with pytest.raises(MaillonError, match="journal-lease"):
+            await town.client().put("away", b"too few")
+        await town.start(4)
+        await town.until(lambda: town.sees(1, 4, Status.ALIVE))
+        seen_s = trio.current_time()
+        await put_some_as_soon_as_taken(town, "back")
+        assert trio.current_time() - seen_s < 0.25
+        await check_all(town, "before", "back")
+
+    in_a_township(main, seed=25)
+
+
+async def put_some_as_soon_as_taken(town: Township, tag: str) -> None:
+    with trio.fail_after(60):
+        while True:
+            try:
+                return await put_some(town, tag)
+            except MaillonError:
+                await trio.sleep(0.05)
 
 
 def test_damaged_journals_at_a_holder_cost_nothing() -> None:
