@@ -9,15 +9,10 @@ on the day it was needed. Sizes may be written "500 GB"; durations are seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-SIZE = "size"
-
-
-def setting(default: Any, doc: str, *, form: str = "", choices: tuple[str, ...] = (), least: float = 0) -> Any:
-    """A documented key. `form` is SIZE for byte counts; `choices` are the only values; numbers start at `least`."""
-    return field(default=default, metadata={"doc": doc, "form": form, "choices": choices, "least": least})
+from node.declared import SIZE, setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,9 +74,31 @@ class Platter:
     databases: dict[PurePath, MemoryDatabase] = field(default_factory=dict)
     holes: bool = True
     life: int = 0
+    limit_bytes: int | None = None
+
+    def used_bytes(self) -> int:
+        return sum(len(contents.seen) for contents in self.files.values())
 
     def free_bytes(self) -> int:
-        return max(0, self.capacity_bytes - sum(len(contents.seen) for contents in self.files.values()))
+        return max(0, (self.limit_bytes or self.capacity_bytes) - self.used_bytes())
+
+    def leave_room(self, free_bytes: int | None) -> None:
+        """Only so much more can be written; None: as much as there is."""
+        self.limit_bytes = None if free_bytes is None else self.used_bytes() + free_bytes
+
+    def copied(self) -> Platter:
+        """The disk as a copy of what is durable on it."""
+        files = {
+            path: Contents(bytearray(contents.durable), bytearray(contents.durable))
+            for path, contents in self.files.items()
+        }
+        databases = {path: database.copied() for path, database in self.databases.items()}
+        return Platter(self.capacity_bytes, files, databases, self.holes)
+
+    def become(self, copy: Platter) -> None:
+        """The disk is as it was when it was copied."""
+        again = copy.copied()
+        self.files, self.databases = again.files, again.databases
 
     def crash(self, numbers: random.Random) -> None:
         self.life += 1

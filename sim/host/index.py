@@ -43,6 +43,14 @@ class MemoryDatabase:
             self._connection = None
         del self._copies[numbers.randint(1, len(self._copies)) :]
 
+    def copied(self) -> MemoryDatabase:
+        """Another database with what this one kept last."""
+        copy = MemoryDatabase()
+        if self._connection is not None:
+            self.keep(self._connection)
+        copy._copies = [b"", self._copies[-1]]
+        return copy
+
     def damage(self) -> None:
         """Whoever opens it next finds that this is no database."""
         self._copies.append(b"this was a database once" * 64)

@@ -30,12 +30,16 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How the links are: seconds one way, and the chance that a dial fails or that a send breaks its stream."""
+    """How a node's links are: seconds one way, and the chance that a dial fails, that a send breaks its stream, or
+    that the stream breaks once what was sent has arrived. `bandwidth_bytes_s` is what the node can send in a second;
+    0 is any amount."""
 
     latency_min_s: float = 0.001
     latency_max_s: float = 0.005
     dial_loss: float = 0.0
     send_loss: float = 0.0
+    answer_loss: float = 0.0
+    bandwidth_bytes_s: float = 0.0
 
 
 class Wires:
@@ -45,12 +49,33 @@ class Wires:
         self.conditions = conditions
         self.trace = trace
         self.listeners: dict[str, MemoryListener] = {}
+        self.forbidden = b""
+        self.leaks: list[tuple[str, str]] = []
         self._numbers = numbers
+        self._special: dict[str, Conditions] = {}
+        self._free_from_s: dict[str, float] = {}
         self._pipes: dict[Pipe, None] = {}
         self._blocked: set[tuple[str, str]] = set()
         self._silent: set[str] = set()
         self._changed = Signal()
         self._port = _FIRST_PORT
+
+    def change(self, names: tuple[str, ...], conditions: Conditions) -> None:
+        """The links of these nodes (none named: of all) are so, until `well`."""
+        for name in names or ("",):
+            self._special[name] = conditions
+
+    def well(self) -> None:
+        """All links are as they were at first."""
+        self._special.clear()
+        self._free_from_s.clear()
+
+    def between(self, source: str, target: str) -> Conditions:
+        """How the way from one node to another is: as the end whose links are special has it."""
+        if not self._special:
+            return self.conditions
+        special = self._special
+        return special.get(source) or special.get(target) or special.get("") or self.conditions
 
     def block(self, source: str, target: str) -> None:
         """One-way: what `source` sends no longer reaches `target`."""
@@ -95,7 +120,22 @@ class Wires:
     def latency_s(self, source: str, target: str) -> float:
         if source == target:
             return 0.0
-        return self._numbers.uniform(self.conditions.latency_min_s, self.conditions.latency_max_s)
+        conditions = self.between(source, target)
+        return self._numbers.uniform(conditions.latency_min_s, conditions.latency_max_s)
+
+    def arrival_s(self, source: str, target: str, size_bytes: int) -> float:
+        """When bytes sent now are there: after those that the sender's link is still busy with."""
+        leaves_s = trio.current_time()
+        bandwidth_bytes_s = self.between(source, target).bandwidth_bytes_s
+        if bandwidth_bytes_s and source != target:
+            leaves_s = max(leaves_s, self._free_from_s.get(source, 0.0)) + size_bytes / bandwidth_bytes_s
+            self._free_from_s[source] = leaves_s
+        return leaves_s + self.latency_s(source, target)
+
+    def look_at(self, source: str, target: str, data: bytes) -> None:
+        """Whoever listens on the wire sees these bytes."""
+        if self.forbidden and source != target and self.forbidden in data:
+            self.leaks.append((source, target))
 
     def loses(self, chance: float) -> bool:
         return chance > 0 and self._numbers.random() < chance
@@ -140,11 +180,11 @@ class MemoryNetwork:
         await trio.lowlevel.checkpoint()
         listener = wires.listeners.get(place)
         owner = listener.owner if listener else self._name
-        wires.trace.record("dial", self._name, place)
+        wires.trace.touch("dial", self._name, place)
         await trio.sleep(wires.latency_s(self._name, owner) + wires.latency_s(owner, self._name))
         await wires.wait_for_way(self._name, owner)
         listener = wires.listeners.get(place)
-        if listener is None or wires.loses(wires.conditions.dial_loss):
+        if listener is None or wires.loses(wires.between(self._name, owner).dial_loss):
             reason = "lost" if listener else "connection refused"
             raise Unavailable("dial-failed", address=address, reason=reason)
         if bool(listener.binding) != bool(own_binding):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -36,18 +37,22 @@ class LinkConditions(Protocol):
     @property
     def send_loss(self) -> float: ...
 
+    @property
+    def answer_loss(self) -> float: ...
+
 
 class Links(Protocol):
     """What a pipe asks of the wires it lies on."""
 
     trace: Trace
 
-    @property
-    def conditions(self) -> LinkConditions: ...
+    def between(self, source: str, target: str) -> LinkConditions: ...
 
     def is_blocked(self, source: str, target: str) -> bool: ...
 
-    def latency_s(self, source: str, target: str) -> float: ...
+    def arrival_s(self, source: str, target: str, size_bytes: int) -> float: ...
+
+    def look_at(self, source: str, target: str, data: bytes) -> None: ...
 
     def loses(self, chance: float) -> bool: ...
 
@@ -67,20 +72,23 @@ class Pipe:
         self._last_arrival_s = 0.0
         self._ended = False
         self._broken = ""
+        self._fuse: Callable[[], None] | None = None
 
     @property
     def is_broken(self) -> bool:
         return bool(self._broken)
 
     async def send(self, part: Buffer) -> None:
-        data = memoryview(bytes(part))  # the caller may reuse its buffer as soon as we return
-        self._links.trace.record("send", self.source, self.target, str(len(data)))
+        copied = bytes(part)  # the caller may reuse its buffer as soon as we return
+        self._links.look_at(self.source, self.target, copied)
+        data = memoryview(copied)
+        self._links.trace.touch("send", self.source, self.target, str(len(data)))
         while data:
             while self._under_way_bytes >= WINDOW_BYTES and not self._broken:
                 await self.changed.wait(math.inf)
             self.check()
-            now_s = trio.current_time()
-            self._last_arrival_s = max(self._last_arrival_s, now_s + self._links.latency_s(self.source, self.target))
+            arrival_s = self._links.arrival_s(self.source, self.target, len(data[:PART_BYTES]))
+            self._last_arrival_s = max(self._last_arrival_s, arrival_s)
             self._parts.append((self._last_arrival_s, data[:PART_BYTES]))
             self._under_way_bytes += len(data[:PART_BYTES])
             data = data[PART_BYTES:]
@@ -107,6 +115,8 @@ class Pipe:
             self._parts.appendleft((arrival_s, data[count:]))
         self._under_way_bytes -= count
         self.changed.notify()
+        if self._fuse is not None and not self._parts:
+            self._fuse()
         return count
 
     def end(self) -> None:
@@ -122,8 +132,17 @@ class Pipe:
             self._links.forget(self)
             self.changed.notify()
 
-    def break_by_chance(self) -> bool:
-        return self._links.loses(self._links.conditions.send_loss)
+    def breaks_before(self) -> bool:
+        """By chance: what is about to be sent is lost."""
+        return self._links.loses(self._links.between(self.source, self.target).send_loss)
+
+    def breaks_after(self) -> bool:
+        """By chance: what was just sent arrives, and nothing after it."""
+        return self._links.loses(self._links.between(self.source, self.target).answer_loss)
+
+    def when_taken(self, act: Callable[[], None]) -> None:
+        """Do `act` once the other end has read all that is under way."""
+        self._fuse = act
 
     def check(self) -> None:
         if self._broken:
@@ -149,17 +168,22 @@ class MemoryStream:
         async with self._sending:
             self._check_open()
             self._outgoing.check()
-            if self._outgoing.break_by_chance():
-                self._outgoing.break_off("lost")
-                self._incoming.break_off("lost")
+            if self._outgoing.breaks_before():
+                self._break()
             complete = False
             try:
                 for part in parts:
                     await self._outgoing.send(part)
                 complete = True
+                if self._outgoing.breaks_after():
+                    self._outgoing.when_taken(self._break)
             finally:
                 if not complete:  # the peer has half a message: nothing may follow it
                     self._outgoing.break_off("a send was cut short")
+
+    def _break(self) -> None:
+        self._outgoing.break_off("lost")
+        self._incoming.break_off("lost")
 
     async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
         async with self._receiving:

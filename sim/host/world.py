@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,6 +24,9 @@ from sim.host.streams import SeededEntropy, stream
 from sim.host.trace import Trace
 
 R = TypeVar("R")
+
+# Which node's code runs now, for whoever hears what it says.
+speaking: ContextVar[str] = ContextVar("speaking", default="")
 
 START_S = 1_800_000_000
 OWN_DISK = ""
@@ -39,10 +43,17 @@ class VirtualWallClock:
 
 
 class InlineThreads:
-    """See `ports.Threads`. Virtual time would jump past a real thread, so the work runs here, in no time at all."""
+    """See `ports.Threads`. Virtual time would jump past a real thread, so the work runs here: in no time at all, or
+    on a slow machine in as long as that says."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
 
     async def run_blocking(self, work: Callable[..., R], *arguments: object) -> R:
         await trio.lowlevel.checkpoint_if_cancelled()
+        if self._machine.slow_s:
+            with trio.CancelScope(shield=True):  # as a thread's work, it is not abandoned
+                await trio.sleep(self._machine.slow_s)
         outcome = work(*arguments)
         await trio.lowlevel.cancel_shielded_checkpoint()
         return outcome
@@ -60,9 +71,10 @@ class Life:
 
 @dataclass(slots=True)
 class Machine:
-    """What stays: the disks, and a clock."""
+    """What stays: the disks, and a clock. `slow_s` is how long each blocking piece of work takes."""
 
     life: Life
+    slow_s: float = 0.0
     platters: dict[str, Platter] = field(default_factory=dict)
     wall: VirtualWallClock = field(default_factory=VirtualWallClock)
 
@@ -70,8 +82,8 @@ class Machine:
 class World:
     """Use one inside one trio run, on a clock that jumps (`autojump_clock`, or `run_deterministically`)."""
 
-    def __init__(self, seed: int, conditions: Conditions | None = None) -> None:
-        self.trace = Trace()
+    def __init__(self, seed: int, conditions: Conditions | None = None, trace: Trace | None = None) -> None:
+        self.trace = trace or Trace()
         self.wires = Wires(stream(seed, "network"), self.trace, conditions or Conditions())
         self._seed = seed
         self._machines: dict[str, Machine] = {}
@@ -86,7 +98,7 @@ class World:
             disk=disk,
             entropy=SeededEntropy(stream(self._seed, "entropy", name, str(life.number))),
             wall=machine.wall,
-            threads=InlineThreads(),
+            threads=InlineThreads(machine),
             faults=faults,
             open_index=disk.open_index,
             open_disk=lambda place: MemoryDisk(self.platter(name, place), faults, place.rpartition("/")[2]),
@@ -102,6 +114,7 @@ class World:
     ) -> None:
         """Run `main` as the node until it returns, its scope is cancelled, or the node dies."""
         life = self._machine(name).life
+        speaking.set(name)
         with trio.CancelScope() as scope:
             life.scopes.append(scope)
             task_status.started(scope)
@@ -137,13 +150,22 @@ class World:
         """The node's disk; `capacity_bytes` counts when it is first asked for."""
         return self._machine(name).platters.setdefault(place, Platter(capacity_bytes))
 
+    def slow(self, name: str, delay_s: float) -> None:
+        """From now on each blocking piece of work of the node takes so long."""
+        self._machine(name).slow_s = delay_s
+
+    def platters(self, name: str) -> tuple[Platter, ...]:
+        """All disks that the node has used, its own first."""
+        machine = self._machine(name)
+        return tuple(machine.platters[place] for place in sorted(machine.platters))
+
     def _machine(self, name: str) -> Machine:
         return self._machines.setdefault(name, Machine(Life(0)))
 
     def _end_life(self, name: str) -> None:
         machine = self._machine(name)
         ended, machine.life = machine.life, Life(machine.life.number + 1)
-        self.trace.record("died", name)
+        self.trace.record("node-died", node=name)
         ended.faults.is_dead = True
         self.wires.kill(name)
         for scope in ended.scopes:

@@ -9,6 +9,7 @@ from node.text import N_
 TOLD: Mapping[str, str] = {
     "config-absent": N_("There is no {path}. Create the node with `maillon init`, or name its folder with --dir."),
     "config-syntax": N_("{path} is not valid TOML: {problem}. Mend that line and try again."),
+    "config-key-absent": N_("{path}: `{key}` is missing. Add it and try again."),
     "config-unknown-key": N_(
         "{path} has an unknown key `{key}`. Did you mean `{nearest}`? See docs/configuration.md."
     ),

@@ -18,14 +18,14 @@ QUESTION = HasShares((BlockId(bytes(32)),))
 def count_dials(village: Village, dialler: int, dialled: int) -> list[float]:
     """Times of the dials from now on."""
     times: list[float] = []
-    record = village.world.trace.record
+    record = village.world.trace.touch
 
     def listen(*words: str) -> None:
         if words == ("dial", f"n{dialler}", address_of(dialled)):
             times.append(trio.current_time())
         record(*words)
 
-    village.world.trace.record = listen  # type: ignore[method-assign]
+    village.world.trace.touch = listen  # type: ignore[method-assign]
     return times
 
 
@@ -114,13 +114,13 @@ def test_a_card_that_names_a_socket_of_this_machine_is_not_followed() -> None:
         peers, local = mesh._peers, "unix:/run/maillon/admin.sock"
         peers._addresses = lambda _node: (local, address_of(2))
         dialled: list[str] = []
-        record = village.world.trace.record
+        record = village.world.trace.touch
 
         def listen(*words: str) -> None:
             dialled.extend(words[2:3] if words[:2] == ("dial", "n1") else ())
             record(*words)
 
-        village.world.trace.record = listen  # type: ignore[method-assign]
+        village.world.trace.touch = listen  # type: ignore[method-assign]
         await trio.sleep(60)
         assert address_of(2) in dialled
         assert not any("admin.sock" in place for place in dialled)

@@ -57,13 +57,13 @@ def test_a_node_does_not_ask_itself() -> None:
 def test_one_connection_is_enough_for_two_nodes() -> None:
     async def main(village: Village) -> None:
         dials: list[str] = []
-        record = village.world.trace.record
+        record = village.world.trace.touch
 
         def count(*words: str) -> None:
             dials.extend(words[1:2] if words[0] == "dial" else ())
             record(*words)
 
-        village.world.trace.record = count  # type: ignore[method-assign]
+        village.world.trace.touch = count  # type: ignore[method-assign]
         await village.grow(2)
         await village.until(village.agree)
         await trio.sleep(60)

@@ -1,0 +1,231 @@
+"""The kinds of fault, each a value: what happens to whom. When, stands beside it in a `Planned`.
+
+A fault is an event, not a state with a length: what begins with one fault ends with another, or with the safety
+phase. So a list of faults can be made shorter one by one, and what is left still means something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from node.declared import REQUIRED, SIZE, setting
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL: the process ends between two instructions; what it wrote stays written."""
+
+    KIND: ClassVar[str] = "kill"
+    node: str = setting(REQUIRED, "Whose process.")
+
+
+@dataclass(frozen=True, slots=True)
+class PowerCut:
+    """The machine ends: of what was not synced, any part is kept, lost or torn."""
+
+    KIND: ClassVar[str] = "power-cut"
+    node: str = setting(REQUIRED, "Whose machine.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The process is told to stop, signs off and says goodbye."""
+
+    KIND: ClassVar[str] = "stop"
+    node: str = setting(REQUIRED, "Which node.")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A node that was away starts again."""
+
+    KIND: ClassVar[str] = "start"
+    node: str = setting(REQUIRED, "Which node.")
+
+
+@dataclass(frozen=True, slots=True)
+class Wipe:
+    """The machine ends, and its disks come back empty but for the node's identity and records."""
+
+    KIND: ClassVar[str] = "wipe"
+    node: str = setting(REQUIRED, "Whose disks.")
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    """The machine ends and never comes back, not even when the faults stop."""
+
+    KIND: ClassVar[str] = "destroy"
+    node: str = setting(REQUIRED, "Which node.")
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """The machine ends, and its disks come back as they were when it last started."""
+
+    KIND: ClassVar[str] = "roll-back"
+    node: str = setting(REQUIRED, "Whose disks.")
+
+
+@dataclass(frozen=True, slots=True)
+class DiskError:
+    """From now on a disk operation fails with an errno, until `disk-well`."""
+
+    KIND: ClassVar[str] = "disk-error"
+    node: str = setting(REQUIRED, "Whose disk.")
+    point: str = setting(
+        "disk.write",
+        "Which operation.",
+        choices=("disk.read", "disk.write", "disk.sync", "disk.open", "disk.punch", "disk.remove"),
+    )
+    error: str = setting("EIO", "The errno.", choices=("EIO", "ENOSPC"))
+    chance: float = setting(1.0, "How likely each such operation is to fail.")
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFull:
+    """The disk has so much room left, and no more, until `disk-well`."""
+
+    KIND: ClassVar[str] = "disk-full"
+    node: str = setting(REQUIRED, "Whose disk.")
+    free_bytes: int = setting(0, "What is left.", form=SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSlow:
+    """Every use of the disk takes so long, until `disk-well`."""
+
+    KIND: ClassVar[str] = "disk-slow"
+    node: str = setting(REQUIRED, "Whose disk.")
+    delay_ms: float = setting(500.0, "How long.")
+
+
+@dataclass(frozen=True, slots=True)
+class DiskWell:
+    """The disk works again."""
+
+    KIND: ClassVar[str] = "disk-well"
+    node: str = setting(REQUIRED, "Whose disk.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rot:
+    """Bits flip at rest, on places drawn from the seed."""
+
+    KIND: ClassVar[str] = "rot"
+    node: str = setting(REQUIRED, "Whose disk.")
+    bits: int = setting(1, "How many.", least=1)
+    where: str = setting("volumes", "Which files: those whose path begins so.")
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """What these nodes send to the others is held back, and what those send to them, until `heal`."""
+
+    KIND: ClassVar[str] = "partition"
+    nodes: tuple[str, ...] = setting(REQUIRED, "The nodes on one side.")
+    direction: str = setting("both", "Which way nothing comes through.", choices=("both", "out", "in"))
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The node's packets vanish without a word, until `heal`."""
+
+    KIND: ClassVar[str] = "silence"
+    node: str = setting(REQUIRED, "Which node.")
+
+
+@dataclass(frozen=True, slots=True)
+class Heal:
+    """Every partition and silence ends."""
+
+    KIND: ClassVar[str] = "heal"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of these nodes (none named: of all) become so, until `links-well`."""
+
+    KIND: ClassVar[str] = "links"
+    nodes: tuple[str, ...] = setting((), "Whose links.")
+    latency_min_ms: float = setting(1.0, "The shortest way.")
+    latency_max_ms: float = setting(5.0, "The longest way.")
+    dial_loss: float = setting(0.0, "The chance that opening a connection fails.")
+    send_loss: float = setting(0.0, "The chance that a message breaks its connection before it arrives.")
+    answer_loss: float = setting(
+        0.0, "The chance that a connection breaks after a message arrived, so that what it asked is asked twice."
+    )
+    bandwidth_mbit: float = setting(0.0, "What each of the nodes can send in a second; 0: any amount.")
+
+
+@dataclass(frozen=True, slots=True)
+class LinksWell:
+    """All links are again as the scenario says."""
+
+    KIND: ClassVar[str] = "links-well"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The node's wall clock is wrong from now on, by so much."""
+
+    KIND: ClassVar[str] = "clock"
+    node: str = setting(REQUIRED, "Whose clock.")
+    skew_s: int = setting(0, "How much it is ahead; negative: behind.", least=-(10**9))
+
+
+@dataclass(frozen=True, slots=True)
+class Lie:
+    """The node starts again with its own key, but obeys the rules no more, until it is started anew."""
+
+    KIND: ClassVar[str] = "lie"
+    node: str = setting(REQUIRED, "Which node.")
+    lie: str = setting(REQUIRED, "What it does: the names are in `sim.byzantine`.")
+
+
+Fault = (
+    Kill
+    | PowerCut
+    | Stop
+    | Start
+    | Wipe
+    | Destroy
+    | RollBack
+    | DiskError
+    | DiskFull
+    | DiskSlow
+    | DiskWell
+    | Rot
+    | Partition
+    | Silence
+    | Heal
+    | Links
+    | LinksWell
+    | Clock
+    | Lie
+)
+
+KINDS: Final[Mapping[str, type[Fault]]] = {
+    kind.KIND: kind
+    for kind in (
+        Kill, PowerCut, Stop, Start, Wipe, Destroy, RollBack, DiskError, DiskFull, DiskSlow, DiskWell, Rot,
+        Partition, Silence, Heal, Links, LinksWell, Clock, Lie,
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """`fault` happens `at_s` virtual seconds after the safety phase began."""
+
+    at_s: float
+    fault: Fault
+
+
+def nodes_of(fault: Fault) -> tuple[str, ...]:
+    """The nodes that a fault names."""
+    if isinstance(fault, Partition | Links):
+        return fault.nodes
+    return () if isinstance(fault, Heal | LinksWell) else (fault.node,)

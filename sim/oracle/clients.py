@@ -1,0 +1,211 @@
+"""Clients: they put, get, delete and list at a gateway, think in between, and check each answer in the ledger.
+
+An error is no broken promise while faults strike: the federation may say that it cannot. A wrong answer is one at
+any time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import trio
+
+from node.admin.services import Services
+from node.host.ports import Buffer
+from node.vault.objects import ObjectPath, ObjectStat
+from protocol.errors import MaillonError, Missing
+from sim.federation.lives import Lives, Lost
+from sim.host.trace import Trace
+from sim.oracle.content import MARK, content, write_of
+from sim.oracle.ledger import ABSENT, Ledger
+from sim.oracle.violations import Violation
+from sim.scenario.model import WorkloadSection
+
+R = TypeVar("R")
+BUCKET = "album"
+_PAGE = 1_000
+
+
+class Held:
+    """A source of bytes that are at hand; see `node.vault.objects.Source`."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = memoryview(data)
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        count = min(len(self._left), len(buffer))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+
+@dataclass(slots=True)
+class Gathered:
+    """A sink that keeps what came; see `node.vault.objects.Sink`."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+    async def begin(self, stat: ObjectStat) -> None:
+        self.data.clear()
+
+    async def write(self, parts: list[Buffer]) -> None:
+        for part in parts:
+            self.data += part
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often each call was answered, and how often with an error."""
+
+    answered: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class Patron:
+    """All clients of one namespace at one gateway."""
+
+    def __init__(self, lives: Lives, gateway: str, namespace: str, work: WorkloadSection, trace: Trace) -> None:
+        self.gateway = gateway
+        self.namespace = namespace
+        self.ledger = Ledger()
+        self.tally = Tally()
+        self.violations: list[Violation] = []
+        self.open_calls = 0
+        self._lives = lives
+        self._work = work
+        self._trace = trace
+
+    async def create(self, data_class: str) -> None:
+        """Make the namespace, at its gateway."""
+        await self._lives.on(
+            self.gateway, lambda services: services.vault.create_namespace(self.namespace, data_class=data_class)
+        )
+
+    async def live(self, numbers: random.Random) -> None:
+        """One client, until cancelled between two calls."""
+        work = self._work
+        calls: list[tuple[Callable[[random.Random], Awaitable[None]], int]] = [
+            (self._put, work.puts),
+            (self._get, work.gets),
+            (self._remove, work.removes),
+            (self._list, work.lists),
+        ]
+        while True:
+            await trio.sleep(numbers.expovariate(1 / work.pause_s))
+            (call,) = numbers.choices([each for each, _ in calls], [weight for _, weight in calls])
+            self.open_calls += 1
+            with trio.CancelScope(shield=True):
+                await call(numbers)
+            self.open_calls -= 1
+
+    async def read_all(self) -> list[str]:
+        """Every key, judged; the keys that could not be read, with the reason."""
+        unreadable = []
+        for key in sorted(self.ledger.registers):
+            error = await self.read(key)
+            if error is not None:
+                unreadable.append(f"{key}: {error}")
+        await self.list_all()
+        return unreadable
+
+    async def read(self, key: str) -> MaillonError | Lost | None:
+        """Get and judge; what kept it from being read."""
+        asked_s, sink = trio.current_time(), Gathered()
+        try:
+            await self._ask("get", lambda services: services.vault.get(self._path(key), sink))
+        except Missing as error:
+            if error.identifier not in ("object-missing", "bucket-missing"):
+                return error
+            self._judge(self.ledger.judge_absence(key, asked_s, trio.current_time()))
+            return None
+        except (MaillonError, Lost) as error:
+            return error
+        self._judge_bytes(key, bytes(sink.data), asked_s)
+        return None
+
+    async def list_all(self) -> None:
+        """List, and judge what is there and what is not."""
+        asked_s = trio.current_time()
+        try:
+            listing = await self._ask(
+                "list",
+                lambda services: services.vault.list(
+                    BUCKET, "", start_after="", limit=_PAGE, namespace=self.namespace
+                ),
+            )
+        except (MaillonError, Lost):
+            return
+        listed = {entry.key for entry in listing.entries}
+        for key in sorted(set(self.ledger.registers) - listed):
+            self._judge(self.ledger.judge_absence(key, asked_s, trio.current_time()))
+
+    # --- the calls -----------------------------------------------------------------------------------------------
+
+    async def _put(self, numbers: random.Random) -> None:
+        key = self._key(numbers)
+        most = self._work.small_bytes if numbers.random() < 0.5 else self._work.large_bytes
+        size_bytes = max(len(MARK) + 8, numbers.randint(1, most))
+        write = self.ledger.begin(key, size_bytes, trio.current_time())
+        data = content(key, write.number, size_bytes)
+        try:
+            await self._ask("put", lambda services: services.vault.put(self._path(key), Held(data)))
+        except (MaillonError, Lost):
+            self.ledger.unknown(write, trio.current_time())
+        else:
+            self.ledger.done(write, trio.current_time())
+            self._trace.record("acknowledged", call="put", namespace=self.namespace, key=key, write=write.number)
+
+    async def _get(self, numbers: random.Random) -> None:
+        await self.read(self._key(numbers))
+
+    async def _remove(self, numbers: random.Random) -> None:
+        key = self._key(numbers)
+        asked_s = trio.current_time()
+        write = self.ledger.begin(key, ABSENT, asked_s)
+        try:
+            await self._ask("remove", lambda services: services.vault.remove(self._path(key)))
+        except Missing as error:
+            self.ledger.unknown(write, asked_s)
+            if error.identifier in ("object-missing", "bucket-missing"):
+                self._judge(self.ledger.judge_absence(key, asked_s, trio.current_time()))
+        except (MaillonError, Lost):
+            self.ledger.unknown(write, trio.current_time())
+        else:
+            self.ledger.done(write, trio.current_time())
+            self._trace.record("acknowledged", call="rm", namespace=self.namespace, key=key, write=write.number)
+
+    async def _list(self, _numbers: random.Random) -> None:
+        await self.list_all()
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    async def _ask(self, call: str, work: Callable[[Services], Awaitable[R]]) -> R:
+        try:
+            answer = await self._lives.on(self.gateway, work)
+        except (MaillonError, Lost) as error:
+            reason = error.identifier if isinstance(error, MaillonError) else "lost"
+            told = f"{call} {reason}"
+            self.tally.refused[told] = self.tally.refused.get(told, 0) + 1
+            raise
+        self.tally.answered[call] = self.tally.answered.get(call, 0) + 1
+        return answer
+
+    def _judge_bytes(self, key: str, data: bytes, asked_s: float) -> None:
+        number = write_of(data)
+        if data != content(key, number, len(data)):
+            self._judge(f"{key} gives {len(data)} bytes that nobody wrote")
+            return
+        self._judge(self.ledger.judge_presence(key, number, len(data), asked_s, trio.current_time()))
+
+    def _judge(self, told: str) -> None:
+        if told:
+            self.violations.append(Violation(trio.current_time(), "acknowledged", f"{self.namespace}: {told}"))
+
+    def _key(self, numbers: random.Random) -> str:
+        return f"{MARK.decode()} {numbers.randrange(self._work.keys)}"
+
+    def _path(self, key: str) -> ObjectPath:
+        return ObjectPath(BUCKET, key, self.namespace)

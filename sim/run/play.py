@@ -1,0 +1,207 @@
+"""Playing a scenario: settle in, let faults strike while clients work, stop them, wait until all is whole, read all.
+
+Safety is judged all the time: a wrong answer, an unlawful share or a leaked word is a violation at any moment.
+Liveness is judged at the end only: once the faults stopped, everything must be whole within the scenario's bound,
+and then everything acknowledged must be read back, also by a gateway that has to rebuild its catalog.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from sim.faults.kinds import Planned
+from sim.faults.striking import Striker
+from sim.federation.federation import Federation
+from sim.host.network import Conditions
+from sim.host.scheduling import run_deterministically
+from sim.host.streams import stream
+from sim.host.trace import Trace
+from sim.host.world import World
+from sim.oracle.clients import Patron
+from sim.oracle.content import MARK
+from sim.oracle.healing import missing
+from sim.oracle.laws import Watch
+from sim.oracle.violations import Violation
+from sim.run.saying import heard
+from sim.scenario.model import Scenario
+
+SETTLE_WITHIN_S = 300.0
+_LOOK_EVERY_S = 0.5
+_DIGEST_EVERY_S = 10.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run. `healed_s` is how long healing took; None when it did not."""
+
+    scenario: str
+    seed: int
+    faults: tuple[Planned, ...]
+    violations: list[Violation] = field(default_factory=list)
+    answered: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    healed_s: float | None = None
+    virtual_s: float = 0.0
+    cpu_s: float = 0.0
+    events: int = 0
+    digest: str = ""
+
+
+def play(
+    scenario: Scenario, seed: int, faults: Sequence[Planned], write: Callable[[str], None] | None = None
+) -> Outcome:
+    """One run; `write` takes each line of the event log."""
+    outcome = Outcome(scenario.name, seed, tuple(faults))
+    began_s = time.process_time()
+    run_deterministically(seed, _play, scenario, outcome, write)
+    outcome.cpu_s = time.process_time() - began_s
+    return outcome
+
+
+async def _play(scenario: Scenario, outcome: Outcome, write: Callable[[str], None] | None) -> None:
+    trace = Trace(write)
+    with heard(trace):
+        world = World(outcome.seed, conditions_of(scenario), trace)
+        world.wires.forbidden = MARK
+        async with trio.open_nursery() as nursery:
+            await _Game(scenario, outcome, world, nursery).run()
+            nursery.cancel_scope.cancel()
+    outcome.events, outcome.digest, outcome.virtual_s = trace.events, trace.digest(), trio.current_time()
+
+
+class _Game:
+    """The parts of a run, one after the other."""
+
+    def __init__(self, scenario: Scenario, outcome: Outcome, world: World, nursery: trio.Nursery) -> None:
+        self._scenario = scenario
+        self._outcome = outcome
+        self._world = world
+        self._nursery = nursery
+        self._federation = Federation(scenario, world, nursery)
+        self._watch = Watch(self._federation)
+        self._striker = Striker(self._federation, outcome.seed)
+        gateways = self._federation.cast.names[: scenario.federation.gateways]
+        self._patrons = [
+            Patron(self._federation.lives, gateway, f"ns-{gateway}", scenario.workload, world.trace)
+            for gateway in gateways
+        ]
+
+    async def run(self) -> None:
+        try:
+            await self._settle()
+            await self._safety()
+            await self._heal()
+            await self._read_back()
+        finally:
+            self._sum_up()
+
+    async def _settle(self) -> None:
+        """Everybody runs, sees everybody, and the namespaces can be written."""
+        await self._federation.settle_in()
+        async with trio.open_nursery() as nursery:
+            for name in self._federation.names:
+                nursery.start_soon(self._federation.start, name)
+        await self._until_whole(SETTLE_WITHIN_S, [])
+        for patron in self._patrons:
+            await patron.create(self._scenario.federation.data_class)
+        if await self._until_whole(SETTLE_WITHIN_S, self._patrons) is None:
+            raise RuntimeError("the federation never stood: the scenario cannot be played")
+        self._world.trace.record("settled")
+
+    async def _safety(self) -> None:
+        begin_s = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for patron in self._patrons:
+                for client in range(self._scenario.workload.clients):
+                    numbers = stream(self._outcome.seed, "client", patron.namespace, str(client))
+                    nursery.start_soon(patron.live, numbers)
+            nursery.start_soon(self._look_on)
+            for planned in self._outcome.faults:
+                await trio.sleep_until(begin_s + planned.at_s)
+                await self._striker.strike(planned)
+            await trio.sleep_until(begin_s + self._scenario.phases.safety_s)
+            nursery.cancel_scope.cancel()
+
+    async def _look_on(self) -> None:
+        last_s = -_DIGEST_EVERY_S
+        while True:
+            await trio.sleep(self._scenario.phases.check_every_s)
+            await self._check()
+            if trio.current_time() - last_s >= _DIGEST_EVERY_S:
+                last_s = trio.current_time()
+                self._world.trace.record("so-far", digest=self._world.trace.digest()[:16])
+
+    async def _heal(self) -> None:
+        await self._striker.mend()
+        within_s = self._scenario.phases.heal_within_s
+        self._outcome.healed_s = await self._until_whole(within_s, self._patrons)
+        if self._outcome.healed_s is None and self._scenario.expect.healed:
+            for told in await missing(self._federation, self._patrons):
+                self._violate("healed", f"{within_s:g} s after the faults stopped, {told}")
+        self._world.trace.record("healed", after_s=self._outcome.healed_s)
+        await self._check()
+
+    async def _read_back(self) -> None:
+        """With the catalog that the gateway has, then with one that it has to make anew."""
+        for patron in self._patrons:
+            await self._read_all(patron, "")
+            if patron.gateway not in self._federation.running:
+                continue
+            self._federation.lives.kill(patron.gateway)
+            self._federation.forget_indexes(patron.gateway)
+            await self._federation.start(patron.gateway)
+        await self._until_whole(self._scenario.phases.heal_within_s, self._patrons)
+        for patron in self._patrons:
+            await self._read_all(patron, "by a gateway with a new catalog, ")
+        for broken in self._watch.at_rest():
+            self._violate(broken.law, broken.told)
+
+    async def _read_all(self, patron: Patron, how: str) -> None:
+        for told in await patron.read_all():
+            if self._scenario.expect.healed:
+                self._violate("readable", f"{how}{told}")
+
+    async def _until_whole(self, within_s: float, patrons: Sequence[Patron]) -> float | None:
+        """How long it took; None when it took too long."""
+        began_s = trio.current_time()
+        while await missing(self._federation, patrons):
+            if trio.current_time() - began_s > within_s:
+                return None
+            await trio.sleep(_LOOK_EVERY_S)
+        return trio.current_time() - began_s
+
+    async def _check(self) -> None:
+        for broken in await self._watch.always():
+            self._violate(broken.law, broken.told)
+
+    def _violate(self, law: str, told: str) -> None:
+        self._outcome.violations.append(Violation(trio.current_time(), law, told))
+        self._world.trace.record("violation", law=law, told=told)
+
+    def _sum_up(self) -> None:
+        outcome = self._outcome
+        for patron in self._patrons:
+            outcome.violations += patron.violations
+            for call, count in patron.tally.answered.items():
+                outcome.answered[call] = outcome.answered.get(call, 0) + count
+            for call, count in patron.tally.refused.items():
+                outcome.refused[call] = outcome.refused.get(call, 0) + count
+            if patron.open_calls:
+                self._violate("answers", f"{patron.open_calls} calls to {patron.gateway} were never answered")
+        outcome.violations.sort()
+
+
+def conditions_of(scenario: Scenario) -> Conditions:
+    """The links as the scenario says."""
+    network = scenario.network
+    return Conditions(
+        latency_min_s=network.latency_min_ms / 1000,
+        latency_max_s=network.latency_max_ms / 1000,
+        dial_loss=network.dial_loss,
+        send_loss=network.send_loss,
+        bandwidth_bytes_s=network.bandwidth_mbit * 125_000,
+    )

@@ -1,0 +1,1 @@
+"""Scenarios: what is simulated, as a TOML file says it."""

@@ -1,0 +1,120 @@
+"""From a scenario's file to a `Scenario`, refused when it contradicts itself.
+
+What one section says can be wrong only together with another: a code that needs more nodes than there are, a fault
+that strikes a node nobody has. All of that is found here, before anything runs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from node.declared import read_section, wrong_value
+from protocol.errors import Malformed, Missing
+from protocol.placement.classes import Code, standard_classes
+from sim.faults.kinds import Lie, Planned, nodes_of
+from sim.faults.listing import planned_from
+from sim.scenario.model import Scenario, unplanned
+
+SHIPPED: Final = Path(__file__).parent / "shipped"
+NODES_MOST: Final = 5_000
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the scenarios that come with the program."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.toml")))
+
+
+def load(given: str) -> Scenario:
+    """The scenario in a file, or the shipped one of this name.
+
+    Raises:
+        Missing: `scenario-absent`. Malformed: `config-…`, `scenario-…`.
+    """
+    path = Path(given)
+    if not path.suffix and given in shipped():
+        path = SHIPPED / f"{given}.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Missing("scenario-absent", path=given, known=shipped()) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed("config-syntax", path=given, problem=str(error)) from error
+    return parse(text, path=given)
+
+
+def parse(text: str, *, path: str = "scenario") -> Scenario:
+    """The scenario that `text` says; `path` is only named in errors."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed("config-syntax", path=path, problem=str(error)) from error
+    rest, faults = unplanned(table)
+    if "faults" in rest:
+        raise wrong_value(path, "faults", "[[fault]] sections", rest["faults"])
+    read = read_section(Scenario, rest, "", path)
+    scenario = with_faults(read, planned_from(faults, path) if faults else ())
+    check(scenario, path)
+    return scenario
+
+
+def with_faults(scenario: Scenario, faults: tuple[Planned, ...]) -> Scenario:
+    """The same scenario with these planned faults."""
+    return replace(scenario, faults=faults)
+
+
+def code_of(scenario: Scenario, path: str = "scenario") -> Code | None:
+    """The code of every class; None for the preset. Raises Malformed."""
+    federation = scenario.federation
+    if federation.code == "auto":
+        return None
+    k, _slash, n = federation.code.partition("/")
+    if not (k.isdigit() and n.isdigit()):
+        raise wrong_value(path, "federation.code", '"auto" or K/N, such as "3/6"', federation.code)
+    if int(k) >= int(n):
+        raise Malformed("scenario-code", path=path, k=int(k), n=int(n))
+    try:
+        return Code(int(k), int(n), federation.margin)
+    except Malformed as error:
+        raise Malformed("scenario-margin", path=path, code=federation.code, margin=federation.margin) from error
+
+
+def check(scenario: Scenario, path: str) -> None:
+    """Raises Malformed(`scenario-…` | `config-value`) for what contradicts itself."""
+    federation = scenario.federation
+    code = code_of(scenario, path)
+    if federation.nodes > NODES_MOST:
+        raise wrong_value(path, "federation.nodes", f"a whole number up to {NODES_MOST}", federation.nodes)
+    if code is not None and federation.nodes < code.n:
+        raise Malformed("scenario-shares", path=path, code=federation.code, n=code.n, nodes=federation.nodes)
+    if federation.organisations > federation.nodes:
+        raise Malformed(
+            "scenario-organisations", path=path, organisations=federation.organisations, nodes=federation.nodes
+        )
+    if federation.gateways > federation.nodes:
+        raise Malformed("scenario-gateways", path=path, gateways=federation.gateways, nodes=federation.nodes)
+    classes = tuple(each.name for each in standard_classes())
+    if federation.data_class not in classes:
+        raise wrong_value(path, "federation.data_class", " or ".join(classes), federation.data_class)
+    network = scenario.network
+    if network.latency_min_ms > network.latency_max_ms:
+        raise wrong_value(path, "network.latency_min_ms", "no more than latency_max_ms", network.latency_min_ms)
+    _check_faults(scenario, path)
+
+
+def _check_faults(scenario: Scenario, path: str) -> None:
+    names = {f"n{number}" for number in range(1, scenario.federation.nodes + 1)}
+    for place, planned in enumerate(scenario.faults, 1):
+        for node in nodes_of(planned.fault):
+            if node not in names:
+                raise Malformed("scenario-node", path=path, place=place, node=node, nodes=len(names))
+        if planned.at_s > scenario.phases.safety_s:
+            at_s, safety_s = f"{planned.at_s:g}", f"{scenario.phases.safety_s:g}"
+            raise Malformed("scenario-late", path=path, place=place, at_s=at_s, safety_s=safety_s)
+        if isinstance(planned.fault, Lie):
+            from sim.byzantine import LIES
+
+            if planned.fault.lie not in LIES:
+                raise wrong_value(path, f"fault {place}: lie", " or ".join(sorted(LIES)), planned.fault.lie)
