@@ -185,27 +185,10 @@ class Lie:
     lie: str = setting(REQUIRED, "What it does: the names are in `sim.byzantine`.")
 
 
-Fault = (
-    Kill
-    | PowerCut
-    | Stop
-    | Start
-    | Wipe
-    | Destroy
-    | RollBack
-    | DiskError
-    | DiskFull
-    | DiskSlow
-    | DiskWell
-    | Rot
-    | Partition
-    | Silence
-    | Heal
-    | Links
-    | LinksWell
-    | Clock
-    | Lie
-)
+OfLife = Kill | PowerCut | Stop | Start | Wipe | Destroy | RollBack | Lie
+OfDisk = DiskError | DiskFull | DiskSlow | DiskWell | Rot
+OfLinks = Partition | Silence | Heal | Links | LinksWell
+Fault = OfLife | OfDisk | OfLinks | Clock
 
 KINDS: Final[Mapping[str, type[Fault]]] = {
     kind.KIND: kind

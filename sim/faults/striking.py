@@ -70,56 +70,77 @@ class Striker:
             await self._start(name)
 
     async def _do(self, fault: Fault) -> None:
-        federation, world = self._federation, self._federation.world
         match fault:
-            case kinds.Kill(node):
-                self._end(node)
-            case kinds.PowerCut(node):
-                self._end(node, power=True)
-            case kinds.Stop(node):
-                if node in federation.running:
-                    await federation.lives.stop(node)
-            case kinds.Start(node):
-                await self._start(node)
-            case kinds.Wipe(node):
-                self._end(node, power=True)
-                federation.empty(node)
-            case kinds.Destroy(node):
-                self._end(node, power=True)
-                federation.gone.add(node)
-            case kinds.RollBack(node):
-                self._end(node, power=True)
-                federation.roll_back(node)
-            case kinds.DiskError(node, point, error, chance):
-                self._ailments.setdefault(node, []).append(Ailment(point, getattr(errno, error), chance))
-                self._afflict(node)
-            case kinds.DiskFull(node, free_bytes):
-                for platter in federation.platters(node):
-                    platter.leave_room(free_bytes)
-            case kinds.DiskSlow(node, delay_ms):
-                world.slow(node, delay_ms / 1000)
-            case kinds.DiskWell(node):
-                self._disk_well(node)
-            case kinds.Rot(node, bits, where):
-                self._rot(node, bits, where)
-            case kinds.Partition(nodes, direction):
-                self._part(nodes, direction)
-            case kinds.Silence(node):
-                world.wires.silence(node)
-            case kinds.Heal():
-                world.wires.heal()
-            case kinds.Links():
-                world.wires.change(fault.nodes, conditions_of(fault))
-            case kinds.LinksWell():
-                world.wires.well()
+            case (
+                kinds.Kill() | kinds.PowerCut() | kinds.Stop() | kinds.Start() | kinds.Wipe() | kinds.Destroy()
+                | kinds.RollBack() | kinds.Lie()
+            ):  # fmt: skip
+                await self._do_to_life(fault)
+            case kinds.DiskError() | kinds.DiskFull() | kinds.DiskSlow() | kinds.DiskWell() | kinds.Rot():
+                self._do_to_disk(fault)
+            case kinds.Partition() | kinds.Silence() | kinds.Heal() | kinds.Links() | kinds.LinksWell():
+                self._do_to_links(fault)
             case kinds.Clock(node, skew_s):
-                world.wall(node).skew_s = skew_s
-            case kinds.Lie(node, lie):
-                self._end(node)
-                self._lies[node] = lie
-                await self._start(node, LIES[lie](federation, node))
+                self._federation.world.wall(node).skew_s = skew_s
             case _:
                 assert_never(fault)
+
+    async def _do_to_life(self, fault: kinds.OfLife) -> None:
+        federation, node = self._federation, fault.node
+        match fault:
+            case kinds.Kill():
+                self._end(node)
+            case kinds.PowerCut():
+                self._end(node, power=True)
+            case kinds.Stop():
+                if node in federation.running:
+                    await federation.lives.stop(node)
+            case kinds.Start():
+                await self._start(node)
+            case kinds.Wipe():
+                self._end(node, power=True)
+                federation.empty(node)
+            case kinds.Destroy():
+                self._end(node, power=True)
+                federation.gone.add(node)
+            case kinds.RollBack():
+                self._end(node, power=True)
+                federation.roll_back(node)
+            case kinds.Lie():
+                self._end(node)
+                self._lies[node] = fault.lie
+                await self._start(node, LIES[fault.lie](federation, node))
+
+    def _do_to_disk(self, fault: kinds.OfDisk) -> None:
+        node = fault.node
+        match fault:
+            case kinds.DiskError():
+                ailment = Ailment(fault.point, getattr(errno, fault.error), fault.chance)
+                self._ailments.setdefault(node, []).append(ailment)
+                self._afflict(node)
+            case kinds.DiskFull():
+                for platter in self._federation.platters(node):
+                    platter.leave_room(fault.free_bytes)
+            case kinds.DiskSlow():
+                self._federation.world.slow(node, fault.delay_ms / 1000)
+            case kinds.DiskWell():
+                self._disk_well(node)
+            case kinds.Rot():
+                self._rot(node, fault.bits, fault.where)
+
+    def _do_to_links(self, fault: kinds.OfLinks) -> None:
+        wires = self._federation.world.wires
+        match fault:
+            case kinds.Partition():
+                self._part(fault.nodes, fault.direction)
+            case kinds.Silence():
+                wires.silence(fault.node)
+            case kinds.Heal():
+                wires.heal()
+            case kinds.Links():
+                wires.change(fault.nodes, conditions_of(fault))
+            case kinds.LinksWell():
+                wires.well()
 
     def _end(self, node: str, *, power: bool = False) -> None:
         self._lies.pop(node, None)

@@ -19,7 +19,7 @@ from node.vault.objects import ObjectPath, ObjectStat
 from protocol.errors import MaillonError, Missing
 from sim.federation.lives import Lives, Lost
 from sim.host.trace import Trace
-from sim.oracle.content import MARK, content, write_of
+from sim.oracle.content import LEAST_BYTES, MARK, content, write_of
 from sim.oracle.ledger import ABSENT, Ledger
 from sim.oracle.violations import Violation
 from sim.scenario.model import WorkloadSection
@@ -147,7 +147,7 @@ class Patron:
     async def _put(self, numbers: random.Random) -> None:
         key = self._key(numbers)
         most = self._work.small_bytes if numbers.random() < 0.5 else self._work.large_bytes
-        size_bytes = max(len(MARK) + 8, numbers.randint(1, most))
+        size_bytes = max(LEAST_BYTES, numbers.randint(1, most))
         write = self.ledger.begin(key, size_bytes, trio.current_time())
         data = content(key, write.number, size_bytes)
         try:
@@ -195,7 +195,7 @@ class Patron:
 
     def _judge_bytes(self, key: str, data: bytes, asked_s: float) -> None:
         number = write_of(data)
-        if data != content(key, number, len(data)):
+        if len(data) < LEAST_BYTES or data != content(key, number, len(data)):
             self._judge(f"{key} gives {len(data)} bytes that nobody wrote")
             return
         self._judge(self.ledger.judge_presence(key, number, len(data), asked_s, trio.current_time()))

@@ -10,14 +10,13 @@ import random
 
 MARK = b"[plain and simple]"
 _HEAD_BYTES = 8
+LEAST_BYTES = _HEAD_BYTES + 2 * len(MARK)
 
 
 def content(key: str, write: int, size_bytes: int) -> bytes:
-    """What write number `write` stores under the key: at least 26 bytes, `MARK` at the beginning and the end."""
+    """What write number `write` stores under the key: `LEAST_BYTES` or more, with the mark at both ends."""
     numbers = random.Random(hashlib.sha256(f"{key} {write}".encode()).digest())
-    head = write.to_bytes(_HEAD_BYTES, "big") + MARK
-    body = numbers.randbytes(max(0, size_bytes - len(head) - len(MARK)))
-    return head + body + (MARK if size_bytes >= len(head) + len(MARK) else b"")
+    return write.to_bytes(_HEAD_BYTES, "big") + MARK + numbers.randbytes(size_bytes - LEAST_BYTES) + MARK
 
 
 def write_of(data: bytes) -> int:

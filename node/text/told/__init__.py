@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from node.text.told import machine, members, storage, succession, wire
+from node.text.told import machine, members, scenarios, storage, succession, wire
 
-TOLD: Mapping[str, str] = {**machine.TOLD, **members.TOLD, **storage.TOLD, **succession.TOLD, **wire.TOLD}
+TOLD: Mapping[str, str] = {
+    **machine.TOLD,
+    **members.TOLD,
+    **scenarios.TOLD,
+    **storage.TOLD,
+    **succession.TOLD,
+    **wire.TOLD,
+}

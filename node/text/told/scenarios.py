@@ -1,0 +1,35 @@
+"""Sentences for the simulator: scenarios, and lists of faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from node.text import N_
+
+TOLD: Mapping[str, str] = {
+    "faults-syntax": N_("{path} is no list of faults: {problem}. Give the faults.json that a run wrote."),
+    "faults-version": N_(
+        "{path} is a list of faults of version {found}; this program reads version {known}. Run it with the program "
+        "that wrote it."
+    ),
+    "scenario-absent": N_("There is no scenario {path}. Name a file, or one of those that come with it: {known}."),
+    "scenario-code": N_(
+        "{path}: a code of {k}/{n} rebuilds nothing: the first number, k, must be less than the second, n."
+    ),
+    "scenario-gateways": N_(
+        "{path}: {gateways} gateways are more than the {nodes} nodes there are. Lower federation.gateways."
+    ),
+    "scenario-late": N_(
+        "{path}: fault {place} is planned for {at_s} s, after the end of the safety phase at {safety_s} s. Move "
+        "it, or make phases.safety_s longer."
+    ),
+    "scenario-margin": N_("{path}: a margin of {margin} is impossible with the code {code}. It is 0 to n-k."),
+    "scenario-node": N_("{path}: fault {place} names {node}, but the nodes are n1 to n{nodes}."),
+    "scenario-organisations": N_(
+        "{path}: {organisations} organisations cannot have a node each with {nodes} nodes. Lower one or "
+        "raise the other."
+    ),
+    "scenario-shares": N_(
+        "{path}: the code {code} places {n} shares on {n} nodes, and there are {nodes}. Add nodes."
+    ),
+}
