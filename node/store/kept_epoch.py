@@ -20,7 +20,7 @@ from node.store.epoch_state import PREPARED_MAX, EpochState, nothing_yet, state_
 from node.store.journal_copy import JournalCopy, JournalName
 from protocol.errors import Damaged, MaillonError, Missing, Refused, Unavailable
 from protocol.ids import Digest, NodeId, text_of
-from protocol.namespace.journal import Opening, Tip, decode_opening, encode_opening, opening_hash
+from protocol.namespace.journal import Opening, Tip, decode_opening, opening_hash
 from protocol.namespace.root import FIRST_GENERATION
 from protocol.succession.acceptor import AcceptorState, check_append, learn, unfenced
 from protocol.succession.ballot import Ballot
@@ -144,7 +144,10 @@ class KeptEpoch:
 
     def proven_opening(self) -> tuple[bytes, bytes]:
         """The encoded opening, and the proof that it was decided (none in the first epoch). Raises as `opening`."""
-        return encode_opening(self.opening), self.state.succession
+        opening = self._entries.opening_bytes
+        if not opening:
+            raise self._not_open()
+        return opening, self.state.succession
 
     def head_at(self, length: int) -> Digest | None:
         """The hash after so many entries; None when there are fewer. Raises Damaged(`journal-damaged`)."""

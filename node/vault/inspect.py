@@ -49,7 +49,7 @@ class Inspector:
     def stat_of(self, tenancy: Tenancy, serving: Open, stored: StoredObject) -> ObjectStat:
         """The same, from what the catalog says."""
         inline_bytes = stored.inline.size_bytes if stored.inline is not None else 0
-        copies = len(serving.journal.status().holders)
+        copies = len(serving.journal.opening.holders)
         return ObjectStat(
             namespace=tenancy.secrets.name,
             bucket=stored.bucket,

@@ -8,6 +8,7 @@ from node.host.ports import Host
 from node.mesh.peering import Peering
 from node.store.journals import JournalStore
 from node.vault.checkpoint.times import CheckpointTimes
+from node.vault.current_rules import CurrentRules
 from node.vault.gather import Gatherer
 from node.vault.holders import Holders
 from node.vault.journal.tools import JournalTimers, JournalTools, ReadTools
@@ -18,7 +19,7 @@ from protocol.coding.erasure import Engine
 from protocol.errors import Missing
 from protocol.ids import NamespaceId, NodeId
 from protocol.keys.signing import SigningKey
-from protocol.members.roster import Rules, journal_holders, rules_for, rules_for_own
+from protocol.members.roster import Rules, journal_holders, rules_for_own
 from protocol.members.swim import Status
 from protocol.namespace.quorums import JournalQuorum
 
@@ -45,11 +46,11 @@ class TenancyTools:
     pack_every_s: float
     checkpoint_times: CheckpointTimes
     retry_s: float
+    current_rules: CurrentRules
 
     def rules(self, data_class: str) -> Rules:
         """The rules for new blocks of a class, by the view of this moment."""
-        view = self.mesh.view
-        return rules_for(view.nodes(), view.charter.classes, data_class)
+        return self.current_rules.of(data_class)
 
     def down(self) -> frozenset[NodeId]:
         """Members that are known to be down. One of whom nothing is known yet may well answer."""

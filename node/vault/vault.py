@@ -20,6 +20,7 @@ from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.create import create_namespace
+from node.vault.current_rules import CurrentRules
 from node.vault.gather import Gatherer, GatherTimes
 from node.vault.holders import Holders
 from node.vault.inspect import Inspector, stat_of_change
@@ -245,7 +246,7 @@ class Vault:
             created = BucketCreated(path.bucket, self._tools.host.wall.now_s())
             await serving.journal.append([created])
         change = await put_object(serving.put, path, source, metadata, expected_bytes)
-        return stat_of_change(tenancy.secrets.name, change, len(serving.journal.status().holders))
+        return stat_of_change(tenancy.secrets.name, change, len(serving.journal.opening.holders))
 
     async def get(self, path: ObjectPath, sink: Sink) -> ObjectStat:
         """Write the object's bytes to the sink; see `node.vault.get`."""
@@ -294,13 +295,13 @@ class Vault:
 
     def _named(self, name: str | None) -> Tenancy:
         """The named tenancy, or the only one."""
-        tenancies = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
-        if name is None and len(tenancies) > 1:
-            raise Refused("namespace-ambiguous", known=tuple(tenancy.secrets.name for tenancy in tenancies))
-        found = [tenancy for tenancy in tenancies if name in (None, tenancy.secrets.name)]
-        if not found:
-            raise self._not_here(name)
-        return found[0]
+        if name is None and len(self._tenancies) > 1:
+            known = sorted(tenancy.secrets.name for tenancy in self._tenancies.values())
+            raise Refused("namespace-ambiguous", known=tuple(known))
+        for tenancy in self._tenancies.values():
+            if name in (None, tenancy.secrets.name):
+                return tenancy
+        raise self._not_here(name)
 
     def _not_here(self, name: str | None) -> Refused | Missing:
         """Say which gateway to go to, when other members of this organisation have namespaces."""
@@ -343,6 +344,7 @@ def tenancy_tools(
         pack_every_s=config.pack_every_s,
         checkpoint_times=config.checkpoints,
         retry_s=config.retry_s,
+        current_rules=CurrentRules(mesh),
     )
 
 

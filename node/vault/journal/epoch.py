@@ -29,7 +29,7 @@ from protocol.namespace.sealed_entry import unwrap_epoch_key
 from protocol.succession.succession import Succession
 
 # Below this, to seal an entry costs less than to hand it to a thread.
-_SEALED_AT_ONCE_BYTES = 32 * limits.KIB
+_SEALED_AT_ONCE_BYTES = 128 * limits.KIB
 
 
 @dataclass(frozen=True, slots=True)

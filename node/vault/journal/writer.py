@@ -29,6 +29,7 @@ from node.vault.journal.epoch import EpochWriter
 from node.vault.journal.own_copy import OwnCopy
 from node.vault.journal.queue import Queue
 from node.vault.journal.reader import Epochs
+from node.vault.journal.recent import RecentInline
 from node.vault.journal.replay import LoadTables
 from node.vault.journal.status import HolderStatus, JournalStatus
 from node.vault.journal.succeed import Ended
@@ -60,6 +61,7 @@ class JournalWriter:
         self._epoch = EpochWriter(tools, known, self._progress)
         self._applier = Applier(tools, catalog, epochs, load)
         self._queue = Queue(tools.timers.gather_s)
+        self._recent = RecentInline()
         self._carried_s = -inf
         self._turn = trio.Lock()
         self._applying = trio.Lock()
@@ -120,8 +122,9 @@ class JournalWriter:
             Unavailable: `journal-not-ready` after `start_wait_s`, with the holders that have not answered.
             MaillonError: why the writer stopped.
         """
-        with trio.move_on_after(self._timers.start_wait_s):
-            await self._ready.wait()
+        if not self._ready.is_set():
+            with trio.move_on_after(self._timers.start_wait_s):
+                await self._ready.wait()
         if self._stopped is not None:
             raise self._stopped
         if not self._ready.is_set():
@@ -180,9 +183,12 @@ class JournalWriter:
         Raises:
             Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
         """
-        reader = await self._epochs.of(at.stamp.epoch)
-        entry = await reader.entry(at.stamp.position)
-        return entry.inline[at.offset : at.offset + at.size_bytes]
+        inline = await self._recent.of(at.stamp, self._read_entry)
+        return inline[at.offset : at.offset + at.size_bytes]
+
+    async def _read_entry(self, stamp: Stamp) -> bytes:
+        reader = await self._epochs.of(stamp.epoch)
+        return (await reader.entry(stamp.position)).inline
 
     def status(self) -> JournalStatus:
         epoch = self._epoch

@@ -1,0 +1,96 @@
+"""What was read of the journal is kept in memory for the next one, and read once for those who come together."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from node.vault.journal.recent import KEPT_BYTES_MAX, RecentInline
+from protocol.coding.label import Stamp
+from protocol.errors import Unavailable
+
+
+class Disk:
+    """Entries that take a second to read. `broken`: so many reads fail first."""
+
+    def __init__(self, size_bytes: int = 10, broken: int = 0) -> None:
+        self.reads: list[Stamp] = []
+        self._size_bytes = size_bytes
+        self._broken = broken
+
+    async def read(self, stamp: Stamp) -> bytes:
+        self.reads.append(stamp)
+        await trio.sleep(1)
+        if self._broken:
+            self._broken -= 1
+            raise Unavailable("entry-unreadable", position=stamp.position)
+        return bytes([stamp.position]) * self._size_bytes
+
+
+async def test_an_entry_is_read_once_for_all_who_want_it(autojump_clock: MockClock) -> None:
+    disk, recent = Disk(), RecentInline()
+    found = []
+
+    async def want() -> None:
+        found.append(await recent.of(Stamp(1, 7), disk.read))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(want)
+    await want()
+    assert found == [b"\x07" * 10] * 6
+    assert disk.reads == [Stamp(1, 7)]
+
+
+async def test_entries_of_different_epochs_are_different(autojump_clock: MockClock) -> None:
+    disk, recent = Disk(), RecentInline()
+    await recent.of(Stamp(1, 7), disk.read)
+    await recent.of(Stamp(2, 7), disk.read)
+    assert disk.reads == [Stamp(1, 7), Stamp(2, 7)]
+
+
+async def test_whoever_waited_for_a_read_that_failed_reads_for_itself(autojump_clock: MockClock) -> None:
+    disk, recent = Disk(broken=1), RecentInline()
+    found: list[object] = []
+
+    async def want() -> None:
+        try:
+            found.append(await recent.of(Stamp(1, 7), disk.read))
+        except Unavailable as error:
+            found.append(error.identifier)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(want)
+        nursery.start_soon(want)
+    assert found == ["entry-unreadable", b"\x07" * 10]
+
+
+async def test_whoever_waited_for_a_read_that_was_cancelled_reads_for_itself(autojump_clock: MockClock) -> None:
+    disk, recent = Disk(), RecentInline()
+    impatient = trio.CancelScope(deadline=trio.current_time() + 0.5)
+
+    async def give_up() -> None:
+        with impatient:
+            await recent.of(Stamp(1, 7), disk.read)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give_up)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await recent.of(Stamp(1, 7), disk.read) == b"\x07" * 10
+    assert impatient.cancelled_caught
+
+
+@pytest.mark.parametrize(("size_bytes", "kept"), [(KEPT_BYTES_MAX // 4, 4), (KEPT_BYTES_MAX + 1, 1)])
+async def test_the_entries_read_last_are_kept_within_the_bound(
+    size_bytes: int, kept: int, autojump_clock: MockClock
+) -> None:
+    disk, recent = Disk(size_bytes), RecentInline()
+    stamps = [Stamp(1, position) for position in range(6)]
+    for stamp in stamps:
+        await recent.of(stamp, disk.read)
+    for stamp in reversed(stamps[-kept:]):
+        await recent.of(stamp, disk.read)
+    assert disk.reads == stamps
+    await recent.of(stamps[-kept - 1], disk.read)
+    assert disk.reads == [*stamps, stamps[-kept - 1]]
