@@ -22,6 +22,9 @@ Value: TypeAlias = "bool | int | bytes | str | tuple[Value, ...] | list[Value] |
 # What is built before it is walked: at most so many bytes, and so many items in any array.
 _SMALL_BYTES = 4 * KIB
 _SMALL_ITEMS = 64
+# Packers are dear to make. They keep nothing but a buffer from one call to the next.
+_PACKER = msgpack.Packer(use_bin_type=True, strict_types=True)
+_ECHO = msgpack.Packer(use_bin_type=True)
 _PLAIN = frozenset({type(None), bool, int, bytes, str})
 # First byte → (width of the number that follows, smallest value for which this form is the shortest).
 _STRINGS = {0xD9: (1, 32), 0xDA: (2, 1 << 8), 0xDB: (4, 1 << 16)}
@@ -41,11 +44,19 @@ def encode(value: Value) -> bytes:
         OverLimit: `message-depth`.
     """
     try:
-        return bytes(msgpack.packb(_sorted(value, depth=0), use_bin_type=True, strict_types=True))
+        return bytes(_PACKER.pack(_sorted(value, depth=0)))
     except OverflowError as error:
         raise Malformed("message-type", type="int over 64 bits") from error
     except UnicodeEncodeError as error:
         raise Malformed("message-type", type="str with surrogates") from error
+
+
+def encode_plain(value: Value) -> bytes:
+    """As `encode`, for a value without maps. Lists of plain values, as it mostly is, are encoded at once."""
+    try:
+        return bytes(_PACKER.pack(value))
+    except (TypeError, ValueError, OverflowError):
+        return encode(value)
 
 
 def decode(data: bytes | bytearray | memoryview, *, size_bytes_max: int = MESSAGE_BYTES_MAX) -> Value:
@@ -78,7 +89,7 @@ def _build_small(raw: bytes) -> tuple[()] | tuple[Value]:
         value: Value = msgpack.unpackb(raw, raw=False, use_list=False, max_array_len=_SMALL_ITEMS, max_map_len=0)
     except (ValueError, msgpack.UnpackException):
         return ()
-    if not _is_plain(value, depth=0) or msgpack.packb(value, use_bin_type=True) != raw:
+    if not _is_plain(value, depth=0) or _ECHO.pack(value) != raw:
         return ()
     return (value,)
 
@@ -88,6 +99,8 @@ def _is_plain(value: Value, *, depth: int) -> bool:
         return type(value) in _PLAIN
     if depth >= MESSAGE_DEPTH_MAX:
         return False
+    if _PLAIN.issuperset(map(type, value)):
+        return True
     deeper = [item for item in value if type(item) not in _PLAIN]
     return all(_is_plain(item, depth=depth + 1) for item in deeper)
 

@@ -23,8 +23,6 @@ import dataclasses
 import enum
 import types
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -33,45 +31,18 @@ from protocol.ids import ID_BYTES, SIGNATURE_BYTES
 from protocol.limits import MESSAGE_BYTES_MAX
 from protocol.wire import canonical
 from protocol.wire.canonical import Value
+from protocol.wire.compiled import DEFAULT_LENGTH, DEFAULT_RANGE, Codec, Field, Length, Range, compiled
+
+__all__ = ["Length", "Range", "Signature", "decode", "encode", "from_wire", "to_wire"]
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """Bounds of a text or byte string in bytes, or of a tuple in items; both ends included."""
-
-    least: int
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Bounds of an integer; both ends included."""
-
-    least: int
-    most: int
-
-
-DEFAULT_LENGTH = Length(0, 1_024)
-DEFAULT_RANGE = Range(0, 2**63 - 1)
-
 Signature = Annotated[bytes, Length(SIGNATURE_BYTES, SIGNATURE_BYTES)]
-
-_Check = Callable[[Any, str], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Codec:
-    """How one field type goes to the wire and comes back; both raise on a value out of bounds."""
-
-    pack: _Check
-    unpack: _Check
 
 
 def encode(message: object) -> bytes:
     """Canonical bytes of a message. Raises Malformed or OverLimit for a value that its class does not allow."""
-    return canonical.encode(to_wire(message))
+    return canonical.encode_plain(to_wire(message))
 
 
 def decode(kind: type[T], data: bytes | bytearray | memoryview, *, size_bytes_max: int = MESSAGE_BYTES_MAX) -> T:
@@ -98,10 +69,11 @@ def from_wire(kind: type[T], value: Value) -> T:
 
 
 @cache
-def _message_codec(kind: Any) -> _Codec:
+def _message_codec(kind: Any) -> Codec:
     hints = typing.get_type_hints(kind, include_extras=True)
     fields = tuple(
-        (field.name, _codec(hints[field.name]), f"{kind.__name__}.{field.name}") for field in dataclasses.fields(kind)
+        Field(field.name, hints[field.name], _codec(hints[field.name]), f"{kind.__name__}.{field.name}")
+        for field in dataclasses.fields(kind)
     )
     version: int | None = getattr(kind, "WIRE_VERSION", None)
     opening = [] if version is None else [version]
@@ -110,7 +82,7 @@ def _message_codec(kind: Any) -> _Codec:
     def pack(message: Any, where: str) -> Value:
         if type(message) is not kind:
             raise Malformed("message-field", field=where)
-        return opening + [codec.pack(getattr(message, name), field) for name, codec, field in fields]
+        return opening + [field.codec.pack(getattr(message, field.name), field.where) for field in fields]
 
     def unpack(value: Any, where: str) -> Any:
         # By type as well: `True` equals 1, and a message must have one encoding only.
@@ -120,12 +92,12 @@ def _message_codec(kind: Any) -> _Codec:
         if not isinstance(value, tuple) or len(value) != width:
             raise Malformed("message-field", field=where)
         items = zip(fields, value[len(opening) :], strict=True)
-        return kind(*[codec.unpack(item, field) for (_, codec, field), item in items])
+        return kind(*[field.codec.unpack(item, field.where) for field, item in items])
 
-    return _Codec(pack, unpack)
+    return compiled(kind, fields, version, Codec(pack, unpack))
 
 
-def _codec(hint: Any, bounds: tuple[Length | Range, ...] = ()) -> _Codec:
+def _codec(hint: Any, bounds: tuple[Length | Range, ...] = ()) -> Codec:
     if typing.get_origin(hint) is Annotated:
         inner, *extra = typing.get_args(hint)
         return _codec(inner, tuple(bound for bound in extra if isinstance(bound, Length | Range)))
@@ -162,16 +134,16 @@ def _within(size: int, length: Length, where: str) -> None:
         raise Malformed("message-field", field=where)
 
 
-def _bool_codec() -> _Codec:
+def _bool_codec() -> Codec:
     def check(value: Any, where: str) -> Any:
         if not isinstance(value, bool):
             raise Malformed("message-field", field=where)
         return value
 
-    return _Codec(check, check)
+    return Codec(check, check)
 
 
-def _int_codec(allowed: Range) -> _Codec:
+def _int_codec(allowed: Range) -> Codec:
     def check(value: Any, where: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
             raise Malformed("message-field", field=where)
@@ -179,10 +151,10 @@ def _int_codec(allowed: Range) -> _Codec:
             raise Malformed("message-field", field=where)
         return value
 
-    return _Codec(check, check)
+    return Codec(check, check)
 
 
-def _bytes_codec(length: Length) -> _Codec:
+def _bytes_codec(length: Length) -> Codec:
     least, most = length.least, length.most
 
     def check(value: Any, where: str) -> Any:
@@ -192,10 +164,10 @@ def _bytes_codec(length: Length) -> _Codec:
             _within(len(value), length, where)
         return value
 
-    return _Codec(check, check)
+    return Codec(check, check)
 
 
-def _text_codec(length: Length) -> _Codec:
+def _text_codec(length: Length) -> Codec:
     def check(value: Any, where: str) -> Any:
         if not isinstance(value, str):
             raise Malformed("message-field", field=where)
@@ -206,10 +178,10 @@ def _text_codec(length: Length) -> _Codec:
         _within(size, length, where)
         return value
 
-    return _Codec(check, check)
+    return Codec(check, check)
 
 
-def _enum_codec(kind: type[enum.Enum]) -> _Codec:
+def _enum_codec(kind: type[enum.Enum]) -> Codec:
     # By type as well: `True` equals 1, and a message must have one encoding only.
     members = {(type(member.value), member.value): member for member in kind}
 
@@ -225,10 +197,10 @@ def _enum_codec(kind: type[enum.Enum]) -> _Codec:
             raise Malformed("message-field", field=where)
         return member
 
-    return _Codec(pack, unpack)
+    return Codec(pack, unpack)
 
 
-def _optional_codec(hint: Any, bounds: tuple[Length | Range, ...]) -> _Codec:
+def _optional_codec(hint: Any, bounds: tuple[Length | Range, ...]) -> Codec:
     (inner,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
     codec = _codec(inner, bounds)
 
@@ -238,10 +210,10 @@ def _optional_codec(hint: Any, bounds: tuple[Length | Range, ...]) -> _Codec:
     def unpack(value: Any, where: str) -> Any:
         return None if value is None else codec.unpack(value, where)
 
-    return _Codec(pack, unpack)
+    return Codec(pack, unpack)
 
 
-def _tuple_codec(item: _Codec, length: Length) -> _Codec:
+def _tuple_codec(item: Codec, length: Length) -> Codec:
     def pack(value: Any, where: str) -> Any:
         if not isinstance(value, tuple):
             raise Malformed("message-field", field=where)
@@ -256,4 +228,4 @@ def _tuple_codec(item: _Codec, length: Length) -> _Codec:
         unpack_item = item.unpack
         return tuple([unpack_item(part, where) for part in value])
 
-    return _Codec(pack, unpack)
+    return Codec(pack, unpack)
