@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,38 @@ async def test_the_gateways_own_full_disk_is_a_reason_not_an_end(six_nodes: Town
         assert await six_nodes.get("own/tried") == kept
     assert six_nodes.is_alive(GATEWAY)
     assert await six_nodes.get("own/kept") == kept
+
+
+def can_mount() -> bool:
+    """Whether somebody without rights may have a mount namespace here; some distributions forbid it."""
+    tried = subprocess.run(
+        ["unshare", "-Urm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+    )
+    return tried.returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="this kernel lets nobody mount a small file system without being root")
+async def test_a_disk_that_really_is_full_refuses_and_what_is_on_it_is_read(six_nodes: Town) -> None:
+    await six_nodes.terminate("n6")
+    heard = six_nodes.listen()
+    await six_nodes.start_on_small_disk("n6", "4m")
+    await six_nodes.see(6)
+    written = {f"brim/{number}": some_bytes(number, SIZE_BYTES) for number in range(30)}
+    for key, data in written.items():
+        await six_nodes.put(key, data)
+    await heard.wait("spread.holder-failed", "node=n6", "store-full")
+    present = [
+        any(share.name == "n6" and share.present for share in (await six_nodes.blocks(key))[0].shares)
+        for key in written
+    ]
+    assert present[0]
+    assert not present[-1], "30 shares of 200 kB are more than 4 MB"
+    assert six_nodes.is_alive("n6")
+    await six_nodes.kill("n3", "n4", "n5")
+    assert await six_nodes.get("brim/0") == written["brim/0"], "n6 gives what it took before it was full"
+    await six_nodes.heal()
+    for key, data in written.items():
+        assert await six_nodes.get(key) == data
 
 
 async def test_a_failing_sync_of_the_gateways_journal_acknowledges_nothing_that_is_lost(six_nodes: Town) -> None:

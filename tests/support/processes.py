@@ -12,7 +12,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,13 +150,13 @@ class Town:
         """Start nodes, perhaps with faults planned, and wait until they answer."""
         await wait_answering([self.spawn(name, faults) for name in names], timeout_s=DEADLINE_S)
 
-    def spawn(self, name: str, faults: str = "") -> DevNode:
-        """Start a node without waiting."""
+    def spawn(self, name: str, faults: str = "", within: Sequence[str] = ()) -> DevNode:
+        """Start a node without waiting; `within` is a command that ends by becoming the node's."""
         node = self.node(name)
         assert has_ended(node.pid), f"{name} runs already"
         with (Path(node.dir) / LOG).open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "node", "--dir", node.dir, "node", "run"],
+                [*within, sys.executable, "-m", "node", "--dir", node.dir, "node", "run"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -164,10 +164,23 @@ class Town:
                 env={**os.environ, VARIABLE: faults},
             )
         self._children.append(child)
-        (self._armed.add if faults else self._armed.discard)(name)
+        (self._armed.add if faults or within else self._armed.discard)(name)
         started = dataclasses.replace(node, pid=child.pid)
         save_book(self.folder, load_book(self.folder).replaced(started))
         return started
+
+    async def start_on_small_disk(self, name: str, size: str) -> None:
+        """Start a node whose volumes lie on an empty file system of this size: a real disk that gets full.
+
+        The file system is in memory, in a mount namespace that ends with the process; the old volumes are back then.
+        """
+        config = self.dir(name) / "maillon.toml"
+        told = config.read_text()
+        if not told.endswith("reserve = 0\n"):
+            config.write_text(told + "reserve = 0\n")  # the last section is that of the disk
+        mount = f'mount -t tmpfs -o size={size} none "$1" && shift && exec "$@"'
+        within = ["unshare", "-Urm", "sh", "-c", mount, "sh", str(self.dir(name) / "volumes")]
+        await wait_answering([self.spawn(name, within=within)], timeout_s=DEADLINE_S)
 
     async def kill(self, *names: str) -> None:
         """kill -9, all at the same moment."""
