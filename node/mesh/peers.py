@@ -136,6 +136,10 @@ class Peers:
                 yield asking
 
     async def _connection_before(self, node: NodeId, until_s: float) -> Connection:
+        route = self._routes.get(node)
+        ready = None if route is None else route.open()
+        if ready is not None:  # nearly always: without the scope that waiting needs
+            return ready
         with trio.move_on_at(until_s):
             return await self.connection(node)
         raise Unavailable("node-unreachable", node=node, because="deadline")

@@ -177,7 +177,8 @@ class Connection:
         """Ask with streamed payloads. Leaving the block before the answer is complete cancels the exchange."""
         asking = self._begin(kind, message, Cutter(()), payload_bytes)
         try:
-            await asking.begun()
+            if payload_bytes != 0:  # what is sent next must not overtake the question
+                await asking.begun()
             yield asking
         finally:
             await self._exchanges.leave(asking)

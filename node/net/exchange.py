@@ -199,7 +199,8 @@ class Asking(_End):
 
     async def reply(self, kind: type[T]) -> T:
         """The answer's message, as soon as it is there."""
-        await self._answered.wait()
+        if not self._answered.is_set():
+            await self._answered.wait()
         if self._reply is None:
             raise self._error or Malformed("answer-missing")
         if isinstance(self._message, kind):

@@ -16,12 +16,14 @@ import trio
 
 from node.net.reading import FrameReader
 from protocol.errors import MaillonError, Malformed, Unavailable
-from protocol.limits import EXCHANGE_WINDOW_BYTES
+from protocol.limits import EXCHANGE_WINDOW_BYTES, KIB
 
 _GRANT_STEP_BYTES = EXCHANGE_WINDOW_BYTES // 2
 _CREDIT_MAX = 2**62
 # Steps that the reader leaves to a handler that was only just started, or a receiver that comes back for more.
 _YIELDS = 8
+# So little is kept aside at once: to move it twice costs less than a step.
+_KEPT_AT_ONCE_BYTES = 16 * KIB
 
 
 @dataclass(slots=True)
@@ -107,7 +109,7 @@ class Incoming:
         self._filled_bytes = 0
         self._settled = trio.Event()
         self._filling: FrameReader | None = None
-        self._released = trio.Event()
+        self._released: trio.Event | None = None
 
     @property
     def complete(self) -> bool:
@@ -145,7 +147,8 @@ class Incoming:
     async def filled(self) -> int:
         """Wait for what `expect` asked; less than all of it only at the end of the payload."""
         try:
-            await self._settled.wait()
+            if not self._settled.is_set():
+                await self._settled.wait()
         except trio.Cancelled:
             self.close()
             await self.released()
@@ -194,7 +197,7 @@ class Incoming:
         self._admit(size_bytes)
         left_bytes = size_bytes
         while left_bytes:
-            if self._buffer is None and not self._closed:
+            if self._buffer is None and not self._closed and size_bytes > _KEPT_AT_ONCE_BYTES:
                 await self._await_receiver()
             if self._closed or self._error is not None:
                 await reader.skip(left_bytes)
@@ -253,7 +256,8 @@ class Incoming:
                 self._advance(received)
         finally:
             self._filling = None
-            self._released.set()
+            if self._released is not None:
+                self._released.set()
         if self._closed:
             # The owner left and interrupted the reader, which had its bytes already: it is here that it stops.
             await trio.lowlevel.checkpoint()

@@ -2,7 +2,7 @@
 
 A small read-ahead takes a header, and whole small frames with it, in one call to the stream; what follows a DATA
 header is then received straight into the buffer of whoever waits for it, so no more than a read-ahead's worth of a
-large payload is ever moved twice.
+large payload is ever moved twice. Where many small frames come at once, the read-ahead grows to take them together.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from protocol.limits import KIB
 from protocol.wire.frames import HEADER_BYTES, Header, parse_header
 
 _AHEAD_BYTES = 4 * KIB
+_AHEAD_MANY_BYTES = 32 * KIB
+_SMALL_FRAME_BYTES = 8 * KIB
 _SKIP_BYTES = 64 * KIB
 
 
@@ -31,6 +33,8 @@ class FrameReader:
         self._ahead = memoryview(bytearray(_AHEAD_BYTES))
         self._start = 0
         self._end = 0
+        self._is_crowded = False
+        self._frame_bytes = 0
         self._scratch: memoryview | None = None
         self._left_bytes = 0
         self._scope = trio.CancelScope()
@@ -61,7 +65,7 @@ class FrameReader:
                 return None
         start, self._start = self._start, self._start + HEADER_BYTES
         header = parse_header(self._ahead[start : self._start])
-        self._left_bytes = header.payload_bytes
+        self._left_bytes = self._frame_bytes = header.payload_bytes
         return header
 
     async def payload(self, size_bytes: int) -> bytes:
@@ -102,12 +106,17 @@ class FrameReader:
             size_bytes -= await self.some_into(self._scratch[:size_bytes])
 
     async def _read_ahead(self) -> bool:
-        if self._start:
-            rest = bytes(self._ahead[self._start : self._end])
-            self._ahead[: len(rest)] = rest
-            self._start, self._end = 0, len(rest)
-        received = await self._stream.receive_into(self._ahead[self._end :])
+        rest = bytes(self._ahead[self._start : self._end])
+        are_small = self._frame_bytes <= _SMALL_FRAME_BYTES
+        if self._is_crowded and are_small and len(self._ahead) < _AHEAD_MANY_BYTES:
+            self._ahead = memoryview(bytearray(_AHEAD_MANY_BYTES))
+        self._ahead[: len(rest)] = rest
+        self._start, self._end = 0, len(rest)
+        # Behind a large frame there is likely another, which had better go where it belongs at once.
+        room = self._ahead[self._end : len(self._ahead) if are_small else _AHEAD_BYTES]
+        received = await self._stream.receive_into(room)
         self._end += received
+        self._is_crowded = received == len(room)
         return received > 0
 
 

@@ -49,6 +49,10 @@ class Cutter:
     """Cuts payload parts into DATA frames, as views, without copying."""
 
     def __init__(self, parts: Sequence[Buffer]) -> None:
+        if not parts:  # most messages go without
+            self._views: deque[memoryview] = deque()
+            self.left_bytes, self.is_lasting = 0, True
+            return
         self._views = deque(memoryview(part).cast("B") for part in parts if len(part))
         self.left_bytes = sum(len(view) for view in self._views)
         # Small parts that cannot change: whoever sends them need not wait until they are out.

@@ -24,6 +24,7 @@ class Ticker:
 
     async def wait_past(self, count: int) -> None:
         """Return once the count is over `count`; at once (after a checkpoint) when it already is."""
-        await trio.lowlevel.checkpoint()
+        if self.count > count:
+            await trio.lowlevel.checkpoint()
         while self.count <= count:
             await self._next.wait()

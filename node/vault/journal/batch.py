@@ -40,14 +40,12 @@ class Request:
     stamp: Stamp | None = None
     error: MaillonError | None = None
     queued_s: float = 0.0
+    changes_bytes: int = field(init=False)
+    size_bytes: int = field(init=False)
 
-    @property
-    def changes_bytes(self) -> int:
-        return sum(len(one.body) + _CHANGE_ROOM_BYTES for one in self.encoded)
-
-    @property
-    def size_bytes(self) -> int:
-        return self.changes_bytes + len(self.inline)
+    def __post_init__(self) -> None:
+        self.changes_bytes = sum(len(one.body) + _CHANGE_ROOM_BYTES for one in self.encoded)
+        self.size_bytes = self.changes_bytes + len(self.inline)
 
     def succeed(self, stamp: Stamp) -> None:
         self.stamp = stamp
