@@ -109,6 +109,7 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
         node_key=node_key,
         mesh=mesh,
         store=store,
+        journals=journals,
         vault=vault,
         engine=engine.name,
         started_s=trio.current_time(),

@@ -8,6 +8,7 @@ from node.config import Config
 from node.folder import Membership, NodeFolder
 from node.host.ports import Host
 from node.mesh.peering import Peering
+from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.vault import Vault
 from protocol.errors import Refused
@@ -29,6 +30,7 @@ class Services:
     node_key: SigningKey
     mesh: Peering
     store: Store
+    journals: JournalStore
     vault: Vault
     engine: str
     started_s: float

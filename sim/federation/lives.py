@@ -19,12 +19,19 @@ from sim.host.world import World
 
 R = TypeVar("R")
 
+# No deadline inside a node is as long as this: a call that takes longer waits for something that will not happen.
+ANSWER_WITHIN_S = 300.0
+
 # Starts every part of a node in the nursery; they run when it returns.
 Begin = Callable[[trio.Nursery, Host], Awaitable[Services]]
 
 
 class Lost(Exception):
     """The node died before it answered its client."""
+
+
+class Unanswered(Lost):
+    """The node lives, and its client waited in vain."""
 
 
 @dataclass(slots=True)
@@ -102,7 +109,7 @@ class Lives:
         self.world.cut_power(name)
 
     async def on(self, name: str, work: Callable[[Services], Awaitable[R]]) -> R:
-        """What the client gets: the outcome of `work`, run in the node's life. Raises its error, or Lost."""
+        """The outcome of `work`, run in the node's life. Raises its error, Lost or Unanswered."""
         life = self.running.get(name)
         if life is None:
             raise Lost
@@ -119,7 +126,10 @@ class Lives:
                 done.set()
 
         life.nursery.start_soon(run)
-        await done.wait()
+        with trio.move_on_after(ANSWER_WITHIN_S):
+            await done.wait()
+        if not done.is_set():
+            raise Unanswered
         if failure:
             raise failure[0]
         if not outcome:

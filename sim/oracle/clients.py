@@ -7,7 +7,7 @@ any time.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,9 +17,10 @@ from node.admin.services import Services
 from node.host.ports import Buffer
 from node.vault.objects import ObjectPath, ObjectStat
 from protocol.errors import MaillonError, Missing
-from sim.federation.lives import Lives, Lost
+from sim.federation.lives import ANSWER_WITHIN_S, Lives, Lost, Unanswered
 from sim.host.trace import Trace
 from sim.oracle.content import LEAST_BYTES, MARK, content, write_of
+from sim.oracle.laws import Broken
 from sim.oracle.ledger import ABSENT, Ledger
 from sim.oracle.violations import Violation
 from sim.scenario.model import WorkloadSection
@@ -65,18 +66,26 @@ class Tally:
 
 
 class Patron:
-    """All clients of one namespace at one gateway."""
+    """All clients of one namespace at one gateway. `look` says what an object lacks that was just stored."""
 
-    def __init__(self, lives: Lives, gateway: str, namespace: str, work: WorkloadSection, trace: Trace) -> None:
+    def __init__(
+        self,
+        lives: Lives,
+        gateway: str,
+        namespace: str,
+        work: WorkloadSection,
+        trace: Trace,
+        look: Callable[[str, ObjectPath], Awaitable[Sequence[Broken]]],
+    ) -> None:
         self.gateway = gateway
         self.namespace = namespace
         self.ledger = Ledger()
         self.tally = Tally()
         self.violations: list[Violation] = []
-        self.open_calls = 0
         self._lives = lives
         self._work = work
         self._trace = trace
+        self._look = look
 
     async def create(self, data_class: str) -> None:
         """Make the namespace, at its gateway."""
@@ -96,10 +105,8 @@ class Patron:
         while True:
             await trio.sleep(numbers.expovariate(1 / work.pause_s))
             (call,) = numbers.choices([each for each, _ in calls], [weight for _, weight in calls])
-            self.open_calls += 1
             with trio.CancelScope(shield=True):
                 await call(numbers)
-            self.open_calls -= 1
 
     async def read_all(self) -> list[str]:
         """Every key, judged; the keys that could not be read, with the reason."""
@@ -110,6 +117,10 @@ class Patron:
                 unreadable.append(f"{key}: {error}")
         await self.list_all()
         return unreadable
+
+    def paths(self) -> list[ObjectPath]:
+        """Of all objects that were ever written."""
+        return [self._path(key) for key in sorted(self.ledger.registers)]
 
     async def read(self, key: str) -> MaillonError | Lost | None:
         """Get and judge; what kept it from being read."""
@@ -157,6 +168,8 @@ class Patron:
         else:
             self.ledger.done(write, trio.current_time())
             self._trace.record("acknowledged", call="put", namespace=self.namespace, key=key, write=write.number)
+            for broken in await self._look(self.gateway, self._path(key)):
+                self.violations.append(Violation(trio.current_time(), broken.law, broken.told))
 
     async def _get(self, numbers: random.Random) -> None:
         await self.read(self._key(numbers))
@@ -189,6 +202,9 @@ class Patron:
             reason = error.identifier if isinstance(error, MaillonError) else "lost"
             told = f"{call} {reason}"
             self.tally.refused[told] = self.tally.refused.get(told, 0) + 1
+            if isinstance(error, Unanswered):
+                told = f"{call} at {self.gateway} was not answered within {ANSWER_WITHIN_S:g} s"
+                self.violations.append(Violation(trio.current_time(), "answers", told))
             raise
         self.tally.answered[call] = self.tally.answered.get(call, 0) + 1
         return answer

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import trio
 
-from sim.faults.kinds import Planned
+from sim.faults import kinds
+from sim.faults.kinds import Planned, nodes_of
 from sim.faults.striking import Striker
 from sim.federation.federation import Federation
 from sim.host.network import Conditions
@@ -24,7 +25,8 @@ from sim.host.world import World
 from sim.oracle.clients import Patron
 from sim.oracle.content import MARK
 from sim.oracle.healing import missing
-from sim.oracle.laws import Watch
+from sim.oracle.laws import Broken, Watch
+from sim.oracle.standing import Standing
 from sim.oracle.violations import Violation
 from sim.run.saying import heard
 from sim.scenario.model import Scenario
@@ -83,10 +85,18 @@ class _Game:
         self._nursery = nursery
         self._federation = Federation(scenario, world, nursery)
         self._watch = Watch(self._federation)
+        self._standing = Standing(self._federation)
         self._striker = Striker(self._federation, outcome.seed)
         gateways = self._federation.cast.names[: scenario.federation.gateways]
         self._patrons = [
-            Patron(self._federation.lives, gateway, f"ns-{gateway}", scenario.workload, world.trace)
+            Patron(
+                self._federation.lives,
+                gateway,
+                f"ns-{gateway}",
+                scenario.workload,
+                world.trace,
+                self._standing.acknowledged,
+            )
             for gateway in gateways
         ]
 
@@ -157,8 +167,22 @@ class _Game:
         await self._until_whole(self._scenario.phases.heal_within_s, self._patrons)
         for patron in self._patrons:
             await self._read_all(patron, "by a gateway with a new catalog, ")
-        for broken in self._watch.at_rest():
+        for broken in [*self._watch.at_rest(), *await self._standing_at_rest()]:
             self._violate(broken.law, broken.told)
+
+    async def _standing_at_rest(self) -> list[Broken]:
+        touched = (kinds.Wipe, kinds.Destroy, kinds.RollBack, kinds.Rot, kinds.Lie)
+        excused = {
+            node
+            for planned in self._outcome.faults
+            if isinstance(planned.fault, touched)
+            for node in nodes_of(planned.fault)
+        }
+        return [
+            broken
+            for patron in self._patrons
+            for broken in await self._standing.at_rest(patron.gateway, patron.paths(), excused)
+        ]
 
     async def _read_all(self, patron: Patron, how: str) -> None:
         for told in await patron.read_all():
@@ -190,8 +214,6 @@ class _Game:
                 outcome.answered[call] = outcome.answered.get(call, 0) + count
             for call, count in patron.tally.refused.items():
                 outcome.refused[call] = outcome.refused.get(call, 0) + count
-            if patron.open_calls:
-                self._violate("answers", f"{patron.open_calls} calls to {patron.gateway} were never answered")
         outcome.violations.sort()
 
 
