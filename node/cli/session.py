@@ -41,6 +41,7 @@ class Session:
 
     chosen_dir: Path | None
     output: Output
+    option_dir: Path | None = None  # without the environment, which names a node's folder
 
     @property
     def dir(self) -> Path:
@@ -56,7 +57,7 @@ def shared_options() -> list[click.Parameter]:
         click.Option(
             ["--dir", "dir_option"],
             type=click.Path(path_type=Path),
-            help=_("The folder of the node, or of the devnet; otherwise the one that MAILLON_DIR names."),
+            help=_("The folder of the node, of the devnet or of runs; for a node, otherwise the one in MAILLON_DIR."),
         ),
         click.Option(
             ["--json", "json_option"], is_flag=True, help=_("Write JSON for programs, not text for people.")
@@ -73,7 +74,8 @@ def command(help_text: str, **settings: Any) -> Callable[[Callable[..., Any]], c
         def callback(*, dir_option: Path | None, json_option: bool, **arguments: Any) -> None:
             context = click.get_current_context()
             chosen = context.ensure_object(Choices).with_options(dir_option, json=json_option)
-            session = Session(chosen.node_dir or _from_environment(), Output(json=chosen.json))
+            given = chosen.node_dir
+            session = Session(given or _from_environment(), Output(json=chosen.json), given)
             with guard(session.output):
                 _run(function, session, arguments)
 

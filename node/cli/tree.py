@@ -2,6 +2,10 @@
 
 The table is all that `--help` and shell completion of names need; a module is imported only when its command runs.
 Each module offers one click command called `command`.
+
+What stands on another floor, or in another package, adds a branch of its own by an entry point of the group
+`maillon.commands`: nothing here knows its name. Those are looked for only when all commands are listed, or a
+command is asked for that is not in the table.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ class Leaf:
 
     module: str
     line: str
+    package: str = "node.cli"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Branch:
     line: str
     commands: Mapping[str, Leaf]
 
+
+ENTRY_POINTS = "maillon.commands"
 
 FEDERATION = Branch(
     N_("Found a federation, join one, and govern it together."),
@@ -95,16 +102,24 @@ class LazyGroup(click.Group):
         super().__init__(name, help=_(line), params=shared_options())
         self.entries = entries
 
+    def all_entries(self) -> Mapping[str, Leaf | Branch]:
+        """Everything that the help lists."""
+        return self.entries
+
+    def entry(self, name: str) -> Leaf | Branch | None:
+        """What the name stands for."""
+        return self.entries.get(name)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.entries)
+        return list(self.all_entries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        entry = self.entries.get(cmd_name)
+        entry = self.entry(cmd_name)
         if entry is None:
             return None
         if isinstance(entry, Branch):
             return LazyGroup(entry.commands, cmd_name, entry.line)
-        found: click.Command = importlib.import_module(f"node.cli.{entry.module}").command
+        found: click.Command = importlib.import_module(f"{entry.package}.{entry.module}").command
         found.name = cmd_name
         return found
 
@@ -115,12 +130,29 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click's own, from the table alone, so that showing help imports nothing."""
-        rows = [(name, _(entry.line)) for name, entry in self.entries.items()]
+        rows = [(name, _(entry.line)) for name, entry in self.all_entries().items()]
         with formatter.section(_("Commands")):
             formatter.write_dl(rows)
 
 
-program = LazyGroup(
+class Program(LazyGroup):
+    """The root, to which other packages may add branches."""
+
+    def all_entries(self) -> Mapping[str, Leaf | Branch]:
+        return {**self.entries, **_added()}
+
+    def entry(self, name: str) -> Leaf | Branch | None:
+        return self.entries.get(name) or _added().get(name)
+
+
+def _added() -> Mapping[str, Branch]:
+    """The branches of other packages. Importing one must be as cheap as importing this module."""
+    from importlib.metadata import entry_points  # costs a third of all that `--help` takes: only when needed
+
+    return {found.name: found.load() for found in sorted(entry_points(group=ENTRY_POINTS))}
+
+
+program = Program(
     COMMANDS,
     "maillon",
     N_("Maillon: organisations keep each other's data, encrypted, without having to trust each other."),

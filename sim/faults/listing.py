@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from node.declared import key_of, read_section, wrong_value
@@ -53,11 +54,20 @@ def dump(planned: Sequence[Planned], *, scenario: str, seed: int) -> str:
     return f'{{{head}, "faults": [\n  {faults}\n]}}\n'
 
 
-def load(text: str, path: str) -> tuple[Planned, ...]:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A document: the faults, and the name of the scenario and the seed that they were played with."""
+
+    scenario: str
+    seed: int
+    faults: tuple[Planned, ...]
+
+
+def load(text: str, path: str) -> Listing:
     """Read a document back.
 
     Raises:
-        Malformed: `config-syntax`, `faults-version`, `config-…`.
+        Malformed: `faults-syntax`, `faults-version`, `config-…`.
     """
     try:
         document = json.loads(text)
@@ -66,7 +76,12 @@ def load(text: str, path: str) -> tuple[Planned, ...]:
     version = document.get("version") if isinstance(document, dict) else None
     if version != VERSION:
         raise Malformed("faults-version", path=path, found=repr(version)[:20], known=VERSION)
-    return planned_from(document.get("faults"), path)
+    scenario, seed = document.get("scenario"), document.get("seed")
+    if type(scenario) is not str:
+        raise wrong_value(path, "scenario", "a name", scenario)
+    if type(seed) is not int:
+        raise wrong_value(path, "seed", "a whole number", seed)
+    return Listing(scenario, seed, planned_from(document.get("faults"), path))
 
 
 def _planned(table: Mapping[str, Any], where: str, path: str) -> Planned:

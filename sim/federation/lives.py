@@ -15,7 +15,7 @@ import trio
 from node.admin.services import Services
 from node.host.ports import Host
 from protocol.errors import MaillonError
-from sim.host.world import World
+from sim.host.world import World, speaking
 
 R = TypeVar("R")
 
@@ -118,6 +118,7 @@ class Lives:
         done = trio.Event()
 
         async def run() -> None:
+            speaking.set(name)
             try:
                 outcome.append(await work(life.services))
             except MaillonError as error:

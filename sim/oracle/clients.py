@@ -27,6 +27,7 @@ from sim.scenario.model import WorkloadSection
 
 R = TypeVar("R")
 BUCKET = "album"
+ABSENCES = ("object-missing", "bucket-missing")  # answers, not failures
 _PAGE = 1_000
 
 
@@ -126,9 +127,9 @@ class Patron:
         """Get and judge; what kept it from being read."""
         asked_s, sink = trio.current_time(), Gathered()
         try:
-            await self._ask("get", lambda services: services.vault.get(self._path(key), sink))
+            await self._ask("get", key, lambda services: services.vault.get(self._path(key), sink))
         except Missing as error:
-            if error.identifier not in ("object-missing", "bucket-missing"):
+            if error.identifier not in ABSENCES:
                 return error
             self._judge(self.ledger.judge_absence(key, asked_s, trio.current_time()))
             return None
@@ -143,6 +144,7 @@ class Patron:
         try:
             listing = await self._ask(
                 "list",
+                "",
                 lambda services: services.vault.list(
                     BUCKET, "", start_after="", limit=_PAGE, namespace=self.namespace
                 ),
@@ -162,7 +164,7 @@ class Patron:
         write = self.ledger.begin(key, size_bytes, trio.current_time())
         data = content(key, write.number, size_bytes)
         try:
-            await self._ask("put", lambda services: services.vault.put(self._path(key), Held(data)))
+            await self._ask("put", key, lambda services: services.vault.put(self._path(key), Held(data)))
         except (MaillonError, Lost):
             self.ledger.unknown(write, trio.current_time())
         else:
@@ -179,10 +181,10 @@ class Patron:
         asked_s = trio.current_time()
         write = self.ledger.begin(key, ABSENT, asked_s)
         try:
-            await self._ask("remove", lambda services: services.vault.remove(self._path(key)))
+            await self._ask("remove", key, lambda services: services.vault.remove(self._path(key)))
         except Missing as error:
             self.ledger.unknown(write, asked_s)
-            if error.identifier in ("object-missing", "bucket-missing"):
+            if error.identifier in ABSENCES:
                 self._judge(self.ledger.judge_absence(key, asked_s, trio.current_time()))
         except (MaillonError, Lost):
             self.ledger.unknown(write, trio.current_time())
@@ -195,19 +197,25 @@ class Patron:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    async def _ask(self, call: str, work: Callable[[Services], Awaitable[R]]) -> R:
+    async def _ask(self, call: str, key: str, work: Callable[[Services], Awaitable[R]]) -> R:
+        asked_s = trio.current_time()
         try:
             answer = await self._lives.on(self.gateway, work)
         except (MaillonError, Lost) as error:
             reason = error.identifier if isinstance(error, MaillonError) else "lost"
             told = f"{call} {reason}"
             self.tally.refused[told] = self.tally.refused.get(told, 0) + 1
+            self._tell(call, key, reason, asked_s)
             if isinstance(error, Unanswered):
-                told = f"{call} at {self.gateway} was not answered within {ANSWER_WITHIN_S:g} s"
-                self.violations.append(Violation(trio.current_time(), "answers", told))
+                self._violate("answers", f"{call} at {self.gateway} was not answered within {ANSWER_WITHIN_S:g} s")
             raise
         self.tally.answered[call] = self.tally.answered.get(call, 0) + 1
+        self._tell(call, key, "done", asked_s)
         return answer
+
+    def _tell(self, call: str, key: str, answer: str, asked_s: float) -> None:
+        took_s = round(trio.current_time() - asked_s, 6)
+        self._trace.record("call", gateway=self.gateway, call=call, key=key, answer=answer, took_s=took_s)
 
     def _judge_bytes(self, key: str, data: bytes, asked_s: float) -> None:
         number = write_of(data)
@@ -218,7 +226,11 @@ class Patron:
 
     def _judge(self, told: str) -> None:
         if told:
-            self.violations.append(Violation(trio.current_time(), "acknowledged", f"{self.namespace}: {told}"))
+            self._violate("acknowledged", f"{self.namespace}: {told}")
+
+    def _violate(self, law: str, told: str) -> None:
+        self.violations.append(Violation(trio.current_time(), law, told))
+        self._trace.record("violation", law=law, told=told)
 
     def _key(self, numbers: random.Random) -> str:
         return f"{MARK.decode()} {numbers.randrange(self._work.keys)}"

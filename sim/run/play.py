@@ -8,6 +8,7 @@ and then everything acknowledged must be read back, also by a gateway that has t
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -38,7 +39,8 @@ _DIGEST_EVERY_S = 10.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a run. `healed_s` is how long healing took; None when it did not."""
+    """What came of a run. `healed_s` is how long healing took; None when it did not. `crash` is the traceback of
+    an error that nobody expected, in a node or in the world itself; it is a violation too."""
 
     scenario: str
     seed: int
@@ -51,6 +53,7 @@ class Outcome:
     cpu_s: float = 0.0
     events: int = 0
     digest: str = ""
+    crash: str = ""
 
 
 def play(
@@ -69,10 +72,24 @@ async def _play(scenario: Scenario, outcome: Outcome, write: Callable[[str], Non
     with heard(trace):
         world = World(outcome.seed, conditions_of(scenario), trace)
         world.wires.forbidden = MARK
-        async with trio.open_nursery() as nursery:
-            await _Game(scenario, outcome, world, nursery).run()
-            nursery.cancel_scope.cancel()
-    outcome.events, outcome.digest, outcome.virtual_s = trace.events, trace.digest(), trio.current_time()
+        try:
+            async with trio.open_nursery() as nursery:
+                await _Game(scenario, outcome, world, nursery).run()
+                nursery.cancel_scope.cancel()
+        except Exception as error:
+            told = _told(error)
+            outcome.crash = traceback.format_exc()
+            outcome.violations.append(Violation(trio.current_time(), "crash", told))
+            trace.record("violation", law="crash", told=told)
+        finally:
+            outcome.events, outcome.digest, outcome.virtual_s = trace.events, trace.digest(), trio.current_time()
+
+
+def _told(error: BaseException) -> str:
+    """The first of what a nursery gathered."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
 
 
 class _Game:

@@ -33,16 +33,24 @@ def load(given: str) -> Scenario:
     Raises:
         Missing: `scenario-absent`. Malformed: `config-…`, `scenario-…`.
     """
+    return parse(text_of(given), path=given)
+
+
+def text_of(given: str) -> str:
+    """What stands in a scenario's file, or in the shipped one of this name.
+
+    Raises:
+        Missing: `scenario-absent`. Malformed: `config-syntax`.
+    """
     path = Path(given)
     if not path.suffix and given in shipped():
         path = SHIPPED / f"{given}.toml"
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise Missing("scenario-absent", path=given, known=shipped()) from error
     except (OSError, UnicodeDecodeError) as error:
         raise Malformed("config-syntax", path=given, problem=str(error)) from error
-    return parse(text, path=given)
 
 
 def parse(text: str, *, path: str = "scenario") -> Scenario:

@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "node" / "locale"
 LANGUAGES = ("fr",)
+FLOORS = ("node", "sim")
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 METHODS = [("**.py", "python")]
 WIDTH = 118
@@ -25,9 +26,10 @@ WIDTH = 118
 def gathered() -> Catalog:
     """Every message of the program, as the source has it now."""
     catalogue = Catalog(project="maillon", version="0.1", charset="utf-8", header_comment="# Maillon")
-    found = extract_from_dir(ROOT / "node", method_map=METHODS, keywords=KEYWORDS)
-    for filename, _line, message, _comments, context in sorted(found, key=lambda item: str(item[2])):
-        catalogue.add(message, locations=[(f"node/{filename}", None)], context=context)
+    for floor in FLOORS:
+        found = extract_from_dir(ROOT / floor, method_map=METHODS, keywords=KEYWORDS)
+        for filename, _line, message, _comments, context in sorted(found, key=lambda item: str(item[2])):
+            catalogue.add(message, locations=[(f"{floor}/{filename}", None)], context=context)
     return catalogue
 
 

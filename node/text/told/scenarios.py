@@ -1,4 +1,4 @@
-"""Sentences for the simulator: scenarios, and lists of faults."""
+"""Sentences for the simulator: scenarios, lists of faults, and the folders of runs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from node.text import N_
 
 TOLD: Mapping[str, str] = {
+    "events-syntax": N_("{path}: line {line} is no event. Give the folder that a run wrote."),
+    "extra-absent": N_(
+        "The simulator needs libraries that are not installed: {absent}. Run: pip install maillon[{extra}]"
+    ),
     "faults-syntax": N_("{path} is no list of faults: {problem}. Give the faults.json that a run wrote."),
     "faults-version": N_(
         "{path} is a list of faults of version {found}; this program reads version {known}. Run it with the program "
         "that wrote it."
     ),
+    "run-absent": N_("{path} is no run's folder: there is no {file} in it. Give a folder that maillon sim wrote."),
+    "run-exists": N_("{path} exists. Nothing was overwritten: remove it, or choose another folder with --dir."),
     "scenario-absent": N_("There is no scenario {path}. Name a file, or one of those that come with it: {known}."),
     "scenario-code": N_(
         "{path}: a code of {k}/{n} rebuilds nothing: the first number, k, must be less than the second, n."

@@ -61,6 +61,16 @@ def test_every_command_has_help_and_takes_dir_and_json(names: tuple[str, ...]) -
     assert "--json" in result.output
 
 
+def test_other_packages_add_branches_which_help_lists_without_importing_their_commands() -> None:
+    code = (
+        "import sys; from node.cli.tree import program; program(['--help'], standalone_mode=False);"
+        "assert not [name for name in sys.modules if name.startswith('sim.') and not name.startswith('sim.cli')]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "  sim " in done.stdout
+
+
 def test_every_family_of_errors_has_its_own_exit_code() -> None:
     codes = [CODES[blame] for blame in FAMILIES]
     assert len(set(codes)) == len(codes)

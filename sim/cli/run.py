@@ -1,0 +1,107 @@
+"""`maillon sim run`: a scenario played with one seed, or with many on all cores, each into a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from node.cli.session import Session
+from node.cli.session import command as make_command
+from node.text import _, ngettext
+from sim.cli.telling import RunLine, in_brief, line_of, told
+from sim.run.folder import Plan, refuse_existing
+from sim.run.recorded import plan_of, record, require_libraries
+
+RUNS: Final = Path("runs")
+BROKEN: Final = 1
+_SEEDS = re.compile(r"(\d{1,15})\.\.(\d{1,15})")
+
+
+class SeedsType(click.ParamType[range]):
+    """`A..B`: from A to B, both played."""
+
+    name = "A..B"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        if isinstance(value, range):
+            return value
+        found = _SEEDS.fullmatch(value)
+        if found is None or int(found[1]) > int(found[2]):
+            self.fail(_("{value} is no range of seeds such as 1..100.").format(value=value), param, ctx)
+        return range(int(found[1]), int(found[2]) + 1)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@make_command(
+    _("Play SCENARIO (a file, or the name of one that comes with the program) and write down what happened.")
+)
+@click.argument("scenario")
+@click.option("--seed", type=click.IntRange(0), help=_("What all chance comes from; 1 unless told."))
+@click.option("--seeds", type=SeedsType(), help=_("Play it once with each of these seeds."))
+@click.option(
+    "--jobs", type=click.IntRange(1), help=_("How many runs at a time; as many as there are cores unless told.")
+)
+def command(session: Session, *, scenario: str, seed: int | None, seeds: range | None, jobs: int | None) -> None:
+    if seed is not None and seeds is not None:
+        raise click.UsageError(_("Give --seed or --seeds, not both."))
+    require_libraries()
+    runs = session.option_dir or RUNS
+    if seeds is None:
+        _play_one(session, plan_of(scenario, 1 if seed is None else seed), runs)
+    else:
+        _play_all(session, [plan_of(scenario, each) for each in seeds], runs, jobs or cores())
+
+
+def _play_one(session: Session, plan: Plan, runs: Path) -> None:
+    run = _recorded(plan, runs / plan.name)
+    session.output.document(run, told(run))
+    if not run.held:
+        raise SystemExit(BROKEN)
+
+
+def _play_all(session: Session, plans: Sequence[Plan], runs: Path, jobs: int) -> None:
+    for plan in plans:
+        refuse_existing(runs / plan.name)
+    broken: list[RunLine] = []
+    for run in _each(plans, runs, jobs):
+        session.output.step("run", run, in_brief(run))
+        if not run.held:
+            broken.append(run)
+    session.output.result(
+        {"runs": len(plans), "broken": [run.folder for run in broken]}, _summary(len(plans), broken, runs)
+    )
+    if broken:
+        raise SystemExit(BROKEN)
+
+
+def _each(plans: Sequence[Plan], runs: Path, jobs: int) -> Iterator[RunLine]:
+    """The runs, in the order of their seeds."""
+    import joblib  # a library of the simulator's own: only when it is needed
+
+    work = (joblib.delayed(_recorded)(plan, runs / plan.name) for plan in plans)
+    yield from joblib.Parallel(n_jobs=min(jobs, len(plans)), return_as="generator")(work)
+
+
+def _recorded(plan: Plan, folder: Path) -> RunLine:
+    return line_of(record(plan, folder), folder)
+
+
+def _summary(count: int, broken: Sequence[RunLine], runs: Path) -> Iterator[str]:
+    yield ngettext("{count} run, in {folder}.", "{count} runs, in {folder}.", count).format(count=count, folder=runs)
+    if not broken:
+        yield _("Every promise was kept in all of them.")
+        return
+    yield ngettext(
+        "A promise was broken in {count} of them:", "Promises were broken in {count} of them:", len(broken)
+    ).format(count=len(broken))
+    for run in broken:
+        yield "  " + run.replay

@@ -1,0 +1,17 @@
+"""The branch `maillon sim`, as `node.cli.tree` wants it: names and lines of help only, so that help stays instant."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from node.cli.tree import Branch, Leaf
+from node.text import N_
+
+_leaf = partial(Leaf, package="sim.cli")
+
+SIM = Branch(
+    N_("The simulator: a whole federation on virtual time, where things break."),
+    {
+        "run": _leaf("run", N_("Play a scenario, judge it, and write down what happened.")),
+    },
+)

@@ -1,0 +1,147 @@
+"""A run's folder: what is in it, and how it comes to be.
+
+A folder is written under a temporary name and gets its own when it is complete, so a folder with a run's name holds
+a whole run. One that is there already is never touched. When the reader interrupts a run, what was written so far
+gets a name that says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from protocol.errors import Malformed, Missing, Refused
+from sim.faults.kinds import Planned
+from sim.faults.listing import dump, load
+from sim.scenario.model import Scenario
+from sim.scenario.reading import check, parse, with_faults
+
+SCENARIO: Final = "scenario.toml"
+FAULTS: Final = "faults.json"
+EVENTS: Final = "events.jsonl"
+MANIFEST: Final = "manifest.json"
+CRASH: Final = "crash.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is played: a scenario as it was read, a seed, and the faults that strike."""
+
+    text: str
+    scenario: Scenario
+    seed: int
+    faults: tuple[Planned, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.scenario.name}-{self.seed}"
+
+    def save(self, folder: Path) -> None:
+        """What `plan_in` reads back."""
+        (folder / SCENARIO).write_text(self.text, encoding="utf-8")
+        listed = dump(self.faults, scenario=self.scenario.name, seed=self.seed)
+        (folder / FAULTS).write_text(listed, encoding="utf-8")
+
+
+def plan_in(folder: Path) -> Plan:
+    """What was played in a run's folder.
+
+    Raises:
+        Missing: `run-absent`. Malformed: a file in it is not what it was.
+    """
+    text = read_file(folder, SCENARIO)
+    return plan_with(text, str(folder / SCENARIO), folder / FAULTS)
+
+
+def plan_with(text: str, path: str, faults: Path) -> Plan:
+    """A scenario, with a list of faults in place of its own and of those that a seed would draw.
+
+    Raises:
+        Missing: `run-absent`. Malformed: the list is none, or is not for this scenario.
+    """
+    scenario = parse(text, path=path)
+    listing = load(read_file(faults.parent, faults.name), str(faults))
+    check(with_faults(scenario, listing.faults), str(faults))
+    return Plan(text, scenario, listing.seed, listing.faults)
+
+
+def read_file(folder: Path, name: str) -> str:
+    """One of the folder's files.
+
+    Raises:
+        Missing: `run-absent`. Malformed: `config-syntax`.
+    """
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Missing("run-absent", path=str(folder), file=name) from error
+    except UnicodeDecodeError as error:
+        raise Malformed("config-syntax", path=str(folder / name), problem=str(error)) from error
+
+
+def events_in(folder: Path) -> Iterator[dict[str, Any]]:
+    """The event log, event by event.
+
+    Raises:
+        Missing: `run-absent`. Malformed: `events-syntax`.
+    """
+    try:
+        with (folder / EVENTS).open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                yield _event(line, folder / EVENTS, number)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Missing("run-absent", path=str(folder), file=EVENTS) from error
+
+
+def _event(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise Malformed("events-syntax", path=str(path), line=number) from error
+    if not isinstance(event, dict) or not isinstance(event.get("t"), int | float) or "event" not in event:
+        raise Malformed("events-syntax", path=str(path), line=number)
+    return event
+
+
+def refuse_existing(target: Path) -> None:
+    """Raises Refused(`run-exists`)."""
+    if target.exists() or target.is_symlink():
+        raise Refused("run-exists", path=str(target))
+
+
+def free_name(target: Path) -> Path:
+    """The name itself if nothing has it, or the first of name-2, name-3 and so on."""
+    names = (target if number == 1 else target.with_name(f"{target.name}-{number}") for number in count(1))
+    return next(name for name in names if not name.exists() and not name.is_symlink())
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to write in; at the end of the body it becomes `target`.
+
+    After an interruption it becomes `target` with `-interrupted`; after an error it goes.
+
+    Raises:
+        Refused: `run-exists`; nothing was touched.
+    """
+    refuse_existing(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial.mkdir()
+    try:
+        yield partial
+    except KeyboardInterrupt:
+        partial.rename(free_name(target.with_name(f"{target.name}-interrupted")))
+        raise
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    refuse_existing(target)  # somebody else may have written the same run meanwhile
+    partial.rename(target)

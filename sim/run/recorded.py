@@ -1,0 +1,73 @@
+"""Playing a plan and writing it down: the event log as it grows, then tables, figures and the manifest."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TextIO
+
+from protocol.errors import Refused
+from sim.faults.chance import draw
+from sim.run.folder import CRASH, EVENTS, MANIFEST, Plan, new_folder
+from sim.run.manifest import manifest_of
+from sim.run.play import Outcome, play
+from sim.scenario.reading import parse, text_of
+
+LIBRARIES: Final = ("joblib", "matplotlib", "numpy", "pyarrow")
+
+
+def require_libraries() -> None:
+    """Raises Refused(`extra-absent`) when what a run's folder is written with is not installed: before it is played,
+    not after."""
+    absent = tuple(name for name in LIBRARIES if importlib.util.find_spec(name) is None)
+    if absent:
+        raise Refused("extra-absent", absent=absent, extra="sim")
+
+
+def plan_of(given: str, seed: int) -> Plan:
+    """A scenario's file, or a shipped scenario's name, with the faults that the seed draws.
+
+    Raises:
+        Missing: `scenario-absent`. Malformed: `config-…`, `scenario-…`.
+    """
+    text = text_of(given)
+    scenario = parse(text, path=given)
+    return Plan(text, scenario, seed, draw(scenario, seed))
+
+
+def record(plan: Plan, target: Path) -> Outcome:
+    """Play, and leave the folder `target`.
+
+    Raises:
+        Refused: `run-exists`.
+    """
+    with new_folder(target) as folder:
+        plan.save(folder)
+        try:
+            with (folder / EVENTS).open("w", encoding="utf-8") as log:
+                outcome = play(plan.scenario, plan.seed, plan.faults, _line_by_line(log))
+        except BaseException as error:
+            if not _is_interruption(error):
+                raise
+            (folder / MANIFEST).write_text(manifest_of(plan, None).as_json(), encoding="utf-8")
+            raise KeyboardInterrupt from error
+        if outcome.crash:
+            (folder / CRASH).write_text(outcome.crash, encoding="utf-8")
+        (folder / MANIFEST).write_text(manifest_of(plan, outcome).as_json(), encoding="utf-8")
+    return outcome
+
+
+def _line_by_line(log: TextIO) -> Callable[[str], None]:
+    def write(line: str) -> None:
+        log.write(line)
+        log.write("\n")
+
+    return write
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Trio wraps what ends its nurseries."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_interruption(inner) for inner in error.exceptions)
+    return isinstance(error, KeyboardInterrupt)

@@ -1,0 +1,168 @@
+"""`maillon sim run` from outside: what it writes, what it says, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from node.cli.exits import CODES, INTERRUPTED
+from node.cli.tree import LazyGroup
+from sim.cli.tree import SIM
+from sim.oracle.clients import Patron
+from sim.run import folder as run_folder
+from sim.run import recorded
+from sim.run.folder import CRASH, EVENTS, MANIFEST, SCENARIO, plan_in
+from sim.scenario.reading import parse
+
+SHORT = """
+name = "short"
+[phases]
+safety_s = 3
+[[fault]]
+at_s = 1
+kind = "power-cut"
+node = "n2"
+"""
+
+
+def maillon_sim(*arguments: str) -> Result:
+    return CliRunner(env={"MAILLON_DIR": None}).invoke(LazyGroup(SIM.commands, "sim", SIM.line), arguments)
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    path = tmp_path / "short.toml"
+    path.write_text(SHORT)
+    return path
+
+
+def test_a_run_leaves_its_folder(short: Path, tmp_path: Path) -> None:
+    result = maillon_sim("run", str(short), "--seed", "5", "--dir", str(tmp_path / "runs"), "--json")
+    assert result.exit_code == 0, result.output
+    document, folder = json.loads(result.stdout), tmp_path / "runs" / "short-5"
+    assert Path(document["folder"]) == folder
+    assert document["held"] is True
+    assert [path.name for path in folder.parent.iterdir()] == ["short-5"], "nothing else stays"
+    assert (folder / SCENARIO).read_text() == SHORT
+    plan = plan_in(folder)
+    assert (plan.seed, plan.faults) == (5, parse(SHORT).faults)
+    events = list(run_folder.events_in(folder))
+    assert [event["kind"] for event in events if event["event"] == "fault"] == ["power-cut"]
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert (manifest["state"], manifest["seed"]) == ("held", 5)
+    assert manifest["outcome"]["digest"] == document["digest"]
+    assert manifest["versions"]["trio"]
+    assert not (folder / CRASH).exists()
+
+
+def test_an_existing_folder_is_left_alone(short: Path, tmp_path: Path) -> None:
+    (tmp_path / "short-1").mkdir()
+    for asked in (("--seed", "1"), ("--seeds", "1..2")):
+        result = maillon_sim("run", str(short), "--dir", str(tmp_path), *asked)
+        assert result.exit_code == CODES["refused"]
+        assert "short-1" in result.stderr
+    assert not list((tmp_path / "short-1").iterdir())
+    assert not (tmp_path / "short-2").exists()
+
+
+BAD = {
+    "unknown key": ('name = "x"\n[phase]\nsafety_s = 1', "phases"),
+    "k over n": ('name = "x"\n[federation]\ncode = "6/3"', "6/3"),
+    "fewer nodes than shares": ('name = "x"\n[federation]\nnodes = 4\ncode = "3/6"', "6 shares"),
+    "more gateways than nodes": ('name = "x"\n[federation]\nnodes = 4\ngateways = 5', "5 gateways"),
+    "a fault after the end": (SHORT.replace("at_s = 1", "at_s = 9"), "9 s"),
+    "a fault on nobody": (SHORT.replace('"n2"', '"n20"'), "n20"),
+    "an unknown fault": (SHORT.replace('"power-cut"', '"murder"'), "murder"),
+    "no TOML": ("name =", "not valid TOML"),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), BAD.values(), ids=BAD)
+def test_a_scenario_that_cannot_be_played_says_why(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    result = maillon_sim("run", str(path), "--dir", str(tmp_path / "runs"))
+    assert result.exit_code == CODES["malformed"]
+    assert told in result.stderr
+    assert str(path) in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_scenario_names_those_that_there_are(tmp_path: Path) -> None:
+    result = maillon_sim("run", "no-such", "--dir", str(tmp_path))
+    assert result.exit_code == CODES["missing"]
+    assert "no-such" in result.stderr
+
+
+@pytest.mark.parametrize("asked", [("--seeds", "5..1"), ("--seeds", "many"), ("--seed", "-1"), ("--jobs", "0")])
+def test_wrong_usage(short: Path, asked: tuple[str, ...]) -> None:
+    assert maillon_sim("run", str(short), *asked).exit_code == 2
+
+
+def test_seed_and_seeds_together_are_wrong_usage(short: Path) -> None:
+    assert maillon_sim("run", str(short), "--seed", "1", "--seeds", "1..2").exit_code == 2
+
+
+def test_without_the_extra_it_says_what_to_install(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "LIBRARIES", ("no_such_library",))
+    result = maillon_sim("run", str(short), "--dir", str(tmp_path / "runs"))
+    assert result.exit_code == CODES["refused"]
+    assert "pip install maillon[sim]" in result.stderr
+    assert "no_such_library" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def playing(monkeypatch: pytest.MonkeyPatch, play: Callable[..., object]) -> None:
+    monkeypatch.setattr(recorded, "play", play)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_an_interrupted_run_says_so_and_is_named_so(
+    grouped: bool, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_scenario: object, _seed: int, _faults: object, write: Callable[[str], None]) -> None:
+        write('{"t": 0.0, "event": "first"}')
+        raise BaseExceptionGroup("trio", [KeyboardInterrupt()]) if grouped else KeyboardInterrupt
+
+    playing(monkeypatch, interrupted)
+    for name in ("short-1-interrupted", "short-1-interrupted-2"):
+        result = maillon_sim("run", str(short), "--dir", str(tmp_path / "runs"))
+        assert result.exit_code == INTERRUPTED
+        assert "Interrupted" in result.stderr
+        folder = tmp_path / "runs" / name
+        assert json.loads((folder / MANIFEST).read_text())["state"] == "interrupted"
+        assert len((folder / EVENTS).read_text().splitlines()) == 1
+    assert not (tmp_path / "runs" / "short-1").exists()
+
+
+def test_a_broken_run_says_what_broke_and_how_to_play_it_again(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forget(_patron: Patron, _call: str, key: str, _work: object) -> None:
+        raise ZeroDivisionError(key)
+
+    monkeypatch.setattr(Patron, "_ask", forget)
+    result = maillon_sim("run", str(short), "--dir", str(tmp_path / "runs"))
+    folder = tmp_path / "runs" / "short-1"
+    assert result.exit_code == 1
+    assert "ZeroDivisionError" in result.stdout
+    assert f"maillon sim replay {folder}" in result.stdout
+    assert json.loads((folder / MANIFEST).read_text())["state"] == "broken"
+    assert "Traceback" in (folder / CRASH).read_text()
+    assert [event["law"] for event in run_folder.events_in(folder) if event["event"] == "violation"] == ["crash"]
+
+
+def test_an_error_of_the_program_leaves_nothing(short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    playing(monkeypatch, failing)
+    result = maillon_sim("run", str(short), "--dir", str(tmp_path / "runs"))
+    assert isinstance(result.exception, ZeroDivisionError)
+    assert not list((tmp_path / "runs").iterdir())
