@@ -40,10 +40,10 @@ def measure(name: str, size_bytes: int, pids: Iterable[int], work: Callable[[], 
     """Run `work` (child processes that end inside it are counted) with the processes `pids` working for it."""
     watched = tuple(pids)
     before_unit = unit_s(size_bytes)
-    nodes, children, began = _cpu_of(watched), _children_cpu_s(), time.monotonic()
+    nodes, children, began = cpu_of(watched), _children_cpu_s(), time.monotonic()
     work()
     wall_s = time.monotonic() - began
-    cpu_s = _cpu_of(watched) - nodes + _children_cpu_s() - children
+    cpu_s = cpu_of(watched) - nodes + _children_cpu_s() - children
     return Measured(name, size_bytes, cpu_s, wall_s, (before_unit + unit_s(size_bytes)) / 2)
 
 
@@ -60,7 +60,7 @@ def unit_s(size_bytes: int) -> float:
     return statistics.median(samples) * size_bytes / _SAMPLE_BYTES
 
 
-def _cpu_of(pids: Iterable[int]) -> float:
+def cpu_of(pids: Iterable[int]) -> float:
     """User and system time of running processes, all threads, in seconds."""
     total = 0
     for pid in pids:
