@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -152,5 +153,5 @@ def _default(setting: dataclasses.Field[Any]) -> str:
     if setting.metadata["form"] == SIZE:
         return f'"{show_size(value)}"'
     if isinstance(value, tuple):
-        return "[]"
+        return json.dumps(list(value))
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +16,8 @@ from node.cli.session import Session
 from node.cli.session import command as make_command
 from node.text import _, ngettext
 from sim.cli.telling import RunLine, in_brief, line_of, told
-from sim.run.folder import Plan, refuse_existing
+from sim.run.determinism import Parting, played_twice
+from sim.run.folder import Plan, free_name, refuse_existing
 from sim.run.recorded import plan_of, record, require_libraries
 
 RUNS: Final = Path("runs")
@@ -48,14 +51,31 @@ def cores() -> int:
 @click.option("--seed", type=click.IntRange(0), help=_("What all chance comes from; 1 unless told."))
 @click.option("--seeds", type=SeedsType(), help=_("Play it once with each of these seeds."))
 @click.option(
+    "--check-determinism",
+    is_flag=True,
+    help=_("Play it twice in new processes, and compare the logs byte for byte; no run is written."),
+)
+@click.option(
     "--jobs", type=click.IntRange(1), help=_("How many runs at a time; as many as there are cores unless told.")
 )
-def command(session: Session, *, scenario: str, seed: int | None, seeds: range | None, jobs: int | None) -> None:
+def command(
+    session: Session,
+    *,
+    scenario: str,
+    seed: int | None,
+    seeds: range | None,
+    check_determinism: bool,
+    jobs: int | None,
+) -> None:
     if seed is not None and seeds is not None:
         raise click.UsageError(_("Give --seed or --seeds, not both."))
+    if check_determinism and seeds is not None:
+        raise click.UsageError(_("--check-determinism takes one --seed."))
     require_libraries()
     runs = session.option_dir or RUNS
-    if seeds is None:
+    if check_determinism:
+        _compare(session, plan_of(scenario, 1 if seed is None else seed), runs)
+    elif seeds is None:
         _play_one(session, plan_of(scenario, 1 if seed is None else seed), runs)
     else:
         _play_all(session, [plan_of(scenario, each) for each in seeds], runs, jobs or cores())
@@ -66,6 +86,30 @@ def _play_one(session: Session, plan: Plan, runs: Path) -> None:
     session.output.document(run, told(run))
     if not run.held:
         raise SystemExit(BROKEN)
+
+
+def _compare(session: Session, plan: Plan, runs: Path) -> None:
+    kept = free_name(runs / f"{plan.name}-differs")
+    with tempfile.TemporaryDirectory() as scratch:
+        found = played_twice(plan, Path(scratch))
+        if found is not None:
+            runs.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(scratch, kept)
+    session.output.document({"same": found is None, "parting": found}, _comparison(plan, found, kept))
+    if found is not None:
+        raise SystemExit(BROKEN)
+
+
+def _comparison(plan: Plan, found: Parting | None, kept: Path) -> Iterator[str]:
+    if found is None:
+        text = _("{scenario}, seed {seed}: two processes with other hash seeds wrote the same log, byte for byte.")
+        yield text.format(scenario=plan.scenario.name, seed=plan.seed)
+        return
+    text = _("{scenario}, seed {seed}: two plays differ. The first event that differs is line {line} of their logs:")
+    yield text.format(scenario=plan.scenario.name, seed=plan.seed, line=found.line)
+    yield "  " + (found.first or _("(the log ends)"))
+    yield "  " + (found.second or _("(the log ends)"))
+    yield _("Both logs are in {folder}.").format(folder=kept)
 
 
 def _play_all(session: Session, plans: Sequence[Plan], runs: Path, jobs: int) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from protocol.errors import Malformed, Missing, Refused
 from sim.faults.kinds import Planned
@@ -108,6 +108,16 @@ def _event(line: str, path: Path, number: int) -> dict[str, Any]:
     if not isinstance(event, dict) or not isinstance(event.get("t"), int | float) or "event" not in event:
         raise Malformed("events-syntax", path=str(path), line=number)
     return event
+
+
+def by_line(log: TextIO) -> Callable[[str], None]:
+    """What writes an event into a log."""
+
+    def write(line: str) -> None:
+        log.write(line)
+        log.write("\n")
+
+    return write
 
 
 def refuse_existing(target: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from protocol.errors import Refused
 from sim.faults.chance import draw
-from sim.run.folder import CRASH, EVENTS, MANIFEST, Plan, new_folder
+from sim.run.folder import CRASH, EVENTS, MANIFEST, Plan, by_line, new_folder
 from sim.run.manifest import manifest_of
 from sim.run.play import Outcome, play
 from sim.scenario.reading import parse, text_of
@@ -46,7 +45,7 @@ def record(plan: Plan, target: Path) -> Outcome:
         plan.save(folder)
         try:
             with (folder / EVENTS).open("w", encoding="utf-8") as log:
-                outcome = play(plan.scenario, plan.seed, plan.faults, _line_by_line(log))
+                outcome = play(plan.scenario, plan.seed, plan.faults, by_line(log))
         except BaseException as error:
             if not _is_interruption(error):
                 raise
@@ -56,14 +55,6 @@ def record(plan: Plan, target: Path) -> Outcome:
             (folder / CRASH).write_text(outcome.crash, encoding="utf-8")
         (folder / MANIFEST).write_text(manifest_of(plan, outcome).as_json(), encoding="utf-8")
     return outcome
-
-
-def _line_by_line(log: TextIO) -> Callable[[str], None]:
-    def write(line: str) -> None:
-        log.write(line)
-        log.write("\n")
-
-    return write
 
 
 def _is_interruption(error: BaseException) -> bool:

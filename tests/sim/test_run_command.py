@@ -7,16 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from node.cli.exits import CODES, INTERRUPTED
-from node.cli.tree import LazyGroup
-from sim.cli.tree import SIM
 from sim.oracle.clients import Patron
 from sim.run import folder as run_folder
 from sim.run import recorded
 from sim.run.folder import CRASH, EVENTS, MANIFEST, SCENARIO, plan_in
 from sim.scenario.reading import parse
+from tests.support.sim_program import maillon_sim
 
 SHORT = """
 name = "short"
@@ -27,10 +25,6 @@ at_s = 1
 kind = "power-cut"
 node = "n2"
 """
-
-
-def maillon_sim(*arguments: str) -> Result:
-    return CliRunner(env={"MAILLON_DIR": None}).invoke(LazyGroup(SIM.commands, "sim", SIM.line), arguments)
 
 
 @pytest.fixture

@@ -17,6 +17,11 @@ TOLD: Mapping[str, str] = {
         "that wrote it."
     ),
     "run-absent": N_("{path} is no run's folder: there is no {file} in it. Give a folder that maillon sim wrote."),
+    "child-failed": N_("A run in a process of its own ended with an error:\n{problem}"),
+    "shrink-holds": N_(
+        "{scenario} with seed {seed} keeps every promise: there is nothing to shrink. If the program changed since "
+        "the run was written, run the scenario with other seeds."
+    ),
     "run-exists": N_("{path} exists. Nothing was overwritten: remove it, or choose another folder with --dir."),
     "scenario-absent": N_("There is no scenario {path}. Name a file, or one of those that come with it: {known}."),
     "scenario-code": N_(
