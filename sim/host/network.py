@@ -20,7 +20,7 @@ from node.host.addresses import InternetAddress, UnixAddress, parse_address
 from node.host.ports import Listener, Stream
 from node.logs import get_logger
 from protocol.errors import MaillonError, Refused, Unavailable
-from sim.host.pipe import MemoryStream, Pipe, Signal
+from sim.host.pipe import MemoryStream, Pipe
 from sim.host.trace import Trace
 
 _FIRST_PORT = 40_000
@@ -57,7 +57,7 @@ class Wires:
         self._pipes: dict[Pipe, None] = {}
         self._blocked: set[tuple[str, str]] = set()
         self._silent: set[str] = set()
-        self._changed = Signal()
+        self._healed = trio.Event()
         self._port = _FIRST_PORT
 
     def change(self, names: tuple[str, ...], conditions: Conditions) -> None:
@@ -95,9 +95,10 @@ class Wires:
         """Everything held back flows again."""
         self._blocked.clear()
         self._silent.clear()
-        self._changed.notify()
+        self._healed.set()
+        self._healed = trio.Event()
         for pipe in self._pipes:
-            pipe.changed.notify()
+            pipe.look_again()
 
     def kill(self, name: str) -> None:
         """The node's process is gone: its streams break, its listeners refuse."""
@@ -109,13 +110,15 @@ class Wires:
                 pipe.break_off("connection reset")
 
     def is_blocked(self, source: str, target: str) -> bool:
+        if not self._blocked and not self._silent:
+            return False
         return source != target and (
             (source, target) in self._blocked or source in self._silent or target in self._silent
         )
 
     async def wait_for_way(self, one: str, other: str) -> None:
         while self.is_blocked(one, other) or self.is_blocked(other, one):
-            await self._changed.wait(math.inf)
+            await self._healed.wait()
 
     def latency_s(self, source: str, target: str) -> float:
         if source == target:

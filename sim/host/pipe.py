@@ -1,4 +1,8 @@
-"""One direction of a stream in memory, and the stream made of two."""
+"""One direction of a stream in memory, and the stream made of two.
+
+A message costs one wake-up, that of its reader when it arrives: what is sent brings the reader's alarm forward
+(`sim.host.alarm`) instead of waking it to look, and nobody else is woken.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +14,14 @@ from typing import Protocol
 import trio
 
 from node.host.ports import Buffer
+from node.host.sockets import take_turn
 from protocol.errors import Unavailable
+from sim.host.alarm import Alarm
 from sim.host.trace import Trace
 
 # What a sender may have under way before it has to wait, as with a socket's buffers.
 WINDOW_BYTES = 1 << 20
 PART_BYTES = 1 << 16
-
-
-class Signal:
-    """Wakes all who wait now; whoever comes later waits for the next."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-
-    def notify(self) -> None:
-        event, self._event = self._event, trio.Event()
-        event.set()
-
-    async def wait(self, until_s: float) -> None:
-        with trio.move_on_at(until_s):
-            await self._event.wait()
 
 
 class LinkConditions(Protocol):
@@ -60,12 +51,11 @@ class Links(Protocol):
 
 
 class Pipe:
-    """Bytes from `source` to `target`, each part with the time of its arrival."""
+    """Bytes from `source` to `target`, each part with the time of its arrival. One task sends, one receives."""
 
     def __init__(self, links: Links, source: str, target: str) -> None:
         self.source = source
         self.target = target
-        self.changed = Signal()
         self._links = links
         self._parts: deque[tuple[float, memoryview]] = deque()
         self._under_way_bytes = 0
@@ -73,56 +63,69 @@ class Pipe:
         self._ended = False
         self._broken = ""
         self._fuse: Callable[[], None] | None = None
+        self._reader = Alarm()
+        self._writer = Alarm()
 
     @property
     def is_broken(self) -> bool:
         return bool(self._broken)
 
-    async def send(self, part: Buffer) -> None:
-        copied = bytes(part)  # the caller may reuse its buffer as soon as we return
+    async def send(self, parts: list[Buffer]) -> None:
+        copied = b"".join(parts)  # the caller may reuse its buffers as soon as we return
         self._links.look_at(self.source, self.target, copied)
-        data = memoryview(copied)
-        self._links.trace.touch("send", self.source, self.target, str(len(data)))
-        while data:
+        self._links.trace.touch("send", self.source, self.target, len(copied))
+        for start in range(0, len(copied), PART_BYTES):
             while self._under_way_bytes >= WINDOW_BYTES and not self._broken:
-                await self.changed.wait(math.inf)
+                await self._writer.wait(math.inf)
             self.check()
-            arrival_s = self._links.arrival_s(self.source, self.target, len(data[:PART_BYTES]))
-            self._last_arrival_s = max(self._last_arrival_s, arrival_s)
-            self._parts.append((self._last_arrival_s, data[:PART_BYTES]))
-            self._under_way_bytes += len(data[:PART_BYTES])
-            data = data[PART_BYTES:]
-            self.changed.notify()
+            self._put(memoryview(copied)[start : start + PART_BYTES])
+
+    def _put(self, part: memoryview) -> None:
+        size_bytes = len(part)
+        arrival_s = self._links.arrival_s(self.source, self.target, size_bytes)
+        self._last_arrival_s = max(self._last_arrival_s, arrival_s)
+        self._parts.append((self._last_arrival_s, part))
+        self._under_way_bytes += size_bytes
+        if len(self._parts) == 1 and not self._links.is_blocked(self.source, self.target):
+            self._reader.bring_forward(self._last_arrival_s)
 
     async def receive_into(self, buffer: memoryview) -> int:
         while True:
             self.check()
             wake_s = math.inf
-            if self._parts:
-                if not self._links.is_blocked(self.source, self.target):
+            if not self._links.is_blocked(self.source, self.target):
+                if self._parts:
                     wake_s = self._parts[0][0]
-                if wake_s <= trio.current_time():
-                    return self._take(buffer)
-            elif self._ended and not self._links.is_blocked(self.source, self.target):
-                return 0
-            await self.changed.wait(wake_s)
+                    if wake_s <= trio.current_time():
+                        return self._take(buffer)
+                elif self._ended:
+                    return 0
+            await self._reader.wait(wake_s)
 
     def _take(self, buffer: memoryview) -> int:
-        arrival_s, data = self._parts.popleft()
-        count = min(len(data), len(buffer))
-        buffer[:count] = data[:count]
-        if count < len(data):
-            self._parts.appendleft((arrival_s, data[count:]))
-        self._under_way_bytes -= count
-        self.changed.notify()
+        """What is there by now, as much as fits."""
+        filled, now_s = 0, trio.current_time()
+        while self._parts and self._parts[0][0] <= now_s and filled < len(buffer):
+            arrival_s, data = self._parts.popleft()
+            count = min(len(data), len(buffer) - filled)
+            buffer[filled : filled + count] = data[:count]
+            filled += count
+            if count < len(data):
+                self._parts.appendleft((arrival_s, data[count:]))
+        self._under_way_bytes -= filled
+        self._writer.wake()
         if self._fuse is not None and not self._parts:
             self._fuse()
-        return count
+        return filled
 
     def end(self) -> None:
         """No more will be sent; what is under way still arrives."""
         self._ended = True
-        self.changed.notify()
+        self._reader.wake()
+
+    def look_again(self) -> None:
+        """The link is another: what was held back may flow."""
+        self._reader.wake()
 
     def break_off(self, reason: str) -> None:
         """What is under way is lost, and both ends find out at their next use."""
@@ -130,7 +133,8 @@ class Pipe:
             self._broken = reason
             self._parts.clear()
             self._links.forget(self)
-            self.changed.notify()
+            self._reader.wake()
+            self._writer.wake()
 
     def breaks_before(self) -> bool:
         """By chance: what is about to be sent is lost."""
@@ -165,30 +169,38 @@ class MemoryStream:
         return self._binding
 
     async def send_all(self, parts: list[Buffer]) -> None:
-        async with self._sending:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await take_turn(self._sending)
+        try:
             self._check_open()
             self._outgoing.check()
             if self._outgoing.breaks_before():
                 self._break()
-            complete = False
-            try:
-                for part in parts:
-                    await self._outgoing.send(part)
-                complete = True
-                if self._outgoing.breaks_after():
-                    self._outgoing.when_taken(self._break)
-            finally:
-                if not complete:  # the peer has half a message: nothing may follow it
-                    self._outgoing.break_off("a send was cut short")
+            await self._send_whole(parts)
+        finally:
+            self._sending.release()
+
+    async def _send_whole(self, parts: list[Buffer]) -> None:
+        try:
+            await self._outgoing.send(parts)
+        except BaseException:
+            self._outgoing.break_off("a send was cut short")  # the peer has half a message: nothing may follow it
+            raise
+        if self._outgoing.breaks_after():
+            self._outgoing.when_taken(self._break)
 
     def _break(self) -> None:
         self._outgoing.break_off("lost")
         self._incoming.break_off("lost")
 
     async def receive_into(self, buffer: memoryview, *, least_bytes: int = 1) -> int:
-        async with self._receiving:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await take_turn(self._receiving)
+        try:
             self._check_open()
             return await self._incoming.receive_into(buffer)
+        finally:
+            self._receiving.release()
 
     async def aclose(self) -> None:
         if not self._closed:

@@ -32,10 +32,10 @@ class Trace:
         if self._write is not None:
             self._write(line)
 
-    def touch(self, *words: str) -> None:
+    def touch(self, event: str, subject: str, target: str, size_bytes: int = 0) -> None:
         """Something too small for the log."""
         self.events += 1
-        self._hash.update("\x00".join((f"{trio.current_time():.9f}", *words)).encode())
+        self._hash.update(f"{trio.current_time():.9f} {event} {subject} {target} {size_bytes}\n".encode())
 
     def digest(self) -> str:
         """Of all so far."""
