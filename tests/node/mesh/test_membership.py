@@ -141,6 +141,7 @@ def test_a_node_with_an_old_disk_learns_its_counter_back_and_does_not_contradict
             village.kill(3)
             await village.start(3, listen=address)
             await village.until(lambda where=address: where in str(village.meshes[1].view.node(village.node(3))))
+        await village.until(village.agree)  # whomever it asks when it is back must know
         village.kill(3)
         village.world.host("n3").disk.replace(RECORDS_PATH, old)
         await village.start(3, listen="d:1")
