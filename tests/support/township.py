@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import trio
@@ -28,12 +27,12 @@ from node.mesh.config import MeshConfig
 from node.mesh.join import join, keep
 from node.mesh.records_file import open_records
 from node.vault.objects import NamespaceStatus
-from protocol.errors import MaillonError
 from protocol.ids import NodeId
 from protocol.members.charter import Admissions, Charter, Quorum
 from protocol.members.invitations import invitation_id, parse_invitation
 from protocol.members.swim import Status
 from protocol.placement.classes import Code, standard_classes
+from sim.federation.lives import Life, Lives
 from sim.host.network import Conditions
 from sim.host.scheduling import run_deterministically
 from sim.host.world import START_S, World
@@ -46,34 +45,25 @@ VAULT = "straggler_wait_s = 1.0\nput_deadline_s = 20.0\nretry_s = 0.5\nstall_s =
 ADMITTED_BYTES = 10**11
 
 
-class Lost(Exception):
-    """The node died before it answered its client."""
-
-
-@dataclass(slots=True)
-class House:
-    """One life of one node."""
-
-    services: Services
-    nursery: trio.Nursery
-    ended: trio.Event
-
-
 class Township:
     """Organisations 1 to `size`, one node each, at `nK:7000` on hosts named `nK`; n1 is the gateway."""
 
     def __init__(self, world: World, nursery: trio.Nursery, *, bulk: str = "tls", code: Code | None = None) -> None:
         self.world = world
-        self.houses: dict[int, House] = {}
+        self.lives = Lives(world, nursery)
         self.complete_after_s = 10.0
         self.pack_every_s = 60.0
         self.checkpoint_after_s = 3_600.0
         self.settle_after_s = 60.0
         self.journal_copy_after_s = 300.0
         self.dress: Callable[[int, Host], Host] = lambda _number, host: host
-        self._nursery = nursery
         self._bulk = bulk
         self._code = code
+
+    @property
+    def houses(self) -> dict[int, Life]:
+        """Who runs, by number."""
+        return {int(name[1:]): life for name, life in self.lives.running.items()}
 
     async def grow(self, size: int) -> None:
         """Found, join and admit, one after the other; everybody runs and knows everybody."""
@@ -153,7 +143,7 @@ class Township:
                 break
         await self.until(lambda: all(self._admitted(house, number) for house in self.houses.values()))
 
-    def _admitted(self, house: House, number: int) -> bool:
+    def _admitted(self, house: Life, number: int) -> bool:
         facts = house.services.mesh.view.node(node_of(number))
         return facts is not None and facts.admitted
 
@@ -171,32 +161,20 @@ class Township:
 
     async def start(self, number: int) -> Services:
         """Run the node in its present life."""
-        started = trio.Event()
-        self._nursery.start_soon(self.world.run_node, name_of(number), lambda host: self._live(number, host, started))
-        await started.wait()
-        return self.houses[number].services
 
-    async def _live(self, number: int, host: Host, started: trio.Event) -> None:
-        ended = trio.Event()
-        try:
-            async with host.lock(), trio.open_nursery() as nursery:
-                folder = NodeFolder(host.disk, name_of(number))
-                services = await start_node(nursery, self.dress(number, host), folder, self.config(number))
-                self.houses[number] = House(services, nursery, ended)
-                started.set()
-                await trio.sleep_forever()
-        finally:
-            ended.set()
+        async def begin(nursery: trio.Nursery, host: Host) -> Services:
+            folder = NodeFolder(host.disk, name_of(number))
+            return await start_node(nursery, self.dress(number, host), folder, self.config(number))
+
+        return await self.lives.start(name_of(number), begin)
 
     def kill(self, number: int) -> None:
         """SIGKILL."""
-        self.world.kill(name_of(number))
-        del self.houses[number]
+        self.lives.kill(name_of(number))
 
     def cut_power(self, number: int) -> None:
         """What was not synced is gone, or torn, or not."""
-        self.world.cut_power(name_of(number))
-        del self.houses[number]
+        self.lives.cut_power(name_of(number))
 
     def on_reaching(self, number: int, point: str, act: Callable[[], None], *, times: int = 1) -> None:
         """Do `act` when n`number` reaches the fault point for the `times`-th time from now on."""
@@ -211,27 +189,7 @@ class Township:
 
     async def on(self, number: int, work: Callable[[Services], Awaitable[R]]) -> R:
         """What its client gets: the outcome of `work`, run in the node's life. Raises its error, or Lost."""
-        house = self.houses[number]
-        outcome: list[R] = []
-        failure: list[MaillonError] = []
-        done = trio.Event()
-
-        async def run() -> None:
-            try:
-                outcome.append(await work(house.services))
-            except MaillonError as error:
-                failure.append(error)
-            finally:
-                done.set()
-
-        house.nursery.start_soon(run)
-        await done.wait()
-        if failure:
-            raise failure[0]
-        if not outcome:
-            await house.ended.wait()
-            raise Lost
-        return outcome[0]
+        return await self.lives.on(name_of(number), work)
 
     # --- looking -------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ import trio
 
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from sim.federation.lives import Lost
 from sim.host.network import Conditions
 from tests.support.clients import some_bytes
-from tests.support.township import Lost, Township, in_a_township
+from tests.support.township import Township, in_a_township
 
 BLOCK = BLOCK_PLAIN_BYTES_MAX
 LARGE = some_bytes(BLOCK + 9)

@@ -12,8 +12,9 @@ from protocol.errors import Malformed
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX
 from protocol.members.swim import Status
 from protocol.placement.classes import Code
+from sim.federation.lives import Lost
 from tests.support.clients import BUCKET, BytesSink, BytesSource, some_bytes
-from tests.support.township import Lost, Township, in_a_township
+from tests.support.township import Township, in_a_township
 
 BLOCK = BLOCK_PLAIN_BYTES_MAX
 DATA = some_bytes(2 * BLOCK + 9)

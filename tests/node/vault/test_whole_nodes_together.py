@@ -12,9 +12,10 @@ from node.vault import put
 from node.vault.objects import ObjectPath
 from protocol.errors import Missing, Unavailable
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX
+from sim.federation.lives import Lost
 from tests.support.clients import BUCKET, BytesSource, some_bytes
 from tests.support.slow_threads import SlowThreads
-from tests.support.township import Lost, Township, in_a_township
+from tests.support.township import Township, in_a_township
 
 BLOCK = BLOCK_PLAIN_BYTES_MAX
 MEDIUM = INLINE_BYTES_MAX + 1
