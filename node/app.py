@@ -28,7 +28,7 @@ from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
 from node.mesh.serve_succession import SuccessionServer
-from node.net.connection import Handler
+from node.net.connection import Handler, Replace, honestly
 from node.peering import start_guest, start_member
 from node.settings import copy_times, store_config, vault_config
 from node.store.journals import JournalStore
@@ -74,8 +74,13 @@ async def run_node(
     log.info("node-stopped")
 
 
-async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, config: Config) -> Services:
-    """Start every part in `nursery`, from the ground up; all of them run when this returns."""
+async def start_node(
+    nursery: trio.Nursery, host: Host, folder: NodeFolder, config: Config, *, replace: Replace = honestly
+) -> Services:
+    """Start every part in `nursery`, from the ground up; all of them run when this returns.
+
+    `replace` puts other handlers in the place of the node's own: so do the liars of tests and simulations.
+    """
     membership = None if folder.is_guest() else folder.membership()
     node_key, engine = folder.node_key(), find_engine(config.engine)
     store, journals = Store(host, store_config(config)), JournalStore(host)
@@ -88,7 +93,7 @@ async def start_node(nursery: trio.Nursery, host: Host, folder: NodeFolder, conf
     if membership is None:
         mesh = await start_guest(nursery, host, folder, config)
     else:
-        mesh = await start_member(nursery, host, folder, config, membership, served, journals)
+        mesh = await start_member(nursery, host, folder, config, membership, served, journals, replace=replace)
     vault = Vault(
         host=host,
         mesh=mesh,

@@ -14,7 +14,7 @@ from node.mesh.guest import Guest
 from node.mesh.mesh import Mesh
 from node.mesh.peering import Peering
 from node.mesh.records_file import open_records
-from node.net.connection import Handler
+from node.net.connection import Handler, Replace, honestly
 from node.settings import mesh_config
 from node.store.journals import JournalStore
 from node.vault.secrets import load_secrets, saved_namespaces
@@ -35,6 +35,8 @@ async def start_member(
     membership: Membership,
     served: Callable[[View], Mapping[Kind, Handler]],
     journals: JournalStore,
+    *,
+    replace: Replace = honestly,
 ) -> Peering:
     """The mesh of a member's node, running; `served` is what other members may ask of its disks."""
 
@@ -53,6 +55,7 @@ async def start_member(
         card=card,
         handlers=served(view),
         generation=generation,
+        replace=replace,
     )
     await nursery.start(mesh.run)
     return mesh

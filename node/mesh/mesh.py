@@ -28,7 +28,7 @@ from node.mesh.records_file import RecordsFile
 from node.mesh.returns import Returns
 from node.mesh.welcome import Welcome
 from node.net.bulk import BulkDoor
-from node.net.connection import Handler, dispatch
+from node.net.connection import Handler, Replace, dispatch, honestly
 from node.net.exchange import Answer, Asking, Exchange, Room
 from node.net.identity import Credentials
 from protocol.errors import MaillonError, Refused
@@ -61,8 +61,12 @@ class Mesh:
         card: NodeCard,
         handlers: Mapping[Kind, Handler],
         generation: Generation = lambda _namespace: 0,
+        replace: Replace = honestly,
     ) -> None:
-        """`generation`: of the newest secrets of a namespace that are used in what this node keeps."""
+        """`generation`: of the newest secrets of a namespace that are used in what this node keeps.
+
+        `replace` has the last word on every handler, those of the mesh itself among them.
+        """
         self.me = NodeId(key.public)
         self.view = view
         self.version = 0
@@ -94,7 +98,7 @@ class Mesh:
         self._gossip = Gossip(host, view, records, config, self._peers, live=self.swim.live, changed=self._on_records)
         self._prober = Prober(self.swim, self._peers, config, changed=self._on_statuses)
         self._own_card = OwnCard(key, view, card, publish=self.publish)
-        self._handle = dispatch(self._table(handlers, key, card))
+        self._handle = dispatch(replace(self._table(handlers, key, card)))
         self._guests = Guests(view, generation, self._handle)
         self._on_records()
 

@@ -8,32 +8,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import trio
 
+from node.admin.services import Services
+from node.app import start_node
 from node.config_file import FILE_NAME, load
 from node.folder import NodeFolder
 from node.host.ports import Host, Stream
 from node.host.real import real_host
-from node.membership import node_card
-from node.mesh.mesh import Mesh
 from node.mesh.records_file import RECORDS_PATH, open_records
-from node.mesh.serve_journals import JournalServer
-from node.mesh.serve_releases import ReleaseServer
-from node.mesh.serve_shares import ShareServer
-from node.mesh.serve_succession import SuccessionServer
-from node.net.connection import Connection, Handler, connect, dispatch
+from node.net.connection import Connection, Handler, Table, connect, dispatch
 from node.net.failures import RemoteError, error_of
 from node.net.identity import Credentials, prove_as_dialler
 from node.net.reading import FrameReader
 from node.net.settings import NetSettings
-from node.settings import mesh_config, store_config
-from node.store.journals import JournalStore
-from node.store.store import Store
 from protocol.errors import Malformed, Unavailable
 from protocol.ids import FederationId, NodeId
 from protocol.keys.signing import SigningKey
@@ -156,28 +149,15 @@ Replace = Callable[[Kind, Handler], Handler]
 
 
 @asynccontextmanager
-async def liar(folder: Path, replace: Replace) -> AsyncIterator[Mesh]:
+async def liar(folder: Path, replace: Replace) -> AsyncIterator[Services]:
     """The node of this folder, with its disks, where `replace` says what becomes of each handler."""
     host, config = real_host(folder), load(folder / FILE_NAME)
-    node = NodeFolder(host.disk, str(folder))
-    membership, key = node.membership(), node.node_key()
+
+    def replace_all(table: Table) -> Table:
+        return {kind: replace(Kind(kind), handler) for kind, handler in table.items()}
+
     async with host.lock(), trio.open_nursery() as nursery:
-        records, view = await open_records(host, membership.federation)
-        store, journals = Store(host, store_config(config)), JournalStore(host)
-        await nursery.start(store.run)
-        await nursery.start(journals.run)
-        me = NodeId(key.public)
-        honest = {
-            **ShareServer(host, store, view, me).handlers(),
-            **ReleaseServer(host, store, view, me).handlers(),
-            **JournalServer(host, journals, view, me).handlers(),
-            **SuccessionServer(host, journals, view, key).handlers(),
-        }
-        handlers: Mapping[Kind, Handler] = {kind: replace(kind, handler) for kind, handler in honest.items()}
-        card = node_card(membership, config, ())
-        mesh = Mesh(host, key, view, records, mesh_config(config), card=card, handlers=handlers)
-        await nursery.start(mesh.run)
-        yield mesh
+        yield await start_node(nursery, host, NodeFolder(host.disk, str(folder)), config, replace=replace_all)
         nursery.cancel_scope.cancel()
 
 
