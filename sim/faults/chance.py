@@ -46,6 +46,7 @@ class _Dice:
         self._names = [f"n{number}" for number in range(1, scenario.federation.nodes + 1)]
         self._gateways = set(self._names[: scenario.federation.gateways])
         self._absences = Absences(scenario.chance.away_most)
+        self._liars: set[str] = set()
         self._seed = seed
 
     def throw(self) -> Iterator[Planned]:
@@ -108,9 +109,9 @@ class _Dice:
 
         others = [name for name in self._names if name not in self._gateways]
         node, lie = numbers.choice(others or self._names), numbers.choice(sorted(LIES))
-        liars = {name for _, end_s, name in self._absences.spans if end_s == float("inf")}
-        if len(liars | {node}) > self._chance.liars_most or not self._absences.book(node, at_s, float("inf")):
+        if len(self._liars | {node}) > self._chance.liars_most or not self._absences.book(node, at_s, float("inf")):
             return []
+        self._liars.add(node)
         return [Planned(at_s, kinds.Lie(node, lie))]
 
     def _partition(self, numbers: random.Random, at_s: float) -> list[Planned]:
