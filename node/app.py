@@ -28,7 +28,8 @@ from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
 from node.mesh.serve_succession import SuccessionServer
-from node.net.connection import Handler, Replace, honestly
+from node.net.connection import Handler
+from node.net.replacing import Replace, honestly
 from node.peering import start_guest, start_member
 from node.settings import copy_times, store_config, vault_config
 from node.store.journals import JournalStore

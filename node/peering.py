@@ -14,7 +14,8 @@ from node.mesh.guest import Guest
 from node.mesh.mesh import Mesh
 from node.mesh.peering import Peering
 from node.mesh.records_file import open_records
-from node.net.connection import Handler, Replace, honestly
+from node.net.connection import Handler
+from node.net.replacing import Replace, honestly
 from node.settings import mesh_config
 from node.store.journals import JournalStore
 from node.vault.secrets import load_secrets, saved_namespaces

@@ -28,9 +28,10 @@ from node.mesh.records_file import RecordsFile
 from node.mesh.returns import Returns
 from node.mesh.welcome import Welcome
 from node.net.bulk import BulkDoor
-from node.net.connection import Handler, Replace, dispatch, honestly
+from node.net.connection import Handler, dispatch
 from node.net.exchange import Answer, Asking, Exchange, Room
 from node.net.identity import Credentials
+from node.net.replacing import Replace, honestly
 from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId
 from protocol.keys.signing import SigningKey
@@ -63,10 +64,8 @@ class Mesh:
         generation: Generation = lambda _namespace: 0,
         replace: Replace = honestly,
     ) -> None:
-        """`generation`: of the newest secrets of a namespace that are used in what this node keeps.
-
-        `replace` has the last word on every handler, those of the mesh itself among them.
-        """
+        """`generation`: of the newest secrets of a namespace that are used in what this node keeps. `replace` has the
+        last word on every handler, those of the mesh itself among them."""
         self.me = NodeId(key.public)
         self.view = view
         self.version = 0

@@ -33,9 +33,6 @@ from protocol.wire.frames import PING_BYTES, FrameType, Header
 
 T = TypeVar("T")
 Handler = Callable[[Exchange], Awaitable[None]]
-# Handlers by the kind of request; and what becomes of them before they serve anybody.
-Table = Mapping[int, Handler]
-Replace = Callable[[Table], Table]
 
 _STRANGER_EXCHANGES_MAX = 4
 _CLOCK_GRAIN_S = 0.001
@@ -86,12 +83,7 @@ async def accept(
     return Connection(stream, reader, peer, handler, settings, dialled=False)
 
 
-def honestly(table: Table) -> Table:
-    """The handlers as they are. Only tests and simulations put others in their place."""
-    return table
-
-
-def dispatch(table: Table) -> Handler:
+def dispatch(table: Mapping[int, Handler]) -> Handler:
     """One handler out of many, by the kind of request."""
 
     async def handle(exchange: Exchange) -> None:

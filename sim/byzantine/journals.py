@@ -62,70 +62,76 @@ def shows_old_journal(liar: Liar) -> Lie:
 
     What it acknowledged once counts for ever; a shorter journal is a true beginning, and others show the rest.
     """
-    shown: dict[Epoch, Tip] = {}
-    known: dict[NamespaceId, SuccessionAskReply] = {}
+    past = _Past(liar)
+    return Lie(
+        {
+            Kind.JOURNAL_APPEND: past.append,
+            Kind.JOURNAL_TAIL: past.tail,
+            Kind.JOURNAL_READ: past.read,
+            Kind.SUCCESSION_PROMISE: past.promise,
+            Kind.SUCCESSION_ASK: past.ask,
+        }
+    )
 
-    def as_before(epoch: Epoch, found: Tip) -> Tip:
-        tip = shown.setdefault(epoch, found)
-        if tip != found:
-            liar.tells("that a journal is shorter", length=tip.length, is_length=found.length)
-        return tip
 
-    async def append(exchange: Exchange, honest: Handler) -> None:
+class _Past:
+    """Answers out of what was once true."""
+
+    def __init__(self, liar: Liar) -> None:
+        self._liar = liar
+        self._tips: dict[Epoch, Tip] = {}
+        self._epochs: dict[NamespaceId, SuccessionAskReply] = {}
+
+    async def append(self, exchange: Exchange, honest: Handler) -> None:
         question = exchange.decode(JournalAppend)
 
         def note(reply: Any, payload: Sequence[Buffer]) -> tuple[object, Sequence[Buffer]]:
-            shown.setdefault((question.namespace, question.epoch), Tip(reply.length, reply.head))
+            self._tips.setdefault((question.namespace, question.epoch), Tip(reply.length, reply.head))
             return reply, payload
 
         await answering(note)(exchange, honest)
 
-    async def tail(exchange: Exchange, honest: Handler) -> None:
+    async def tail(self, exchange: Exchange, honest: Handler) -> None:
         question = exchange.decode(JournalTail)
 
         def shorten(reply: Any, payload: Sequence[Buffer]) -> tuple[object, Sequence[Buffer]]:
-            tip = as_before((question.namespace, question.epoch), Tip(reply.length, reply.head))
+            tip = self._as_before((question.namespace, question.epoch), Tip(reply.length, reply.head))
             return JournalTailReply(question.epoch, *tip, is_fenced=reply.is_fenced), payload
 
         await answering(shorten)(exchange, honest)
 
-    async def read(exchange: Exchange, honest: Handler) -> None:
+    async def read(self, exchange: Exchange, honest: Handler) -> None:
         question = exchange.decode(JournalRead)
 
         def shorten(reply: Any, payload: Sequence[Buffer]) -> tuple[object, Sequence[Buffer]]:
-            tip = shown.get((question.namespace, question.epoch))
+            tip = self._tips.get((question.namespace, question.epoch))
             count = len(payload) if tip is None else max(0, tip.length - question.first)
-            cut = JournalReadReply(reply.opening, reply.succession, reply.sizes_bytes[:count])
-            return cut, payload[:count]
+            return JournalReadReply(reply.opening, reply.succession, reply.sizes_bytes[:count]), payload[:count]
 
         await answering(shorten)(exchange, honest)
 
-    async def promise(exchange: Exchange, honest: Handler) -> None:
+    async def promise(self, exchange: Exchange, honest: Handler) -> None:
         candidacy = decode_candidacy(exchange.decode(SuccessionPromise).candidacy)
 
         def shorten(reply: Any, payload: Sequence[Buffer]) -> tuple[object, Sequence[Buffer]]:
-            tip = as_before((candidacy.namespace, candidacy.epoch), Tip(reply.length, reply.head))
+            tip = self._as_before((candidacy.namespace, candidacy.epoch), Tip(reply.length, reply.head))
             return PromiseReply(*tip, b""), payload
 
         await answering(shorten)(exchange, honest)
 
-    async def ask(exchange: Exchange, honest: Handler) -> None:
+    async def ask(self, exchange: Exchange, honest: Handler) -> None:
         namespace = exchange.decode(SuccessionAsk).namespace
 
         def as_first(reply: Any, payload: Sequence[Buffer]) -> tuple[object, Sequence[Buffer]]:
-            return known.setdefault(namespace, reply), payload
+            return self._epochs.setdefault(namespace, reply), payload
 
         await answering(as_first)(exchange, honest)
 
-    return Lie(
-        {
-            Kind.JOURNAL_APPEND: append,
-            Kind.JOURNAL_TAIL: tail,
-            Kind.JOURNAL_READ: read,
-            Kind.SUCCESSION_PROMISE: promise,
-            Kind.SUCCESSION_ASK: ask,
-        }
-    )
+    def _as_before(self, epoch: Epoch, found: Tip) -> Tip:
+        tip = self._tips.setdefault(epoch, found)
+        if tip != found:
+            self._liar.tells("that a journal is shorter", length=tip.length, is_length=found.length)
+        return tip
 
 
 def signs_anything(liar: Liar) -> Lie:

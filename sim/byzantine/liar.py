@@ -19,8 +19,9 @@ from node.app import start_node
 from node.config import Config
 from node.folder import NodeFolder
 from node.host.ports import Buffer, Host
-from node.net.connection import Handler, Table
+from node.net.connection import Handler
 from node.net.exchange import Exchange
+from node.net.replacing import Table
 from protocol.errors import MaillonError
 from protocol.requests import Kind
 from sim.federation.cast import Actor
@@ -55,7 +56,7 @@ class Lie:
     config: Callable[[Config], Config] = lambda config: config
 
     def replace(self, table: Table) -> Table:
-        """See `node.net.connection.Replace`."""
+        """See `node.net.replacing.Replace`."""
         return {
             kind: _twisted(self.twists[Kind(kind)], honest) if kind in self.twists else honest
             for kind, honest in table.items()

@@ -92,7 +92,7 @@ def withholds_shares(liar: Liar) -> Lie:
 
     async def get_label(exchange: Exchange, _honest: Handler) -> None:
         liar.tells("that a label is not here")
-        raise Missing("share-missing", block=exchange.decode(GetLabel).block)
+        raise Missing("share-missing", block=exchange.decode(GetLabel).block, index=0)
 
     async def has(exchange: Exchange, _honest: Handler) -> None:
         liar.tells("that shares are not here")

@@ -22,10 +22,11 @@ from node.folder import NodeFolder
 from node.host.ports import Host, Stream
 from node.host.real import real_host
 from node.mesh.records_file import RECORDS_PATH, open_records
-from node.net.connection import Connection, Handler, Table, connect, dispatch
+from node.net.connection import Connection, Handler, connect, dispatch
 from node.net.failures import RemoteError, error_of
 from node.net.identity import Credentials, prove_as_dialler
 from node.net.reading import FrameReader
+from node.net.replacing import Table
 from node.net.settings import NetSettings
 from protocol.errors import Malformed, Unavailable
 from protocol.ids import FederationId, NodeId
