@@ -90,5 +90,11 @@ def _readable(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
     """Ids by their first letters, other bytes in hexadecimal, as people read them elsewhere."""
     for name, value in event.items():
         if isinstance(value, bytes):
-            event[name] = short_text_of(value) if len(value) == ID_BYTES else value.hex()
+            event[name] = _shown(value)
+        elif isinstance(value, list):
+            event[name] = [_shown(item) if isinstance(item, bytes) else item for item in value]
     return event
+
+
+def _shown(value: bytes) -> str:
+    return short_text_of(value) if len(value) == ID_BYTES else value.hex()

@@ -71,7 +71,7 @@ class BlockReader:
             Forged: `seal`, should k good shares ever open to nonsense.
         """
         for page, broken in await self._open(pages, Checking.BY_SEAL):
-            log.warning("block.seal-broken", block=page.reference.block.hex(), error=str(broken))
+            log.warning("block.seal-broken", block=page.reference.block, error=str(broken))
             for _page, broken_again in await self._open([page], Checking.NOW):
                 raise broken_again
 

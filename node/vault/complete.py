@@ -88,7 +88,7 @@ class Completer:
                 try:
                     completed += await self._complete(reference, self._rules())
                 except MaillonError as error:
-                    log.info("complete.not-yet", block=reference.block.hex()[:16], error=str(error))
+                    log.info("complete.not-yet", block=reference.block, error=str(error))
         self._pauses = min(2 * self._pauses, PAUSES_MOST) if due and not completed else 1
         if completed:
             log.info("complete.round", completed=completed, tried=len(due))
@@ -132,6 +132,7 @@ class Completer:
         if now.missing:
             return False
         await self._tools.journal.append([BlockCompleted(reference.block, now.placing)])
+        log.debug("block.completed", block=reference.block)
         self._begun.pop(reference.block, None)
         self._seen.discard(reference.block)
         return True

@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from node.first_error import first_error
 from node.host.ports import Host
+from node.logs import get_logger
 from node.vault.journal.writer import JournalWriter
 from node.vault.objects import ObjectPath, Source
 from node.vault.pace import Pace
@@ -34,6 +35,8 @@ from protocol.keys.sealing import seal_into, sealed_size
 from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX, OBJECT_BYTES_MAX
 from protocol.members.roster import Rules
 from protocol.namespace.changes import VERSION_BYTES, BlockRef, InlineRef, Metadata, ObjectPut, PartPut
+
+log = get_logger(__name__)
 
 BLOCKS_PER_PART = 512
 FLIGHTS_AT_A_TIME = 2
@@ -228,6 +231,7 @@ class _Put:
         await self.tools.host.faults.reach("vault.before-journal")
         named = [reference.block for reference in change.blocks]
         await self.writing.journal(self.tools.journal, change, named, inline)
+        log.debug("object.named", version=self.version, blocks=named)
         await self.tools.host.faults.reach("vault.after-journal")
         return change
 

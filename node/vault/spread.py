@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import trio
 
+from node.logs import get_logger
 from node.vault.flight import Flight, Outbound
 from node.vault.holders import Holders
 from protocol.coding.block import EncodedBlock
@@ -22,6 +23,8 @@ from protocol.ids import BlockId, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules
 from protocol.placement.place import place, replace
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Spreader:
                 absent = [block.placing[index] for index in block.missing]
                 reasons = {node: block.failed.get(node, slow) for node in absent}
                 raise self._too_few(rules, len(block.durable), reasons)
+        for block in blocks:
+            log.debug("block.placed", block=block.encoded.header.block_id, missing=len(block.missing))
         return [Spread(block.placing, sum(1 << index for index in block.missing)) for block in blocks]
 
     def _too_few(self, rules: Rules, reached: int, absent: Mapping[NodeId, MaillonError]) -> Unavailable:

@@ -21,7 +21,10 @@ _LAWS: Mapping[str, str] = {
     "answers": N_("A call was never answered."),
     "crash": N_("An error that nobody expected ended the run (crash.txt has it whole)."),
     "healed": N_("The federation did not become whole again in time."),
+    "kept": N_("A share was not where it was stored."),
+    "margin": N_("A write was acknowledged before enough shares were on disks."),
     "placement": N_("Shares of a block stood where the rules do not allow them."),
+    "quorum": N_("A write was acknowledged before enough holders had it in their journals."),
     "readable": N_("What was acknowledged could not be read at the end."),
     "secrecy": N_("Plain bytes of an object were seen where they must never be."),
 }

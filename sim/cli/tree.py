@@ -15,6 +15,7 @@ SIM = Branch(
         "run": _leaf("run", N_("Play a scenario, judge it, and write down what happened.")),
         "replay": _leaf("replay", N_("Play a run again, with the faults it had.")),
         "shrink": _leaf("shrink", N_("Make the list of faults of a failing run short.")),
+        "explain": _leaf("explain", N_("Tell the story of one node, block or key of a run.")),
         "list": _leaf("list", N_("List the scenarios that come with the program.")),
         "fields": _leaf("fields", N_("Print the reference of scenarios and faults, as Markdown.")),
     },

@@ -164,14 +164,21 @@ class Patron:
         write = self.ledger.begin(key, size_bytes, trio.current_time())
         data = content(key, write.number, size_bytes)
         try:
-            await self._ask("put", key, lambda services: services.vault.put(self._path(key), Held(data)))
+            stat = await self._ask("put", key, lambda services: services.vault.put(self._path(key), Held(data)))
         except (MaillonError, Lost):
             self.ledger.unknown(write, trio.current_time())
         else:
             self.ledger.done(write, trio.current_time())
-            self._trace.record("acknowledged", call="put", namespace=self.namespace, key=key, write=write.number)
+            self._trace.record(
+                "acknowledged",
+                call="put",
+                namespace=self.namespace,
+                key=key,
+                write=write.number,
+                version=stat.version.hex(),
+            )
             for broken in await self._look(self.gateway, self._path(key)):
-                self.violations.append(Violation(trio.current_time(), broken.law, broken.told))
+                self._violate(broken.law, broken.told)
 
     async def _get(self, numbers: random.Random) -> None:
         await self.read(self._key(numbers))

@@ -22,8 +22,8 @@ _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 @contextmanager
-def heard(trace: Trace, level: str = "info") -> Iterator[None]:
-    """Inside, whatever a node says goes to the trace."""
+def heard(trace: Trace, level: str = "debug") -> Iterator[None]:
+    """Inside, whatever a node says goes to the trace: also, unless told otherwise, what becomes of each share."""
     structlog.configure(
         processors=[structlog.processors.format_exc_info, _record],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -8,6 +8,8 @@ from node.text import N_
 
 TOLD: Mapping[str, str] = {
     "events-syntax": N_("{path}: line {line} is no event. Give the folder that a run wrote."),
+    "explain-node": N_("There is no node {node} in this run: its nodes are n1 to n{nodes}."),
+    "explain-nothing": N_("Nothing in {path} concerns {what}."),
     "extra-absent": N_(
         "The simulator needs libraries that are not installed: {absent}. Run: pip install maillon[{extra}]"
     ),

@@ -155,7 +155,7 @@ class Packer:
         try:
             return await self._living(pack)
         except MaillonError as error:
-            log.warning("pack.unreadable", block=pack.block.block.hex(), error=str(error))
+            log.warning("pack.unreadable", block=pack.block.block, error=str(error))
             return []
 
     async def _living(self, pack: StoredPack) -> list[tuple[SmallObject, int]]:
@@ -178,6 +178,7 @@ class Packer:
             await tools.host.faults.reach("pack.before-journal")
             await writing.journal(tools.journal, ObjectsPacked(pack, packing.objects), [pack.block])
         await tools.host.faults.reach("pack.after-journal")
+        log.debug("pack.holds", block=pack.block, versions=[one.version for one in packing.objects])
         log.info("pack.written", objects=len(packing), size_bytes=len(plain))
 
     async def _packs(self) -> AsyncIterator[StoredPack]:

@@ -100,6 +100,8 @@ class Releaser:
         for block in done:
             self._progress.pop(block, None)
             self._tools.unnamed.blocks.pop(block, None)
+        for block in done:
+            log.debug("block.released", block=block)
         log.info("release.round", released=len(done), tried=len(due))
         return len(done)
 
