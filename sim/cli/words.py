@@ -17,6 +17,7 @@ _EVENTS: Mapping[str, str] = {
     "node-started": N_("{node} starts."),
     "node-died": N_("{node} dies: whatever it was doing ends here."),
     "node-start-failed": N_("{node} cannot start: {error}"),
+    "lie": N_("{node} lies ({lie}): {told}"),
     "faults-stop": N_("The faults stop: links and disks are well, clocks right, and everybody who can runs again."),
     "violation": N_("A promise is broken ({law}): {told}"),
 }

@@ -182,7 +182,7 @@ class Lie:
 
     KIND: ClassVar[str] = "lie"
     node: str = setting(REQUIRED, "Which node.")
-    lie: str = setting(REQUIRED, "What it does: the names are in `sim.byzantine`.")
+    lie: str = setting(REQUIRED, "What it does: one of the lies of docs/simulator.md.")
 
 
 OfLife = Kill | PowerCut | Stop | Start | Wipe | Destroy | RollBack | Lie
