@@ -30,6 +30,7 @@ from node.mesh.welcome import Welcome
 from node.net.bulk import BulkDoor
 from node.net.connection import Handler, dispatch
 from node.net.exchange import Answer, Asking, Exchange, Room
+from node.net.exchanges import Load
 from node.net.identity import Credentials
 from node.net.replacing import Replace, honestly
 from protocol.errors import MaillonError, Refused
@@ -166,6 +167,10 @@ class Mesh:
         connected = self._peers.connected()
         others = sorted(self._members.keys() - {self.me})
         return tuple(PeerState(node, self.swim.status(node), node in connected) for node in others)
+
+    def loads(self) -> list[tuple[NodeId, Load]]:
+        """Every connection to another member, and what there is to do on it."""
+        return self._peers.loads()
 
     async def publish(self, *records: Record) -> None:
         """Say something to the federation: valid and durable here on return, then pushed to others."""

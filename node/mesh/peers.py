@@ -22,6 +22,7 @@ from node.mesh.config import MeshConfig
 from node.net.bulk import open_bulk
 from node.net.connection import Connection, Handler, accept, connect
 from node.net.exchange import Answer, Asking, Room
+from node.net.exchanges import Load
 from node.net.identity import Credentials, Gate
 from protocol import limits
 from protocol.errors import Forged, MaillonError, Refused, Unavailable
@@ -197,6 +198,11 @@ class Peers:
 
     def connected(self) -> set[NodeId]:
         return {node for node, route in self._routes.items() if route.open() is not None}
+
+    def loads(self) -> list[tuple[NodeId, Load]]:
+        """Every connection to a member, and what there is to do on it."""
+        routes = self._routes.items()
+        return [(node, each.exchanges.load()) for node, route in routes for each in route.connections]
 
     def forgive(self, node: NodeId) -> None:
         """The node's card changed, or it was heard of: the next ask dials at once."""

@@ -121,7 +121,7 @@ class Connection:
             give_up=self._give_up,
         )
         most = _STRANGER_EXCHANGES_MAX if peer.role is Role.JOINER else EXCHANGES_MAX
-        self._exchanges = Exchanges(self, first=1 if dialled else 2, most=most)
+        self.exchanges = Exchanges(self, first=1 if dialled else 2, most=most)
         self._side: Side | None = None
         self._nursery: trio.Nursery | None = None
         self._over = trio.Event()
@@ -167,7 +167,7 @@ class Connection:
             try:
                 return await asking.whole(reply, cutter)
             finally:
-                await self._exchanges.leave(asking)
+                await self.exchanges.leave(asking)
         if asking.uses_sealed and self._side is not None:
             self._side.cancel()  # Perhaps somebody holds it up; the next question goes inside TLS.
         raise Unavailable("deadline", kind=kind, deadline_ms=int(deadline_s * 1000))
@@ -181,7 +181,7 @@ class Connection:
                 await asking.begun()
             yield asking
         finally:
-            await self._exchanges.leave(asking)
+            await self.exchanges.leave(asking)
 
     def _begin(
         self,
@@ -194,7 +194,7 @@ class Connection:
     ) -> Asking:
         if self.closed:
             raise lost()
-        return self._exchanges.begin(kind, message, cutter, payload_bytes=payload_bytes, into=into, over=over)
+        return self.exchanges.begin(kind, message, cutter, payload_bytes=payload_bytes, into=into, over=over)
 
     # -- living and ending
 
@@ -248,7 +248,7 @@ class Connection:
         if self._cause is None and not self.closed:
             self._cause = cause
         self._over.set()
-        self._exchanges.end()
+        self.exchanges.end()
         if self._side is not None:
             self._side.cancel()
 
@@ -289,12 +289,12 @@ class Connection:
         """
         if self._side is not None or self.closed:
             raise Refused("bulk-busy")
-        self._side = Side(stream, reader, self._settings, self._exchanges)
+        self._side = Side(stream, reader, self._settings, self.exchanges)
         try:
             await self._side.run()
         finally:
             self._side = None
-            self._exchanges.fail_sealed()
+            self.exchanges.fail_sealed()
 
     def start_carrying(self, stream: Stream, reader: FrameReader) -> None:
         """`carry` in a task of this connection's own. Raises Refused(`bulk-busy`)."""
@@ -335,7 +335,7 @@ class Connection:
             self._on_frame(header, payload, nursery)
 
     async def _take_data(self, header: Header) -> None:
-        end = self._exchanges.find_open(header, Carriage.SECURE)
+        end = self.exchanges.find_open(header, Carriage.SECURE)
         if end is None:
             await self._reader.skip(header.payload_bytes)
         else:
@@ -355,14 +355,14 @@ class Connection:
             case FrameType.FAILURE if header.exchange == 0:
                 raise error_of(schema.decode(Failure, payload), self.peer.node)
             case _:
-                self._exchanges.on_frame(header, payload)
+                self.exchanges.on_frame(header, payload)
 
     # -- serving
 
     def _on_request(self, header: Header, payload: bytes, nursery: trio.Nursery) -> None:
         request = parse_request(payload)
         try:
-            exchange = self._exchanges.admit(header, request)
+            exchange = self.exchanges.admit(header, request)
         except OverLimit as error:
             self._refuse(header.exchange, error)
             return
@@ -383,7 +383,7 @@ class Connection:
             if find_error(raised) is None:
                 log.exception("handler-failed", kind=exchange.kind, peer=self.peer.name)
         finally:
-            await self._exchanges.dismiss(exchange)
+            await self.exchanges.dismiss(exchange)
 
     async def _handle(self, exchange: Exchange) -> MaillonError | None:
         """Run the handler; what it raised, to be told to the asker."""

@@ -7,6 +7,7 @@ second ends the connection.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -21,6 +22,15 @@ from protocol.wire.envelopes import Carriage, Failure, Request, parse_reply
 from protocol.wire.frames import FrameType, Header, parse_window
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one connection has to do: exchanges that we ask and that we serve, and payload that nobody took yet."""
+
+    asked: int
+    served: int
+    kept_bytes: int
+
+
 class Exchanges:
     """`most` bounds each direction on its own."""
 
@@ -32,6 +42,11 @@ class Exchanges:
         self._asked: dict[int, Asking] = {}
         self._served: dict[int, Exchange] = {}
         self._news = trio.Event()
+
+    def load(self) -> Load:
+        """What is open now."""
+        ends: list[Asking | Exchange] = [*self._asked.values(), *self._served.values()]
+        return Load(len(self._asked), len(self._served), sum(end.incoming.kept_bytes for end in ends))
 
     # -- coming and going
 

@@ -116,6 +116,11 @@ class Incoming:
         """All of the payload arrived."""
         return self._ended
 
+    @property
+    def kept_bytes(self) -> int:
+        """What arrived before anybody asked for it."""
+        return self._kept_bytes
+
     def open(self, payload_bytes: int | None) -> None:
         """The other end declared how much will come; None: until it says END."""
         self._left_bytes = payload_bytes

@@ -76,6 +76,8 @@ class Federation:
         self.lives = Lives(world, nursery)
         self.configs: Mapping[str, Config] = {actor.name: config_of(scenario, actor) for actor in self.cast.actors}
         self.gone: set[str] = set()
+        # Who did not start as the honest do, at any time so far.
+        self.liars: set[str] = set()
         self._rolled_back = {planned.fault.node for planned in scenario.faults if isinstance(planned.fault, RollBack)}
         self._copies: dict[str, list[Platter]] = {}
         code = code_of(scenario)
@@ -100,6 +102,8 @@ class Federation:
     async def start(self, name: str, begin: Begin | None = None) -> Services:
         """Run a node; `begin` in place of the honest start."""
         self.world.trace.record("node-started", node=name)
+        if begin is not None:
+            self.liars.add(name)
         if name in self._rolled_back:
             self._copies[name] = [platter.copied() for platter in self.platters(name)]
         return await self.lives.start(name, begin or self.honestly(name))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -153,6 +154,10 @@ class Wires:
         self._pipes[there] = self._pipes[back] = None
         listener.deliver(MemoryStream(there, back, listener.binding))
         return MemoryStream(back, there, listener.binding)
+
+    def streams_of_nodes(self) -> Counter[str]:
+        """How many open streams each node has an end of."""
+        return Counter(pipe.target for pipe in self._pipes)
 
     def forget(self, pipe: Pipe) -> None:
         self._pipes.pop(pipe, None)

@@ -20,9 +20,8 @@ from protocol.errors import MaillonError, Missing
 from sim.federation.lives import ANSWER_WITHIN_S, Lives, Lost, Unanswered
 from sim.host.trace import Trace
 from sim.oracle.content import LEAST_BYTES, MARK, content, write_of
-from sim.oracle.laws import Broken
 from sim.oracle.ledger import ABSENT, Ledger
-from sim.oracle.violations import Violation
+from sim.oracle.violations import Broken, Violation
 from sim.scenario.model import WorkloadSection
 
 R = TypeVar("R")

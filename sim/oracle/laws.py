@@ -19,17 +19,11 @@ from protocol.ids import BlockId, short_text_of
 from protocol.wire import schema
 from sim.federation.federation import Federation
 from sim.federation.lives import Lost
+from sim.oracle.bounds import Bounds
 from sim.oracle.content import MARK
+from sim.oracle.violations import Broken
 
 _PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A law that does not hold now."""
-
-    law: str
-    told: str
 
 
 @dataclass(slots=True)
@@ -38,11 +32,15 @@ class Watch:
 
     federation: Federation
     headers: dict[BlockId, Header] = field(default_factory=dict)
+    bounds: Bounds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bounds = Bounds(self.federation)
 
     async def always(self) -> list[Broken]:
-        """Laws 2 (on the wires) and 3."""
+        """Laws 2 (on the wires), 3, 5 and 9."""
         kept = await self._kept()
-        return [*self._leaks_on_wires(), *self._unlawful(kept)]
+        return [*self._leaks_on_wires(), *self._unlawful(kept), *self.bounds.broken(kept, self.headers)]
 
     def at_rest(self) -> list[Broken]:
         """Law 2 on the disks of those who are nobody's gateway."""

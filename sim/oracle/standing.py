@@ -3,7 +3,7 @@
 A gateway that answers too soon is right for as long as nothing goes wrong, and no client can tell. So whenever one
 says that an object is stored, the other nodes are looked into: of each block k + margin shares must be on their
 disks, and the journal as far as the gateway counts it as acknowledged must be with w holders. A node that died since
-may have what it should have, and is counted as if it had.
+may have what it should have, and is counted as if it had; and so is one that lies, as the one liar that is borne.
 
 When all is at rest, every share that the catalog calls stored must be where it says, but on disks that something
 happened to.
@@ -20,7 +20,7 @@ from protocol.ids import BlockId, NamespaceId, short_text_of
 from protocol.placement.classes import preset_code
 from sim.federation.federation import Federation
 from sim.federation.lives import Lost
-from sim.oracle.laws import Broken
+from sim.oracle.violations import Broken
 from sim.scenario.reading import code_of
 
 # For each node that runs, the shares of a block that it has.
@@ -74,6 +74,8 @@ class Standing:
     async def _held(self, block: BlockExplanation) -> Held:
         found: Held = {}
         for name in self._federation.running:
+            if name in self._federation.liars:
+                continue
             try:
                 mask = await self._federation.lives.on(name, lambda services: _mask(services, block.block))
             except (MaillonError, Lost):
@@ -94,6 +96,9 @@ class Standing:
         with_it = 0
         for node in journal.holders:
             name = self._federation.cast.of_node(node).name
+            if name in self._federation.liars:
+                with_it += 1
+                continue
             try:
                 length = await self._federation.lives.on(
                     name, lambda services: _length(services, namespace, journal.epoch)

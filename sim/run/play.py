@@ -26,9 +26,9 @@ from sim.host.world import World
 from sim.oracle.clients import Patron
 from sim.oracle.content import MARK
 from sim.oracle.healing import missing
-from sim.oracle.laws import Broken, Watch
+from sim.oracle.laws import Watch
 from sim.oracle.standing import Standing
-from sim.oracle.violations import Violation
+from sim.oracle.violations import Broken, Violation
 from sim.run.saying import heard
 from sim.scenario.model import Scenario
 
