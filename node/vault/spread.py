@@ -114,7 +114,8 @@ class Spreader:
                 reasons = {node: block.failed.get(node, slow) for node in absent}
                 raise self._too_few(rules, len(block.durable), reasons)
         for block in blocks:
-            log.debug("block.placed", block=block.encoded.header.block_id, missing=len(block.missing))
+            header = block.encoded.header
+            log.debug("block.placed", block=header.block_id, k=header.k, n=header.n, missing=len(block.missing))
         return [Spread(block.placing, sum(1 << index for index in block.missing)) for block in blocks]
 
     def _too_few(self, rules: Rules, reached: int, absent: Mapping[NodeId, MaillonError]) -> Unavailable:

@@ -50,6 +50,7 @@ def cores() -> int:
 @click.argument("scenario")
 @click.option("--seed", type=click.IntRange(0), help=_("What all chance comes from; 1 unless told."))
 @click.option("--seeds", type=SeedsType(), help=_("Play it once with each of these seeds."))
+@click.option("--bare", is_flag=True, help=_("Write no tables and no figures: the log has everything."))
 @click.option(
     "--check-determinism",
     is_flag=True,
@@ -64,6 +65,7 @@ def command(
     scenario: str,
     seed: int | None,
     seeds: range | None,
+    bare: bool,
     check_determinism: bool,
     jobs: int | None,
 ) -> None:
@@ -76,13 +78,13 @@ def command(
     if check_determinism:
         _compare(session, plan_of(scenario, 1 if seed is None else seed), runs)
     elif seeds is None:
-        _play_one(session, plan_of(scenario, 1 if seed is None else seed), runs)
+        _play_one(session, plan_of(scenario, 1 if seed is None else seed), runs, bare=bare)
     else:
-        _play_all(session, [plan_of(scenario, each) for each in seeds], runs, jobs or cores())
+        _play_all(session, [plan_of(scenario, each) for each in seeds], runs, jobs or cores(), bare=bare)
 
 
-def _play_one(session: Session, plan: Plan, runs: Path) -> None:
-    run = _recorded(plan, runs / plan.name)
+def _play_one(session: Session, plan: Plan, runs: Path, *, bare: bool) -> None:
+    run = _recorded(plan, runs / plan.name, bare=bare)
     session.output.document(run, told(run))
     if not run.held:
         raise SystemExit(BROKEN)
@@ -112,11 +114,11 @@ def _comparison(plan: Plan, found: Parting | None, kept: Path) -> Iterator[str]:
     yield _("Both logs are in {folder}.").format(folder=kept)
 
 
-def _play_all(session: Session, plans: Sequence[Plan], runs: Path, jobs: int) -> None:
+def _play_all(session: Session, plans: Sequence[Plan], runs: Path, jobs: int, *, bare: bool) -> None:
     for plan in plans:
         refuse_existing(runs / plan.name)
     broken: list[RunLine] = []
-    for run in _each(plans, runs, jobs):
+    for run in _each(plans, runs, jobs, bare=bare):
         session.output.step("run", run, in_brief(run))
         if not run.held:
             broken.append(run)
@@ -127,16 +129,16 @@ def _play_all(session: Session, plans: Sequence[Plan], runs: Path, jobs: int) ->
         raise SystemExit(BROKEN)
 
 
-def _each(plans: Sequence[Plan], runs: Path, jobs: int) -> Iterator[RunLine]:
+def _each(plans: Sequence[Plan], runs: Path, jobs: int, *, bare: bool) -> Iterator[RunLine]:
     """The runs, in the order of their seeds."""
     import joblib  # a library of the simulator's own: only when it is needed
 
-    work = (joblib.delayed(_recorded)(plan, runs / plan.name) for plan in plans)
+    work = (joblib.delayed(_recorded)(plan, runs / plan.name, bare=bare) for plan in plans)
     yield from joblib.Parallel(n_jobs=min(jobs, len(plans)), return_as="generator")(work)
 
 
-def _recorded(plan: Plan, folder: Path) -> RunLine:
-    return line_of(record(plan, folder), folder)
+def _recorded(plan: Plan, folder: Path, *, bare: bool) -> RunLine:
+    return line_of(record(plan, folder, figures=not bare), folder)
 
 
 def _summary(count: int, broken: Sequence[RunLine], runs: Path) -> Iterator[str]:

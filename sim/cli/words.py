@@ -16,6 +16,7 @@ _EVENTS: Mapping[str, str] = {
     "settled": N_("The federation stands. From now on clients work, and faults strike."),
     "node-started": N_("{node} starts."),
     "node-died": N_("{node} dies: whatever it was doing ends here."),
+    "node-stopped": N_("{node} signs off, says goodbye and ends."),
     "node-start-failed": N_("{node} cannot start: {error}"),
     "lie": N_("{node} lies ({lie}): {told}"),
     "faults-stop": N_("The faults stop: links and disks are well, clocks right, and everybody who can runs again."),

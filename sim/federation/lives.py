@@ -87,6 +87,7 @@ class Lives:
     async def stop(self, name: str) -> None:
         """SIGTERM: sign off, say goodbye, end."""
         life = self.running[name]
+        self.world.trace.record("node-stopped", node=name)
 
         async def leave(services: Services) -> None:
             await services.vault.sign_off()

@@ -17,7 +17,7 @@ from sim.oracle.content import MARK
 Event = Mapping[str, Any]
 
 _EVERYBODYS: Final = ("settled", "faults-stop", "healed", "violation")
-_LIVES: Final = ("node-started", "node-died", "node-start-failed")
+_LIVES: Final = ("node-started", "node-died", "node-stopped", "node-start-failed")
 _FOR_ALL: Final = ("heal", "links-well")
 
 

@@ -27,6 +27,8 @@ SCENARIO: Final = "scenario.toml"
 FAULTS: Final = "faults.json"
 EVENTS: Final = "events.jsonl"
 MANIFEST: Final = "manifest.json"
+TABLES: Final = "tables"
+FIGURES: Final = "figures"
 CRASH: Final = "crash.txt"
 
 

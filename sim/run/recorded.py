@@ -6,11 +6,14 @@ import importlib.util
 from pathlib import Path
 from typing import Final
 
+from node.text import _
 from protocol.errors import Refused
 from sim.faults.chance import draw
-from sim.run.folder import CRASH, EVENTS, MANIFEST, Plan, by_line, new_folder
+from sim.run.figures import write_figures
+from sim.run.folder import CRASH, EVENTS, FIGURES, MANIFEST, TABLES, Plan, by_line, events_in, new_folder
 from sim.run.manifest import manifest_of
 from sim.run.play import Outcome, play
+from sim.run.tables import tables_of, write_tables
 from sim.scenario.reading import parse, text_of
 
 LIBRARIES: Final = ("joblib", "matplotlib", "numpy", "pyarrow")
@@ -35,8 +38,8 @@ def plan_of(given: str, seed: int) -> Plan:
     return Plan(text, scenario, seed, draw(scenario, seed))
 
 
-def record(plan: Plan, target: Path) -> Outcome:
-    """Play, and leave the folder `target`.
+def record(plan: Plan, target: Path, *, figures: bool = True) -> Outcome:
+    """Play, and leave the folder `target`; tables and figures only if they are wanted.
 
     Raises:
         Refused: `run-exists`.
@@ -51,6 +54,14 @@ def record(plan: Plan, target: Path) -> Outcome:
                 raise
             (folder / MANIFEST).write_text(manifest_of(plan, None).as_json(), encoding="utf-8")
             raise KeyboardInterrupt from error
+        if figures:
+            tables = tables_of(list(events_in(folder)))
+            write_tables(tables, folder / TABLES)
+            write_figures(
+                tables,
+                folder / FIGURES,
+                _("{scenario}, seed {seed}").format(scenario=plan.scenario.name, seed=plan.seed),
+            )
         if outcome.crash:
             (folder / CRASH).write_text(outcome.crash, encoding="utf-8")
         (folder / MANIFEST).write_text(manifest_of(plan, outcome).as_json(), encoding="utf-8")

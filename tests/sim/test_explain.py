@@ -91,7 +91,7 @@ def test_every_kind_of_fault_and_every_law_has_words() -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "told-1"
-    record(Plan(SCENARIO, parse(SCENARIO), 1, (Planned(4.0, Kill("n2")),)), folder)
+    record(Plan(SCENARIO, parse(SCENARIO), 1, (Planned(4.0, Kill("n2")),)), folder, figures=False)
     return folder
 
 

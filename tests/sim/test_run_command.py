@@ -12,7 +12,7 @@ from node.cli.exits import CODES, INTERRUPTED
 from sim.oracle.clients import Patron
 from sim.run import folder as run_folder
 from sim.run import recorded
-from sim.run.folder import CRASH, EVENTS, MANIFEST, SCENARIO, plan_in
+from sim.run.folder import CRASH, EVENTS, FIGURES, MANIFEST, SCENARIO, TABLES, plan_in
 from sim.scenario.reading import parse
 from tests.support.sim_program import maillon_sim
 
@@ -51,6 +51,8 @@ def test_a_run_leaves_its_folder(short: Path, tmp_path: Path) -> None:
     assert manifest["outcome"]["digest"] == document["digest"]
     assert manifest["versions"]["trio"]
     assert not (folder / CRASH).exists()
+    assert {path.suffix for path in (folder / TABLES).iterdir()} == {".csv", ".parquet"}
+    assert {path.suffix for path in (folder / FIGURES).iterdir()} == {".png", ".svg"}
 
 
 def test_an_existing_folder_is_left_alone(short: Path, tmp_path: Path) -> None:
@@ -142,9 +144,10 @@ def test_a_broken_run_says_what_broke_and_how_to_play_it_again(
         raise ZeroDivisionError(key)
 
     monkeypatch.setattr(Patron, "_ask", forget)
-    result = maillon_sim("run", str(short), "--dir", str(tmp_path / "runs"))
+    result = maillon_sim("run", str(short), "--dir", str(tmp_path / "runs"), "--bare")
     folder = tmp_path / "runs" / "short-1"
     assert result.exit_code == 1
+    assert not (folder / TABLES).exists()
     assert "ZeroDivisionError" in result.stdout
     assert f"maillon sim replay {folder}" in result.stdout
     assert json.loads((folder / MANIFEST).read_text())["state"] == "broken"
