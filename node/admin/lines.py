@@ -97,8 +97,9 @@ class NamespaceLine:
     """`survives` is how many members can be lost today; `code` is k/n with the margin of an answer.
 
     `why_not` names the error for which it is not `writable`, `why_parameters` what it concerns. `settled`: all that
-    was written before the journal's present epoch rests on tables, no longer on holders of earlier epochs.
-    `arrived_rows` of `arriving_rows` have come while the catalog is being filled from tables; otherwise both are 0.
+    was written before the journal's present epoch rests on tables, no longer on holders of earlier epochs. Nothing
+    refers to `releasing_blocks` any more, but not all of their holders have let go of them. `arrived_rows` of
+    `arriving_rows` have come while the catalog is being filled from tables; otherwise both are 0.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
@@ -112,6 +113,7 @@ class NamespaceLine:
     code: Name
     survives: int
     incomplete_blocks: int
+    releasing_blocks: int
     journal_epoch: int
     journal_length: int
     journal_w: int

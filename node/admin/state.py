@@ -117,6 +117,7 @@ def _namespace_line(services: Services, found: NamespaceStatus) -> NamespaceLine
         code=found.code,
         survives=found.survives,
         incomplete_blocks=found.incomplete_blocks,
+        releasing_blocks=found.releasing_blocks,
         journal_epoch=0 if journal is None else journal.epoch,
         journal_length=0 if journal is None else journal.length,
         journal_w=0 if journal is None else journal.needed,

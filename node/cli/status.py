@@ -103,6 +103,13 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
             "{count} block is being completed.", "{count} blocks are being completed.", line.incomplete_blocks
         )
         lines.append("  " + waiting.format(count=line.incomplete_blocks))
+    if line.releasing_blocks:
+        freed = ngettext(
+            "{count} block that nothing refers to any more is not freed everywhere yet.",
+            "{count} blocks that nothing refers to any more are not freed everywhere yet.",
+            line.releasing_blocks,
+        )
+        lines.append("  " + freed.format(count=line.releasing_blocks))
     journal = _("journal: epoch {epoch}, {length} entries, durable at {w} of {r} holders ({live} answer): {names}")
     lines.append(
         "  "

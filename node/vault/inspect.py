@@ -104,6 +104,7 @@ class Inspector:
             objects=totals.objects,
             size_bytes=totals.size_bytes,
             incomplete_blocks=totals.incomplete_blocks,
+            releasing_blocks=totals.releasing_blocks + serving.releaser.unnamed_count,
             survives=max(0, min(await self._data_survives(serving, rules), _journal_survives(health))),
             journal=health,
         )
@@ -147,6 +148,7 @@ class Inspector:
             objects=0,
             size_bytes=0,
             incomplete_blocks=0,
+            releasing_blocks=0,
             survives=0,
             journal=None,
             arrived_rows=arrived_rows,

@@ -126,6 +126,8 @@ class NamespaceStatus:
     `arrived_rows` of the `arriving_rows` of its catalog have come, while it is being filled from tables.
 
     `survives` is how many members may be lost today, of any kind, without losing anything acknowledged.
+
+    Nothing refers to `releasing_blocks` any more, but not all of their holders have let go of them.
     """
 
     name: str
@@ -136,6 +138,7 @@ class NamespaceStatus:
     objects: int
     size_bytes: int
     incomplete_blocks: int
+    releasing_blocks: int
     survives: int
     journal: JournalHealth | None
     arrived_rows: int = 0

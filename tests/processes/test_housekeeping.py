@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.chaos]
 RELEASE_POINTS = ["release.before-send", "release.after-send", "release.after-journal"]
 HOLDER_POINTS = {"n5": "release.before-delete", "n6": "release.before-answer"}
 PACK_POINTS = ["pack.before-store", "pack.before-journal", "pack.after-journal"]
-OFTEN = "\n[vault]\nstraggler_wait_s = 20\npack_every_s = 0.5\nrelease_every_s = 0.5\n"
+OFTEN = "\n[vault]\nstraggler_wait_s = 20\ncomplete_after_s = 1.0\npack_every_s = 0.5\nrelease_every_s = 0.5\n"
 SMALL_BYTES = 64_000
 PACKFUL = 66
 AT_ONCE = 8
@@ -24,7 +24,7 @@ AT_ONCE = 8
 
 @asynccontextmanager
 async def busy(town: Town) -> AsyncIterator[None]:
-    """The gateway packs and releases twice a second."""
+    """The gateway packs and releases twice a second, and completes once."""
     path = town.dir(GATEWAY) / "maillon.toml"
     before = path.read_text()
     await town.kill(GATEWAY)
@@ -45,6 +45,7 @@ async def die_at(town: Town, point: str) -> None:
 async def test_blocks_are_released_through_deaths_at_each_point(six_nodes: Town) -> None:
     async with busy(six_nodes):
         await six_nodes.heal()
+        await six_nodes.quiet()  # what other tests removed is on its way out as well
         before = await six_nodes.shares()
         for key in ("gone/1", "gone/2", "kept"):
             await six_nodes.put(key, some_bytes(len(key), 600_000))

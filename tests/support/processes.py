@@ -255,6 +255,18 @@ class Town:
 
         await eventually(ready, "the namespace can be written")
 
+    async def quiet(self) -> None:
+        """Wait until every block is complete, and every holder has let go of what nothing refers to."""
+
+        async def done() -> bool:
+            status = await status_of(self.node(GATEWAY))
+            lines = () if status is None else status.namespaces
+            return bool(lines) and all(
+                line.writable and not line.incomplete_blocks and not line.releasing_blocks for line in lines
+            )
+
+        await eventually(done, "no block is left to be completed or released")
+
     # --- asking
 
     @asynccontextmanager

@@ -253,6 +253,10 @@ class Township:
         """Blocks of which the catalog knows that shares are still to come."""
         return sum(status.incomplete_blocks for status in await self.client().namespaces())
 
+    async def releasing(self) -> int:
+        """Blocks of which some holders have not let go yet."""
+        return sum(status.releasing_blocks for status in await self.client().namespaces())
+
     async def until_complete(self, *, within_s: float) -> float:
         began_s = trio.current_time()
         with trio.fail_after(within_s):

@@ -286,7 +286,8 @@ class CatalogDatabase:
         return inline_row(rows[0][0])[0] if rows else None
 
     def totals(self) -> CatalogTotals:
-        return CatalogTotals(self._sums.objects, self._sums.size_bytes, self.rows.count(lates_of(b"")))
+        incomplete, releasing = self.rows.count(lates_of(b"")), self.rows.count(release_key(b""))
+        return CatalogTotals(self._sums.objects, self._sums.size_bytes, incomplete, releasing)
 
     def _late(self, block: BlockId, named_by: bytes) -> BlockRef:
         value = self.rows.get(named_by)

@@ -110,6 +110,7 @@ class CatalogTotals:
     objects: int
     size_bytes: int
     incomplete_blocks: int
+    releasing_blocks: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,11 @@ class Releaser:
         self._after: BlockId | None = None
         self._uploads: frozenset[bytes] = frozenset()
 
+    @property
+    def unnamed_count(self) -> int:
+        """How many blocks of failed writes are to be released besides those of the catalog."""
+        return len(self._tools.unnamed.blocks)
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:

@@ -62,11 +62,14 @@ def test_a_holder_that_is_away_is_told_when_it_is_back_whoever_the_gateway_is_by
         await town.until(lambda: town.sees(1, 4, Status.DOWN))
         await client.remove("x")
         await town.until_shares(lambda shares: not any(shares.values()))
+        assert await town.releasing() == 3
         town.kill(1)
         await town.start(1)
         await town.start(4)
         assert (await town.shares())[4] == 3
         await town.until_shares(lambda shares: shares == NONE, within_s=120)
+        await trio.sleep(5)
+        assert await town.releasing() == 0
 
     in_a_township(main)
 
