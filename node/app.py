@@ -24,6 +24,7 @@ from node.folder import CONFIG_FILE, NodeFolder
 from node.host.ports import Host
 from node.host.real import real_host
 from node.logs import configure, get_logger
+from node.mesh.serve_inventories import InventoryServer
 from node.mesh.serve_journals import JournalServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
@@ -126,8 +127,10 @@ def _served(host: Host, store: Store, journals: JournalStore, view: View, key: S
     """What other members may ask of this node's disks."""
     me = NodeId(key.public)
     shares, releases = ShareServer(host, store, view, me), ReleaseServer(host, store, view, me)
-    entries, successions = JournalServer(host, journals, view, me), SuccessionServer(host, journals, view, key)
-    return {**shares.handlers(), **releases.handlers(), **entries.handlers(), **successions.handlers()}
+    inventories, entries = InventoryServer(host, store, view, me), JournalServer(host, journals, view, me)
+    successions = SuccessionServer(host, journals, view, key)
+    servers = (shares, releases, inventories, entries, successions)
+    return {kind: handler for server in servers for kind, handler in server.handlers().items()}
 
 
 async def _hear_signals(

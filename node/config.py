@@ -111,6 +111,9 @@ class VaultSection:
         60.0, "A checkpoint follows a change of writer or journal holders after this.", least=1.0
     )
     release_every_s: float = setting(10.0, "Holders are told this often what nothing refers to any more.")
+    inventory_every_s: float = setting(
+        86_400.0, "What holders keep is compared this often with the catalog, to free what cut-off writes left."
+    )
     journal_lease_s: float = setting(
         15.0,
         "A gateway serves nobody when too few of its journal's holders answered for so long. All gateways of a "

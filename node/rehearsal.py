@@ -23,7 +23,7 @@ from node.recovery import Tell, make_pass, newest_of, reach, reading
 from node.settings import mesh_config, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
-from node.vault.blocks import BlockTools, fetch_block
+from node.vault.blocks import fetch_block
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.values import InlineAt
 from node.vault.checkpoint.loading import load_tables, tell_nobody
@@ -31,9 +31,8 @@ from node.vault.journal.discover import discover
 from node.vault.journal.reader import Epochs
 from node.vault.pins import Pins
 from node.vault.rehearse import Progress, Rehearsed, rehearse
-from node.vault.serving import reading_for
+from node.vault.serving import block_tools, reading_for
 from node.vault.sheet import Sheet
-from node.vault.spread import Spreader
 from node.vault.vault import tenancy_tools
 from protocol.ids import ID_BYTES, NodeId
 from protocol.keys.signing import SigningKey
@@ -93,8 +92,7 @@ async def _rehearse(
         node_key=key,
         config=vault_config(settings),
     )
-    spreader = Spreader(tools.holders, key, tools.spread_times)
-    blocks = BlockTools(host, engine, tools.desks, tools.gatherer, spreader, sheet.root.namespace)
+    blocks = block_tools(tools, key, sheet.root.namespace)
     epochs, catalog = Epochs(read_tools, known), Catalog(host, sheet.root.namespace)
 
     async def read_inline(at: InlineAt) -> bytes:

@@ -32,6 +32,8 @@ class Kind(enum.IntEnum):
     PUT_SHARES = 20
     GET_SHARES = 21
     RELEASE_SHARES = 22
+    COMPARE_BLOCKS = 23
+    RELEASE_STRAYS = 24
 
     JOURNAL_APPEND = 32
     JOURNAL_TAIL = 33

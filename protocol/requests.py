@@ -14,6 +14,7 @@ from protocol import limits
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
 from protocol.kinds import EncodedMessage as EncodedMessage
 from protocol.kinds import Kind as Kind
+from protocol.namespace.inventories import Part
 from protocol.namespace.journal import Epoch
 from protocol.namespace.root import WriterCertificate
 from protocol.succession.ballot import Ballot
@@ -222,6 +223,37 @@ class ReleaseReply:
 
     WIRE_VERSION: ClassVar[int] = 1
     kept_until_s: Annotated[tuple[int, ...], Length(1, limits.BLOCKS_PER_RELEASE_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class CompareBlocks:
+    """One round of `protocol.members.reconcile`, from the namespace's gateway in this epoch, over the ids of those
+    blocks of a part that you hold shares of. Answer: CompareBlocksReply."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    namespace: NamespaceId
+    epoch: Epoch
+    part: Part
+    message: EncodedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class CompareBlocksReply:
+    """The other half of the round."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    message: EncodedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseStrays:
+    """Delete the shares of these blocks that are old enough: an encoded `StrayRelease`.
+
+    Answer, once what may go is gone for good: ReleaseReply, in which shares that are too young do not count.
+    """
+
+    WIRE_VERSION: ClassVar[int] = 1
+    release: EncodedMessage
 
 
 @dataclass(frozen=True, slots=True)

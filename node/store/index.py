@@ -38,6 +38,9 @@ _IN_VOLUME: Final = (
     "SELECT block, idx, namespace, volume, place, meta_bytes, payload_bytes, damaged FROM shares WHERE volume = ?"
 )
 _AFTER: Final = "SELECT block, idx FROM shares WHERE (block, idx) > (?, ?) ORDER BY block, idx LIMIT ?"
+_BLOCKS_OF: Final = (
+    "SELECT DISTINCT block FROM shares WHERE block BETWEEN ? AND ? AND namespace = ? ORDER BY block LIMIT ?"
+)
 _PUT: Final = (
     "INSERT OR REPLACE INTO shares (block, idx, namespace, volume, place, meta_bytes, payload_bytes, damaged)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -151,6 +154,13 @@ class ShareIndex:
             start = (b"", -1) if key is None else (key.block, key.index)
             rows = self._index.execute(_AFTER, (*start, limit))
             return tuple(ShareKey(BlockId(cast(bytes, block)), cast(int, index)) for block, index in rows)
+
+    def blocks_of(self, namespace: NamespaceId, first: bytes, last: bytes, limit: int) -> list[BlockId]:
+        """The namespace's blocks from `first` to `last`, in order."""
+        with self._turn:
+            self.flush()
+            rows = self._index.execute(_BLOCKS_OF, (first, last, namespace, limit))
+            return [BlockId(cast(bytes, block)) for (block,) in rows]
 
     def put(self, key: ShareKey, spot: Spot) -> Spot | None:
         """The share stands at `spot` now. Returns the copy that this made useless, if any (it may be `spot`)."""

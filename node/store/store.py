@@ -8,7 +8,6 @@ what it lost is repaired from other nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -19,28 +18,20 @@ from node.logs import get_logger
 from node.store.buffers import BufferPool
 from node.store.compact import Compactor
 from node.store.config import StoreConfig
+from node.store.deleting import deletable, kept_until_s, labels_of
 from node.store.layout import DropWork, PutWork, RebuildWork
 from node.store.reading import ShareReader, Wanted
 from node.store.shares import DiskState, ShareFacts, ShareKey, StoredShare, Usage, pack_share
 from node.store.storedisk import StoreDisk, merge_namespaces
 from node.store.visitors import Visitors
 from node.store.volumes import Outcome
-from protocol.coding.label import Label, ShareProof
+from protocol.coding.label import Label, ShareProof, Stamp
 from protocol.errors import Damaged, Forged, MaillonError, Malformed, Missing, OverLimit, Refused, Unavailable
 from protocol.ids import BlockId, NamespaceId
-from protocol.limits import SHARES_MAX
 
 log = get_logger(__name__)
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What is here of a block, and until when it must stay (0: it need not)."""
-
-    keys: tuple[ShareKey, ...]
-    kept_until_s: int
 
 
 class Store:
@@ -270,48 +261,43 @@ class Store:
             Unavailable: `store-full`, `store-failing`, `store-closed`.
         """
         key = ShareKey(block, index)
-        until_s = await self._look(self._kept_until_s, key)
-        if until_s > self._host.wall.now_s():
+        until_s = self._still_s(await self._look(lambda: kept_until_s(labels_of(self._disks, key))))
+        if until_s:
             raise Refused("share-kept", block=block, index=index, until_s=until_s)
         await self._drop([key])
 
-    async def release(self, namespace: NamespaceId, blocks: Sequence[BlockId]) -> tuple[int, ...]:
+    async def release(
+        self, namespace: NamespaceId, blocks: Sequence[BlockId], *, horizon: Stamp | None = None
+    ) -> tuple[int, ...]:
         """Delete all shares of the namespace's blocks for good, but for those that must stay; durable on return.
+        With a horizon, those that are stamped before it, and no other.
 
-        For each block, 0 when nothing of it is left here, or until when it must stay. Another namespace's blocks
+        For each block, 0 when nothing of that is left here, or until when it must stay. Another namespace's blocks
         count as not held.
 
         Raises:
             Unavailable: `store-full`, `store-failing`, `store-closed`; what was not deleted can be asked for again.
         """
-        held = await self._look(self._held_for, namespace, tuple(blocks))
-        now_s = self._host.wall.now_s()
-        until_s = tuple(found.kept_until_s if found.kept_until_s > now_s else 0 for found in held)
+        wanted = tuple(blocks)
+        held = await self._look(lambda: [deletable(self._disks, namespace, block, horizon) for block in wanted])
+        until_s = tuple(self._still_s(found.kept_until_s) for found in held)
         await self._drop([key for found, until in zip(held, until_s, strict=True) if not until for key in found.keys])
         return until_s
 
-    def _held_for(self, namespace: NamespaceId, blocks: tuple[BlockId, ...]) -> list[_Held]:
-        return [self._held_of(namespace, block) for block in blocks]
+    def _still_s(self, kept_until_s: int) -> int:
+        """Until when, by this machine's own clock; 0 once that is past."""
+        return kept_until_s if kept_until_s > self._host.wall.now_s() else 0
 
-    def _held_of(self, namespace: NamespaceId, block: BlockId) -> _Held:
-        spots = [spot for disk in self._disks for spot in disk.volumes.index.spots(block)]
-        if any(spot.namespace != namespace for _, spot in spots):
-            return _Held((), 0)
-        indexes = {index for index, _ in spots}
-        for disk in self._disks:
-            indexes |= {index for index in range(SHARES_MAX) if disk.volumes.ruins.may_hold(ShareKey(block, index))}
-        keys = tuple(ShareKey(block, index) for index in sorted(indexes))
-        return _Held(keys, max(map(self._kept_until_s, keys), default=0))
+    async def blocks_of(self, namespace: NamespaceId, first: bytes, last: bytes, limit: int) -> tuple[BlockId, ...]:
+        """The blocks from `first` to `last` of which there are shares here for the namespace, in order."""
 
-    def _kept_until_s(self, key: ShareKey) -> int:
-        """What its label says, wherever it can be read; 0 where it stands nowhere."""
-        latest_s = 0
-        for disk in self._disks:
-            try:
-                latest_s = max(latest_s, disk.reader.facts(key).decoded_label().keep_until_s)
-            except (Missing, Damaged) as error:
-                _raise_index_damage(error)
-        return latest_s
+        def find() -> tuple[BlockId, ...]:
+            found = {
+                block for disk in self._disks for block in disk.volumes.index.blocks_of(namespace, first, last, limit)
+            }
+            return tuple(sorted(found)[:limit])
+
+        return await self._look(find)
 
     async def _drop(self, keys: Sequence[ShareKey]) -> None:
         """Delete them wherever they may be, with one write and sync for each disk."""

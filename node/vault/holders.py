@@ -26,9 +26,20 @@ from protocol.coding.header import Header
 from protocol.coding.label import Label, ShareProof, verify_share
 from protocol.coding.ranges import LeafRun
 from protocol.errors import Forged, MaillonError, Malformed, OverLimit, Unavailable
-from protocol.ids import BlockId, NodeId
+from protocol.ids import BlockId, NamespaceId, NodeId
+from protocol.namespace.inventories import Part, StrayRelease, encode_stray_release
 from protocol.namespace.releases import BlockRelease, encode_release
-from protocol.requests import GetShare, Kind, PutShare, ReleaseReply, ReleaseShares, ShareReply
+from protocol.requests import (
+    CompareBlocks,
+    CompareBlocksReply,
+    GetShare,
+    Kind,
+    PutShare,
+    ReleaseReply,
+    ReleaseShares,
+    ReleaseStrays,
+    ShareReply,
+)
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage
 
@@ -187,10 +198,25 @@ class Holders:
             return await self._store.release(release.namespace, release.blocks)
         question = ReleaseShares(encode_release(release))
         answer = await self._mesh.ask(node, Kind.RELEASE_SHARES, question, ReleaseReply, deadline_s=self._deadline_s)
-        kept_until_s = answer.message.kept_until_s
-        if len(kept_until_s) != len(release.blocks):
-            raise Malformed("answer-items", found=len(kept_until_s), expected=len(release.blocks))
-        return kept_until_s
+        return _for_each(release.blocks, answer.message)
+
+    async def compare(self, node: NodeId, question: CompareBlocks) -> CompareBlocksReply:
+        """One round of comparing the blocks that another node keeps for a namespace."""
+        deadline_s = self._deadline_s
+        answer = await self._mesh.ask(node, Kind.COMPARE_BLOCKS, question, CompareBlocksReply, deadline_s=deadline_s)
+        return answer.message
+
+    async def own_blocks(self, namespace: NamespaceId, part: Part, most: int) -> tuple[BlockId, ...]:
+        """The blocks of the part that this node keeps shares of for a namespace."""
+        return await self._store.blocks_of(namespace, part.first(), part.last(), most)
+
+    async def release_strays(self, node: NodeId, release: StrayRelease) -> tuple[int, ...]:
+        """As `release`, for shares stamped before the horizon."""
+        if node == self.me:
+            return await self._store.release(release.namespace, release.blocks, horizon=release.horizon)
+        question = ReleaseStrays(encode_stray_release(release))
+        answer = await self._mesh.ask(node, Kind.RELEASE_STRAYS, question, ReleaseReply, deadline_s=self._deadline_s)
+        return _for_each(release.blocks, answer.message)
 
     def _accuse(self, node: NodeId, block: BlockId, error: MaillonError) -> None:
         if isinstance(error, RemoteError):
@@ -199,6 +225,13 @@ class Holders:
         log.warning(
             "holders.wrong-bytes", node=self.name(node), node_id=node.hex(), block=block.hex(), error=str(error)
         )
+
+
+def _for_each(blocks: Sequence[BlockId], reply: ReleaseReply) -> tuple[int, ...]:
+    """What the holder says of each block. Raises Malformed(`answer-items`)."""
+    if len(reply.kept_until_s) != len(blocks):
+        raise Malformed("answer-items", found=len(reply.kept_until_s), expected=len(blocks))
+    return reply.kept_until_s
 
 
 def _spoilt_on_the_way(error: MaillonError) -> bool:

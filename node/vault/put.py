@@ -73,7 +73,7 @@ async def put_object(
         Unavailable: `holders-too-few`, `journal-quorum`, `client-stalled`.
         OverLimit: `object-size`.
     """
-    with tools.unnamed.writing() as writing:
+    with tools.unnamed.writing(tools.journal.next_position) as writing:
         put = _Put(tools, path, source, metadata, writing)
         with tools.pins.hold([put.version]):
             if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:

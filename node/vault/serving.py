@@ -1,20 +1,22 @@
 """A tenancy that serves: everything that works on one namespace while its writer runs, put together.
 
 Puts and gets are called from above. What keeps the house works by itself beside them: blocks are completed, small
-objects packed, and what nothing refers to any more is released. All of them write through the one journal and read
-the one catalog, and share the pins, so that nobody releases what another works on.
+objects packed, what nothing refers to any more is released, and what cut-off writes left is found. All of them write
+through the one journal and read the one catalog, and share the pins, so that nobody releases what another works on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
-from node.vault.blocks import BlockTools
+from node.vault.blocks import BlockTools, fetch_block
 from node.vault.catalog.catalog import Catalog
 from node.vault.checkpoint.blocks import OwnBlocks
+from node.vault.checkpoint.writing import fetch_manifest
 from node.vault.complete import Completer, CompleterTools
 from node.vault.get import GetTools
 from node.vault.journal.writer import JournalWriter
@@ -23,15 +25,17 @@ from node.vault.pack.reading import PackReader
 from node.vault.pins import Pins
 from node.vault.put import PutTools
 from node.vault.read import ReadingTools, ReadInline
+from node.vault.release.inventory import Inventory, InventoryTools
 from node.vault.release.releaser import Releaser, ReleaserTools
 from node.vault.release.unnamed import Unnamed
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import Spreader
 from node.vault.tenancy_tools import TenancyTools
 from protocol.coding.label import Stamp
-from protocol.ids import NodeId
-from protocol.members.cards import NodeState
+from protocol.ids import NamespaceId
+from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules
+from protocol.namespace.changes import BlockRef, Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +47,45 @@ class Open:
     put: PutTools
     reading: ReadingTools
     pins: Pins
+    unnamed: Unnamed
     completer: Completer
     packer: Packer
     releaser: Releaser
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What all that works on one namespace shares."""
+
+    tools: TenancyTools
+    secrets: GatewaySecrets
+    journal: JournalWriter
+    catalog: Catalog
+    blocks: BlockTools
+    pins: Pins
+    unnamed: Unnamed
+
+    def rules(self) -> Rules:
+        """The rules for new blocks, by the view of this moment."""
+        return self.tools.rules(self.secrets.data_class)
 
 
 def open_for(tools: TenancyTools, secrets: GatewaySecrets, journal: JournalWriter, catalog: Catalog) -> Open:
     """Put together what serves the namespace, over its running writer."""
-
-    def rules() -> Rules:
-        return tools.rules(secrets.data_class)
-
-    pins, unnamed, blocks = Pins(), Unnamed(), block_tools(tools, secrets)
-    spreader = blocks.spreader
+    blocks = block_tools(tools, secrets.writer_key, secrets.namespace)
+    parts = _Parts(tools, secrets, journal, catalog, blocks, Pins(), Unnamed())
     return Open(
         journal=journal,
         catalog=catalog,
-        put=_put_tools(tools, secrets, journal, spreader, rules, pins, unnamed),
-        reading=reading_for(tools, blocks, pins, journal.read_inline),
-        pins=pins,
-        completer=_completer(tools, journal, catalog, spreader, pins, rules),
-        packer=Packer(PackerTools(tools.host, blocks, journal, catalog, pins, unnamed, rules, tools.pack_every_s)),
-        releaser=_releaser(tools, secrets, journal, catalog, pins, unnamed),
+        put=_put_tools(parts),
+        reading=reading_for(tools, blocks, parts.pins, journal.read_inline),
+        pins=parts.pins,
+        unnamed=parts.unnamed,
+        completer=_completer(parts),
+        packer=_packer(parts),
+        releaser=_releaser(parts),
+        inventory=_inventory(parts),
     )
 
 
@@ -78,94 +99,111 @@ def reading_for(tools: TenancyTools, blocks: BlockTools, pins: Pins, inline: Rea
     )
 
 
-def block_tools(tools: TenancyTools, secrets: GatewaySecrets) -> BlockTools:
-    """What the namespace's own blocks are stored and read with."""
-    spreader = Spreader(tools.holders, secrets.writer_key, tools.spread_times)
-    return BlockTools(tools.host, tools.engine, tools.desks, tools.gatherer, spreader, secrets.namespace)
+def block_tools(tools: TenancyTools, writer_key: SigningKey, namespace: NamespaceId) -> BlockTools:
+    """What a namespace's own blocks are stored with, under this key, and read."""
+    spreader = Spreader(tools.holders, writer_key, tools.spread_times)
+    return BlockTools(tools.host, tools.engine, tools.desks, tools.gatherer, spreader, namespace)
 
 
 def table_blocks(tools: TenancyTools, secrets: GatewaySecrets, stamp: Callable[[], Stamp]) -> OwnBlocks:
     """Where the namespace's tables are."""
-    return OwnBlocks(block_tools(tools, secrets), lambda: tools.rules_answering(secrets.data_class), stamp)
+    blocks = block_tools(tools, secrets.writer_key, secrets.namespace)
+    return OwnBlocks(blocks, lambda: tools.rules_answering(secrets.data_class), stamp)
 
 
 async def keep_house(serving: Open) -> None:
-    """Complete, pack and release until cancelled."""
+    """Complete, pack, release and take inventories until cancelled."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serving.completer.run)
         nursery.start_soon(serving.packer.run)
         nursery.start_soon(serving.releaser.run)
+        nursery.start_soon(serving.inventory.run)
 
 
-def _put_tools(
-    tools: TenancyTools,
-    secrets: GatewaySecrets,
-    journal: JournalWriter,
-    spreader: Spreader,
-    rules: Callable[[], Rules],
-    pins: Pins,
-    unnamed: Unnamed,
-) -> PutTools:
+def _put_tools(parts: _Parts) -> PutTools:
+    tools = parts.tools
     return PutTools(
         host=tools.host,
         engine=tools.engine,
         desks=tools.desks,
-        namespace=secrets.namespace,
-        spreader=spreader,
-        journal=journal,
-        rules=rules,
-        pins=pins,
-        unnamed=unnamed,
+        namespace=parts.secrets.namespace,
+        spreader=parts.blocks.spreader,
+        journal=parts.journal,
+        rules=parts.rules,
+        pins=parts.pins,
+        unnamed=parts.unnamed,
         blocks_in_flight=tools.blocks_in_flight,
         stall_s=tools.stall_s,
     )
 
 
-def _completer(
-    tools: TenancyTools,
-    journal: JournalWriter,
-    catalog: Catalog,
-    spreader: Spreader,
-    pins: Pins,
-    rules: Callable[[], Rules],
-) -> Completer:
+def _completer(parts: _Parts) -> Completer:
+    tools = parts.tools
     completing = CompleterTools(
         host=tools.host,
         engine=tools.engine,
         desks=tools.desks,
         gatherer=tools.gatherer,
-        spreader=spreader,
-        journal=journal,
-        catalog=catalog,
-        pins=pins,
+        spreader=parts.blocks.spreader,
+        journal=parts.journal,
+        catalog=parts.catalog,
+        pins=parts.pins,
         complete_after_s=tools.complete_after_s,
     )
-    return Completer(completing, rules)
+    return Completer(completing, parts.rules)
 
 
-def _releaser(
-    tools: TenancyTools,
-    secrets: GatewaySecrets,
-    journal: JournalWriter,
-    catalog: Catalog,
-    pins: Pins,
-    unnamed: Unnamed,
-) -> Releaser:
-    def is_member(node: NodeId) -> bool:
-        facts = tools.mesh.view.node(node)
-        return facts is not None and facts.state is not NodeState.LEFT
+def _packer(parts: _Parts) -> Packer:
+    return Packer(
+        PackerTools(
+            host=parts.tools.host,
+            blocks=parts.blocks,
+            journal=parts.journal,
+            catalog=parts.catalog,
+            pins=parts.pins,
+            unnamed=parts.unnamed,
+            rules=parts.rules,
+            pack_every_s=parts.tools.pack_every_s,
+        )
+    )
 
+
+def _releaser(parts: _Parts) -> Releaser:
+    tools = parts.tools
     return Releaser(
         ReleaserTools(
             host=tools.host,
-            namespace=secrets.namespace,
-            writer=secrets.writer_key,
+            namespace=parts.secrets.namespace,
+            writer=parts.secrets.writer_key,
             holders=tools.holders,
-            journal=journal,
-            catalog=catalog,
-            pins=pins,
-            unnamed=unnamed,
-            is_member=is_member,
+            journal=parts.journal,
+            catalog=parts.catalog,
+            pins=parts.pins,
+            unnamed=parts.unnamed,
+            is_member=tools.is_member,
             release_every_s=tools.release_every_s,
+        )
+    )
+
+
+def _inventory(parts: _Parts) -> Inventory:
+    tools = parts.tools
+
+    async def table_blocks(checkpoint: Checkpoint) -> Sequence[BlockRef]:
+        manifest = await fetch_manifest(tools.host, partial(fetch_block, parts.blocks), checkpoint)
+        return manifest.blocks()
+
+    return Inventory(
+        InventoryTools(
+            host=tools.host,
+            namespace=parts.secrets.namespace,
+            writer=parts.secrets.writer_key,
+            holders=tools.holders,
+            journal=parts.journal,
+            catalog=parts.catalog,
+            unnamed=parts.unnamed,
+            table_blocks=table_blocks,
+            members=tools.members,
+            every_s=tools.inventory_every_s,
         )
     )

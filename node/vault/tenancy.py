@@ -262,7 +262,8 @@ class Tenancy:
         def note(rows: int, of_rows: int) -> None:
             self.arrival = (rows, of_rows)
 
-        fetch = partial(fetch_block, block_tools(self._tools, self.secrets))
+        blocks = block_tools(self._tools, self.secrets.writer_key, self.secrets.namespace)
+        fetch = partial(fetch_block, blocks)
         try:
             await load_tables(self._tools.host, catalog, fetch, checkpoint, touched, note)
         finally:
@@ -276,6 +277,8 @@ class Tenancy:
                 catalog=serving.catalog,
                 blocks=table_blocks(tools, self.secrets, lambda: serving.journal.next_position),
                 epochs=self,
+                unnamed=serving.unnamed,
+                position=lambda: serving.journal.next_position,
                 pack_all=serving.packer.pack_all,
                 times=tools.checkpoint_times,
             )

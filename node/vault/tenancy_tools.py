@@ -19,6 +19,7 @@ from protocol.coding.erasure import Engine
 from protocol.errors import Missing
 from protocol.ids import NamespaceId, NodeId
 from protocol.keys.signing import SigningKey
+from protocol.members.cards import NodeState
 from protocol.members.roster import Rules, journal_holders, rules_for_own
 from protocol.members.swim import Status
 from protocol.namespace.quorums import JournalQuorum
@@ -43,6 +44,7 @@ class TenancyTools:
     hedge_after_s: float
     complete_after_s: float
     release_every_s: float
+    inventory_every_s: float
     pack_every_s: float
     checkpoint_times: CheckpointTimes
     retry_s: float
@@ -57,6 +59,15 @@ class TenancyTools:
         mesh = self.mesh
         others = (facts.node for facts in mesh.view.nodes() if facts.node != mesh.me)
         return frozenset(node for node in others if mesh.status(node) is Status.DOWN)
+
+    def members(self) -> tuple[NodeId, ...]:
+        """The nodes that may hold anything."""
+        return tuple(facts.node for facts in self.mesh.view.nodes() if facts.state is not NodeState.LEFT)
+
+    def is_member(self, node: NodeId) -> bool:
+        """Whether the node may still hold anything."""
+        facts = self.mesh.view.node(node)
+        return facts is not None and facts.state is not NodeState.LEFT
 
     def rules_answering(self, data_class: str) -> Rules:
         """The same for the members that answer now: with fewer organisations there are fewer shares, so that what

@@ -181,11 +181,12 @@ class Session:
 
     `wanted` are ids that only the other side has, `offered` those that only this side has; both are exact for the
     branches finished so far, and complete when `finished`. An answerer that never finishes is cut off after
-    `RECONCILE_ROUNDS_MAX` rounds.
+    `RECONCILE_ROUNDS_MAX` rounds, and one that wants to be asked for more than `wanted_max` ids at once.
     """
 
-    def __init__(self, trie: Trie) -> None:
+    def __init__(self, trie: Trie, *, wanted_max: int = limits.RECORDS_MAX) -> None:
         self._trie = trie
+        self._wanted_max = wanted_max
         self._frontier: list[bytes] = [b""]
         self._asked: list[bytes] = []
         self._rounds = 0
@@ -210,15 +211,15 @@ class Session:
 
         Raises:
             Malformed: `reconcile-answer` when it does not answer what was asked.
-            OverLimit: `reconcile-ids` when the other side claims more ids than a view may hold.
+            OverLimit: `reconcile-ids` when the other side claims more than `wanted_max` ids that are not here.
         """
         if len(reply.answers) != len(self._asked):
             raise Malformed("reconcile-answer", field="count")
         asked, self._asked = self._asked, []
         for path, given in zip(asked, reply.answers, strict=True):
             self._take_one(path, given)
-        if len(self.wanted) > limits.RECORDS_MAX:
-            raise OverLimit("reconcile-ids", limit=limits.RECORDS_MAX)
+        if len(self.wanted) > self._wanted_max:
+            raise OverLimit("reconcile-ids", limit=self._wanted_max)
 
     def _take_one(self, path: bytes, given: Answer) -> None:
         if given.form is Form.LATER:

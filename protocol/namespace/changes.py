@@ -250,6 +250,22 @@ Change = (
     | BlocksReplaced
 )
 
+
+def blocks_named_by(change: Change) -> tuple[BlockId, ...]:
+    """The blocks that the change itself names, but for those that it says are needed no more."""
+    match change:
+        case ObjectPut() | PartPut():
+            return tuple(reference.block for reference in change.blocks)
+        case BlockCompleted():
+            return (change.block,)
+        case ObjectsPacked():
+            return (change.pack.block,)
+        case Checkpoint():
+            return (change.manifest.block,)
+        case _:
+            return ()
+
+
 KINDS: Final[dict[int, type[Change]]] = {
     1: BucketCreated,
     16: ObjectPut,

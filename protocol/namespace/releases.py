@@ -57,19 +57,29 @@ def sign_release(writer: SigningKey, namespace: NamespaceId, epoch: int, blocks:
 def verify_release(release: BlockRelease, *, writer: PublicKey, epoch: int) -> None:
     """Return if a holder may obey, who knows of `writer` in `epoch` as the newest of the namespace.
 
-    A later epoch of the same writer is obeyed: it is the same gateway, of whose next epoch this holder has not heard.
+    Raises:
+        Refused, Unavailable: as `check_speaker`. Forged: `signature`.
+    """
+    check_speaker(release.namespace, release.epoch, is_known=release.writer == writer, newest=epoch)
+    statement = _Statement(release.namespace, release.epoch, release.writer, release.blocks)
+    verify(release.writer, RELEASE_PURPOSE, schema.encode(statement), release.signature)
+
+
+def check_speaker(namespace: NamespaceId, epoch: int, *, is_known: bool, newest: int) -> None:
+    """Return if who speaks as the writer of `epoch` may say what is needed no more.
+
+    `newest` is the newest epoch that the holder knows of, and `is_known` says whether it is that epoch's writer who
+    speaks. A later epoch of the same writer is obeyed: it is the same gateway, of whose next epoch this holder has
+    not heard.
 
     Raises:
         Refused: `release-superseded` for what a writer says whose epoch is over.
         Unavailable: `release-ahead` for another writer of a later epoch: its card has not come yet; try again.
-        Forged: `signature`.
     """
-    if release.epoch < epoch or (release.epoch == epoch and release.writer != writer):
-        raise Refused("release-superseded", namespace=release.namespace, epoch=epoch)
-    if release.writer != writer:
-        raise Unavailable("release-ahead", namespace=release.namespace, epoch=epoch)
-    statement = _Statement(release.namespace, release.epoch, release.writer, release.blocks)
-    verify(release.writer, RELEASE_PURPOSE, schema.encode(statement), release.signature)
+    if epoch < newest or (epoch == newest and not is_known):
+        raise Refused("release-superseded", namespace=namespace, epoch=newest)
+    if not is_known:
+        raise Unavailable("release-ahead", namespace=namespace, epoch=newest)
 
 
 def encode_release(release: BlockRelease) -> bytes:

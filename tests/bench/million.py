@@ -27,9 +27,11 @@ from node.host.real import real_host
 from node.vault.catalog.catalog import Catalog, CatalogTip, catalog_path
 from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTimes, CheckpointTools
 from node.vault.checkpoint.loading import load_tables, tell_nobody
+from node.vault.release.unnamed import Unnamed, Writing
 from protocol.coding.block import Workspace, decode_block, encode_block, open_block
 from protocol.coding.erasure import Engine
 from protocol.coding.header import Header
+from protocol.coding.label import Stamp
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
 from protocol.namespace.changes import (
     BlockRef,
@@ -65,7 +67,7 @@ class ShareFolder:
         self.received_bytes = 0
         self.fetched = 0
 
-    async def store(self, plain: bytes) -> BlockRef:
+    async def store(self, plain: bytes, writing: Writing) -> BlockRef:
         return await trio.to_thread.run_sync(self._store, plain)
 
     async def fetch(self, reference: BlockRef) -> bytes:
@@ -139,7 +141,17 @@ async def fill(folder: Path, objects: int) -> dict[str, float]:
     await epochs.begin()
     catalog.set_ready()
     await epochs.append([BucketCreated("photos", 1)])
-    checkpointer = Checkpointer(CheckpointTools(host, catalog, blocks, epochs, nothing, CheckpointTimes()))
+    tools = CheckpointTools(
+        host=host,
+        catalog=catalog,
+        blocks=blocks,
+        epochs=epochs,
+        unnamed=Unnamed(),
+        position=lambda: Stamp(*catalog.tip[:2]),
+        pack_all=nothing,
+        times=CheckpointTimes(),
+    )
+    checkpointer = Checkpointer(tools)
     putting_s: list[float] = []  # of the processor: the machine may have other things to do
     checkpoints, pausing_s = 0, 0.0
     for first in range(0, objects, OBJECTS_PER_PACK):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from protocol import requests
 from protocol.errors import MaillonError
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId, PublicKey
+from protocol.namespace.inventories import Part
 from protocol.namespace.root import WriterCertificate
 from protocol.requests import Kind
 from protocol.succession import requests as succession_requests
@@ -47,6 +48,11 @@ SAMPLES: tuple[Any, ...] = (
     requests.HasSharesReply(held=(0, 2**32 - 1)),
     requests.ReleaseShares(release=b"release"),
     requests.ReleaseReply(kept_until_s=(0, 1_800_000_000)),
+    requests.CompareBlocks(
+        namespace=NamespaceId(b"\x05" * 32), epoch=3, part=Part(bits=2, number=1), message=b"question"
+    ),
+    requests.CompareBlocksReply(message=b"answers"),
+    requests.ReleaseStrays(release=b"release"),
     requests.JournalOpen(opening=b"opening", succession=b""),
     requests.JournalAppend(
         namespace=NamespaceId(b"\x05" * 32),

@@ -12,6 +12,8 @@ from node.vault.catalog.catalog import Catalog, CatalogTip
 from node.vault.checkpoint.blocks import TableBlocks
 from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTimes, CheckpointTools
 from node.vault.checkpoint.loading import load_tables, tell_nobody
+from node.vault.release.unnamed import Unnamed, Writing
+from protocol.coding.label import Stamp
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import BlockId, Digest, NamespaceId
 from protocol.namespace.changes import BlockRef, BucketCreated, Change, Checkpoint
@@ -34,12 +36,13 @@ class MemoryBlocks:
     def kept_bytes(self) -> int:
         return sum(map(len, self.kept.values()))
 
-    async def store(self, plain: bytes) -> BlockRef:
+    async def store(self, plain: bytes, writing: Writing) -> BlockRef:
         await self.meanwhile()
         if self.fails is not None:
             raise self.fails
         number = len(self.kept)
         block = BlockId(some("table block", number))
+        writing.spreads([block], [node(1), node(2), node(3)])
         self.kept[block] = bytes(plain)
         return BlockRef(block, some("table key", number), len(plain), 1, 3, (node(1), node(2), node(3)), 0)
 
@@ -121,7 +124,17 @@ class Bench:
         self.catalog = Catalog(host, namespace)
         self.epochs = MemoryEpochs(self.catalog, {} if before is None else before.epochs.entries)
         self.packed = 0
-        tools = CheckpointTools(host, self.catalog, self.blocks, self.epochs, self._pack_all, times)
+        self.unnamed = Unnamed()
+        tools = CheckpointTools(
+            host=host,
+            catalog=self.catalog,
+            blocks=self.blocks,
+            epochs=self.epochs,
+            unnamed=self.unnamed,
+            position=lambda: Stamp(*self.catalog.tip[:2]),
+            pack_all=self._pack_all,
+            times=times,
+        )
         self.checkpointer = Checkpointer(tools)
 
     async def start(self) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from node.mesh.serve_inventories import InventoryServer
 from node.mesh.serve_releases import ReleaseServer
 from node.mesh.serve_shares import ShareServer
 from node.net.connection import Connection, Handler, dispatch
@@ -63,14 +64,17 @@ async def asking(handlers: Mapping[Kind, Handler], key: SigningKey = ALICE) -> A
 
 
 @asynccontextmanager
-async def holder(view: View | None = None, machine: Machine | None = None) -> AsyncIterator[tuple[Connection, Store]]:
+async def holder(
+    view: View | None = None, machine: Machine | None = None, *, key: SigningKey = ALICE
+) -> AsyncIterator[tuple[Connection, Store]]:
     """A member's connection to beta, and beta's store."""
     host = (machine or Machine(1)).host()
     store = Store(host, StoreConfig((DiskConfig("d", 100 * MIB, 0),)))
     view = view or view_of()
     shares, releases = ShareServer(host, store, view, ME, receive_s=5.0), ReleaseServer(host, store, view, ME)
+    inventories = InventoryServer(host, store, view, ME)
     async with trio.open_nursery() as nursery:
         await nursery.start(store.run)
-        async with asking({**shares.handlers(), **releases.handlers()}) as member:
+        async with asking({**shares.handlers(), **releases.handlers(), **inventories.handlers()}, key) as member:
             yield member, store
         nursery.cancel_scope.cancel()

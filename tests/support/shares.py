@@ -50,8 +50,9 @@ def make_block(
     keep_until_s: int = 0,
     writer: SigningKey = WRITER,
     placing: tuple[NodeId, ...] = (),
+    stamp: Stamp | None = None,
 ) -> TestBlock:
-    """Block `number`, always the same."""
+    """Block `number`, always the same; written at that position of the first epoch, or with another stamp."""
     seed = derive_key("maillon test block", number.to_bytes(8, "big"))
     plain = (seed * (size_bytes // 32 + 1))[:size_bytes]
     encoded = encode_block(
@@ -65,5 +66,5 @@ def make_block(
         workspace=Workspace(k, n),
     )
     nodes = placing or tuple(NodeId(bytes([index + 1]) * 32) for index in range(n))
-    label = sign_label(writer, encoded.header, nodes, Stamp(1, number), keep_until_s)
+    label = sign_label(writer, encoded.header, nodes, stamp or Stamp(1, number), keep_until_s)
     return TestBlock(encoded.header, label, encoded.proofs, tuple(bytes(share) for share in encoded.shares))

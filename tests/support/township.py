@@ -53,6 +53,7 @@ class Township:
         self.lives = Lives(world, nursery)
         self.complete_after_s = 10.0
         self.pack_every_s = 60.0
+        self.inventory_every_s = 86_400.0
         self.checkpoint_after_s = 3_600.0
         self.settle_after_s = 60.0
         self.journal_copy_after_s = 300.0
@@ -152,6 +153,7 @@ class Township:
             f'bulk = "{self._bulk}"\nengine = "zfec"\n[node]\nname = "{name_of(number)}"\n'
             f'zone = "zone-{number}"\nlisten = "{address_of(number)}"\n[vault]\n{VAULT}\n'
             f"complete_after_s = {self.complete_after_s}\npack_every_s = {self.pack_every_s}\n"
+            f"inventory_every_s = {self.inventory_every_s}\n"
             f"checkpoint_after_s = {self.checkpoint_after_s}\nsettle_after_s = {self.settle_after_s}\n"
             f"[upkeep]\njournal_copy_after_s = {self.journal_copy_after_s}\njournal_copy_every_s = 5.0\n"
             f'[[store.disks]]\npath = "volumes"\ncapacity = {10**12}\n'

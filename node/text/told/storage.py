@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from node.text import N_
 
 _BAD_SHARE = N_("A share or its label breaks the format and was refused. Whoever sent it is broken or hostile.")
+_BAD_INVENTORY = N_("A question about what is kept here breaks the format and was refused.")
 _BAD_TABLE = N_(
     "A table of the namespace's checkpoint is not as it must be. The program that wrote it made a mistake."
 )
@@ -105,6 +106,11 @@ TOLD: Mapping[str, str] = {
         "one organisation and {per_zone} in one zone, so {placeable} can be placed. Start nodes, or invite members."
     ),
     "release-ahead": N_("This node has not heard of the new writer of {namespace} yet. It is asked again."),
+    "inventory-part": _BAD_INVENTORY,
+    "inventory-part-size": N_(
+        "There are more blocks here than are compared at once ({limit}): ask for smaller parts."
+    ),
+    "stray-horizon": _BAD_INVENTORY,
     "release-superseded": N_(
         "This gateway may not free blocks of {namespace}: another writer took over, in epoch {epoch} or before it."
     ),

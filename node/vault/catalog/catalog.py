@@ -156,9 +156,13 @@ class Catalog:
 
     def has_bucket(self, bucket: str) -> bool:
         """Whether there is such a bucket, without a wait: every put asks."""
+        return self.require_ready().has_bucket(bucket)
+
+    def require_ready(self) -> CatalogDatabase:
+        """The database, while it answers questions. Raises Unavailable(`catalog-rebuilding`)."""
         if self._database is None or not self._ready.is_set():
             raise self._rebuilding()
-        return self._database.has_bucket(bucket)
+        return self._database
 
     async def bucket(self, bucket: str) -> StoredBucket:
         """Raises Missing(`bucket-missing`)."""

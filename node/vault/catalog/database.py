@@ -29,7 +29,7 @@ from node.vault.catalog.values import (
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
-from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject
+from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject, blocks_named_by
 from protocol.tables.manifest import Manifest
 from protocol.tables.nodes import NodeNumbers
 from protocol.tables.rows import (
@@ -82,6 +82,8 @@ class CatalogDatabase:
         self.checkpoint: Checkpoint | None = None
         self.checkpoint_epoch = 0
         self.tip = NOWHERE
+        # Where blocks are noted that applied changes name, for whoever is going through the rows meanwhile.
+        self.noting: set[BlockId] | None = None
         self._set_state(Sums(), NodeNumbers())
 
     def _set_state(self, sums: Sums, numbers: NodeNumbers) -> None:
@@ -122,9 +124,17 @@ class CatalogDatabase:
     def apply(self, stamp: Stamp, changes: Sequence[Change]) -> None:
         """Make the rows of one entry's changes; `set_tip` and `commit` follow."""
         self._applier.apply(stamp, changes)
+        noting = self.noting
         for change in changes:
+            if noting is not None:
+                noting.update(blocks_named_by(change))
             if isinstance(change, Checkpoint):
                 self.checkpoint, self.checkpoint_epoch = change, stamp.epoch
+
+    @property
+    def numbers(self) -> NodeNumbers:
+        """Which node each number in a row stands for."""
+        return self._numbers
 
     def dirty_count(self) -> int:
         """How many rows changed since the last checkpoint, but for inline rows: they come and go with every put."""

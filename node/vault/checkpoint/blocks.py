@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from node.vault.blocks import BlockTools, fetch_block, store_block
+from node.vault.release.unnamed import Writing
 from protocol.coding.label import Stamp
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef
@@ -22,8 +23,8 @@ FetchBlock = Callable[[BlockRef], Awaitable[bytes]]
 class TableBlocks(Protocol):
     """Blocks that the gateway makes for itself."""
 
-    async def store(self, plain: bytes) -> BlockRef:
-        """Durable on return, by the rule of a put, for the organisations that answer now.
+    async def store(self, plain: bytes, writing: Writing) -> BlockRef:
+        """Durable on return, by the rule of a put, for the organisations that answer now. `writing` notes it before.
 
         Raises:
             Unavailable, Refused: as a put.
@@ -41,8 +42,8 @@ class OwnBlocks:
         self._rules = rules
         self._stamp = stamp
 
-    async def store(self, plain: bytes) -> BlockRef:
-        return await store_block(self._tools, plain, self._rules(), self._stamp())
+    async def store(self, plain: bytes, writing: Writing) -> BlockRef:
+        return await store_block(self._tools, plain, self._rules(), self._stamp(), writing=writing)
 
     async def fetch(self, reference: BlockRef) -> bytes:
         return await fetch_block(self._tools, reference)

@@ -7,7 +7,7 @@ rests on (it is *settled*).
 The order: small objects are packed; what is dirty is frozen with the tip; tables and manifest are durable by the rule
 of a put; a succession to oneself opens a new epoch with the checkpoint as its first entry; then, and not before,
 holders may delete the epochs that nothing refers to any more. A crash in between leaves blocks that nobody refers to,
-and nothing else: the next checkpoint begins afresh.
+and nothing else, which an inventory frees: the next checkpoint begins afresh.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from node.logs import get_logger
 from node.vault.catalog.catalog import Catalog
 from node.vault.checkpoint.blocks import TableBlocks
 from node.vault.checkpoint.times import CheckpointTimes
-from node.vault.checkpoint.writing import TableWriter, WrittenTables
+from node.vault.checkpoint.writing import TableWriter
+from node.vault.release.unnamed import Unnamed
+from protocol.coding.label import Stamp
 from protocol.errors import MaillonError
 from protocol.namespace.changes import BlockRef, BlocksReplaced, Change
 
@@ -49,12 +51,17 @@ class EpochKeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointTools:
-    """What making checkpoints works with. `pack_all` moves small objects out of the journal first."""
+    """What making checkpoints works with.
+
+    `pack_all` moves small objects out of the journal first; `position` is the journal's next.
+    """
 
     host: Host
     catalog: Catalog
     blocks: TableBlocks
     epochs: EpochKeeper
+    unnamed: Unnamed
+    position: Callable[[], Stamp]
     pack_all: Callable[[], Awaitable[object]]
     times: CheckpointTimes
 
@@ -108,21 +115,21 @@ class Checkpointer:
         before = tools.catalog.checkpoint
         frozen = await tools.catalog.change(lambda database: database.freeze())
         await faults.reach("checkpoint.after-freeze")
-        written = await self._writer.write(frozen, before)
-        await faults.reach("checkpoint.before-succession")
-        await self._journal(written)
+        with tools.unnamed.writing(tools.position()) as writing:
+            written = await self._writer.write(frozen, before, writing)
+            await faults.reach("checkpoint.before-succession")
+            writing.blocks.clear()  # from here on they may be named, whatever is heard of it
+            replaced = [BlocksReplaced(blocks) for blocks in _in_changes(written.replaced)]
+            with writing.naming(tools.position, ()):
+                await tools.epochs.roll_over([written.checkpoint, *replaced[:1]])
+        for change in replaced[1:]:
+            await tools.epochs.append([change])
         self._dirty_since = trio.current_time() if self._dirty_since is not None else None
         log.info("checkpoint.made", rows=frozen.rows, epoch=frozen.tip.epoch, length=frozen.tip.length)
         await faults.reach("checkpoint.after-succession")
         await tools.catalog.change(lambda database: database.frozen.thaw())
         await tools.epochs.release_journals(await self._needed_from(frozen.tip.epoch))
         await faults.reach("checkpoint.after-release")
-
-    async def _journal(self, written: WrittenTables) -> None:
-        replaced = [BlocksReplaced(blocks) for blocks in _in_changes(written.replaced)]
-        await self._tools.epochs.roll_over([written.checkpoint, *replaced[:1]])
-        for change in replaced[1:]:
-            await self._tools.epochs.append([change])
 
     async def _needed_from(self, covered_epoch: int) -> int:
         """The first epoch whose entries are still needed: for replay, or for what is inline in them."""

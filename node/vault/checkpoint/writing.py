@@ -14,6 +14,7 @@ from node.host.ports import Host
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.frozen import Frozen
 from node.vault.checkpoint.blocks import FetchBlock, TableBlocks
+from node.vault.release.unnamed import Writing
 from protocol.errors import Damaged
 from protocol.namespace.changes import BlockRef, Checkpoint
 from protocol.tables.manifest import Manifest, PageRef, TableRef, decode_manifest, encode_manifest
@@ -55,8 +56,8 @@ class TableWriter:
         self._catalog = catalog
         self._blocks = blocks
 
-    async def write(self, frozen: Frozen, before: Checkpoint | None) -> WrittenTables:
-        """Tables and manifest for what is frozen, on top of those of the checkpoint before.
+    async def write(self, frozen: Frozen, before: Checkpoint | None, writing: Writing) -> WrittenTables:
+        """Tables and manifest for what is frozen, on top of those of the checkpoint before; `writing` notes them.
 
         Raises:
             Unavailable, Refused: blocks cannot be stored or read now.
@@ -66,10 +67,11 @@ class TableWriter:
         merge = next_merge(tables, self._host.wall.now_s())
         inputs = tables[: merge.count]
         kept = await self._kept(inputs, merge)
-        table = await self._write_table(frozen, inputs, kept, merge)
+        table = await self._write_table(frozen, inputs, kept, merge, writing)
         after = tuple(one for one in (table, *tables[merge.count :]) if one.pages)
         manifest = Manifest(*frozen.tip, frozen.objects, frozen.size_bytes, frozen.nodes, after)
-        block = await self._blocks.store(await self._host.threads.run_blocking(encode_manifest, manifest))
+        encoded = await self._host.threads.run_blocking(encode_manifest, manifest)
+        block = await self._blocks.store(encoded, writing)
         await self._host.faults.reach("checkpoint.after-manifest")
         gone = {page.block.block for one in inputs for page in one.pages} - {page.block.block for page in kept}
         replaced += tuple(page.block for one in inputs for page in one.pages if page.block.block in gone)
@@ -93,7 +95,12 @@ class TableWriter:
         )
 
     async def _write_table(
-        self, frozen: Frozen, inputs: Sequence[TableRef], kept: Sequence[PageRef], merge: Merge
+        self,
+        frozen: Frozen,
+        inputs: Sequence[TableRef],
+        kept: Sequence[PageRef],
+        merge: Merge,
+        writing: Writing,
     ) -> TableRef:
         taken_over = {page.block.block for page in kept}
         sources = [
@@ -110,15 +117,15 @@ class TableWriter:
             for number in merger.hungry():
                 merger.feed(number, await sources[number]())
             pressed, is_end = await self._host.threads.run_blocking(_press, merger, cutter)
-            pages += [await self._store(page) for page in pressed]
+            pages += [await self._store(page, writing) for page in pressed]
             if is_end:
                 break
         replacing = 0 if merge.is_oldest else frozen.replacing + sum(table.replacing for table in inputs)
         since_s = replacing_since(inputs, frozen.replacing, self._host.wall.now_s()) if replacing else 0
         return TableRef(merge.tier, replacing, since_s, tuple(sorted(pages, key=lambda page: page.first)))
 
-    async def _store(self, page: _Pressed) -> PageRef:
-        block = await self._blocks.store(page.plain)
+    async def _store(self, page: _Pressed, writing: Writing) -> PageRef:
+        block = await self._blocks.store(page.plain, writing)
         await self._host.faults.reach("checkpoint.after-page")
         return PageRef(block, page.first, page.last, page.rows, page.rows_bytes, page.tombstones)
 

@@ -172,8 +172,8 @@ class Packer:
         """Store the pack, and then say so in the journal."""
         tools, plain = self._tools, packing.plain()
         await tools.host.faults.reach("pack.before-store")
-        with tools.unnamed.writing() as writing:
-            stamp = tools.journal.next_position
+        stamp = tools.journal.next_position
+        with tools.unnamed.writing(stamp) as writing:
             pack = await store_block(tools.blocks, plain, tools.rules(), stamp, keep_until_s, writing)
             await tools.host.faults.reach("pack.before-journal")
             await writing.journal(tools.journal, ObjectsPacked(pack, packing.objects), [pack.block])

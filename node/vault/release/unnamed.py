@@ -2,21 +2,26 @@
 
 A block is spread before it is journaled, so a put that fails in between leaves shares behind. While the gateway
 lives it knows of them, and has them released as if they had lost their reference; nothing is journaled about them, as
-nothing was journaled before. What a gateway that dies leaves behind is not found this way.
+nothing was journaled before. What a gateway that dies leaves behind is found by its inventories.
 
 A write notes its blocks before they are spread and strikes them out before their change is journaled: from then on
 they may be named, whatever the writer hears of it. Only when the journal says that nothing was journaled are they
 noted again.
+
+The same count of what is under way says how far an inventory may reach (`horizon`). A write is under way from before
+its first share is stamped until its change is in the catalog, or is known not to be in the journal. One that ended
+with neither is in doubt, for as long as its change may still be acknowledged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from node.vault.journal.writer import JournalWriter
+from protocol.coding.label import Stamp
 from protocol.errors import MaillonError
 from protocol.ids import BlockId, NodeId
 from protocol.namespace.changes import Change
@@ -25,43 +30,91 @@ UNNAMED_MAX: Final = 65_536
 _NOTHING_WAS_JOURNALED: Final = frozenset({"journal-holders-away", "journal-not-ready"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Writing:
-    """One write under way: the blocks that it spread, or is about to, and who may have shares of them."""
+    """One write under way: the blocks that it spread, or is about to, and who may have shares of them.
 
+    No share of it is stamped before `since`. A change of which it is not known whether it was journaled stands at
+    `doubtful` or before, if anywhere.
+    """
+
+    since: Stamp
     blocks: dict[BlockId, tuple[NodeId, ...]] = field(default_factory=dict)
+    doubtful: Stamp | None = None
 
     def spreads(self, blocks: Iterable[BlockId], nodes: Iterable[NodeId]) -> None:
         """Shares of these are about to be sent to some of `nodes`."""
         might = tuple(nodes)
         self.blocks.update((block, might) for block in blocks)
 
+    @contextmanager
+    def naming(self, position: Callable[[], Stamp], names: Iterable[BlockId]) -> Iterator[None]:
+        """Inside, a change that names these blocks is journaled. `position`: the journal's next."""
+        named = {block: self.blocks.pop(block) for block in names if block in self.blocks}
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, MaillonError) and error.identifier in _NOTHING_WAS_JOURNALED:
+                self.blocks.update(named)
+            else:
+                self.doubtful = position()
+            raise
+
     async def journal(
         self, journal: JournalWriter, change: Change, names: Iterable[BlockId], inline: Sequence[bytes] = ()
     ) -> None:
         """Append the change, which names these blocks. Raises what the journal raises."""
-        named = {block: self.blocks.pop(block) for block in names if block in self.blocks}
-        try:
+        with self.naming(lambda: journal.next_position, names):
             await journal.append([change], inline)
-        except MaillonError as error:
-            if error.identifier in _NOTHING_WAS_JOURNALED:
-                self.blocks.update(named)
-            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Writes that began at `since` or later ended, and their changes may yet turn up, at `until` or before."""
+
+    since: Stamp
+    until: Stamp
 
 
 class Unnamed:
-    """What failed writes left, until the releaser takes care of it."""
+    """What failed writes left, until the releaser takes care of it, and what is under way."""
 
     def __init__(self) -> None:
         self.blocks: dict[BlockId, tuple[NodeId, ...]] = {}
+        self._under_way: set[Writing] = set()
+        self._doubt: _Doubt | None = None
 
     @contextmanager
-    def writing(self) -> Iterator[Writing]:
-        """A write for the length of the block; what it leaves unnamed when it fails is to be released."""
-        writing = Writing()
+    def writing(self, since: Stamp) -> Iterator[Writing]:
+        """A write for the length of the block, none of whose shares will be stamped before `since`; what it leaves
+        unnamed when it fails is to be released."""
+        writing = Writing(since)
+        self._under_way.add(writing)
         try:
             yield writing
         except BaseException:
             if len(self.blocks) < UNNAMED_MAX:
                 self.blocks.update(writing.blocks)
             raise
+        finally:
+            self._under_way.discard(writing)
+            if writing.doubtful is not None:
+                self._doubt_until(writing.since, writing.doubtful)
+
+    def knows(self, block: BlockId) -> bool:
+        """Whether a write of this gateway spreads the block now, or failed and has it released."""
+        return block in self.blocks or any(block in writing.blocks for writing in self._under_way)
+
+    def horizon(self, applied: Stamp, following: Stamp) -> Stamp:
+        """Of every write with a share stamped before this it is known how it ended, and what it journaled is applied.
+
+        `applied`: the position before which every entry is in the catalog. `following`: the journal's next one.
+        """
+        if self._doubt is not None and self._doubt.until < applied:
+            self._doubt = None
+        doubts = [] if self._doubt is None else [self._doubt.since]
+        return min([following, *doubts, *(writing.since for writing in self._under_way)])
+
+    def _doubt_until(self, since: Stamp, until: Stamp) -> None:
+        known = self._doubt or _Doubt(since, until)
+        self._doubt = _Doubt(min(known.since, since), max(known.until, until))

@@ -176,7 +176,7 @@ async def test_what_failed_writes_left_is_released_and_nothing_journaled_about_i
     scene = Scene()
 
     def fail() -> None:
-        with scene.unnamed.writing() as writing:
+        with scene.unnamed.writing(Stamp(4, 0)) as writing:
             writing.spreads([block(1)], [A, B])
             raise Unavailable("holders-too-few")
 
@@ -192,6 +192,8 @@ async def test_what_failed_writes_left_is_released_and_nothing_journaled_about_i
 
 class Journal:
     """Refuses as it is told."""
+
+    next_position = Stamp(4, 1)
 
     def __init__(self, error: Unavailable | None = None) -> None:
         self.error = error
@@ -213,7 +215,7 @@ async def test_what_may_have_been_journaled_is_never_released(error: Unavailable
     unnamed = Unnamed()
 
     async def write() -> None:
-        with unnamed.writing() as writing:
+        with unnamed.writing(Stamp(4, 0)) as writing:
             writing.spreads([block(0), block(1), block(2)], [A])
             await writing.journal(cast(Any, Journal()), UploadAborted(bytes(16)), [block(0)])
             await writing.journal(cast(Any, Journal(error)), UploadAborted(bytes(16)), [block(1)])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from protocol.coding.label import Stamp
 from protocol.ids import BlockId, Digest, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.namespace.changes import (
@@ -29,6 +30,12 @@ from protocol.namespace.changes import (
     decode_changes,
     encode_change,
     encode_changes,
+)
+from protocol.namespace.inventories import (
+    decode_stray_release,
+    encode_stray_release,
+    sign_stray_release,
+    verify_stray_release,
 )
 from protocol.namespace.journal import (
     Opening,
@@ -166,6 +173,9 @@ def build() -> dict[str, Any]:
         "changes": {name: encode_changes([change]).hex() for name, change in CHANGES.items()},
         "entries": entries,
         "release": encode_release(sign_release(writer, root.namespace, 3, RELEASED)).hex(),
+        "stray-release": encode_stray_release(
+            sign_stray_release(writer, root.namespace, 3, Stamp(2, 1_000), RELEASED)
+        ).hex(),
         "pack": packed().plain().hex(),
     }
 
@@ -174,7 +184,9 @@ def opening_of_vectors() -> Opening:
     return decode_opening(bytes.fromhex(VECTORS["opening"]["bytes"]))
 
 
-@pytest.mark.parametrize("part", ["root", "certificate", "opening", "changes", "entries", "release", "pack"])
+@pytest.mark.parametrize(
+    "part", ["root", "certificate", "opening", "changes", "entries", "release", "stray-release", "pack"]
+)
 def test_values_become_the_bytes_of_the_vectors(part: str) -> None:
     assert build()[part] == VECTORS[part]
 
@@ -200,6 +212,12 @@ def test_bytes_of_a_release_become_one_that_verifies() -> None:
     release = decode_release(bytes.fromhex(VECTORS["release"]))
     verify_release(release, writer=opening_of_vectors().certificate.writer, epoch=3)
     assert release.blocks == RELEASED
+
+
+def test_bytes_of_a_stray_release_become_one_that_verifies() -> None:
+    release = decode_stray_release(bytes.fromhex(VECTORS["stray-release"]))
+    verify_stray_release(release, writer=opening_of_vectors().certificate.writer, epoch=3)
+    assert (release.horizon, release.blocks) == (Stamp(2, 1_000), RELEASED)
 
 
 def test_bytes_of_entries_become_a_chain_that_opens_with_the_root() -> None:
