@@ -99,7 +99,8 @@ class NamespaceLine:
     `why_not` names the error for which it is not `writable`, `why_parameters` what it concerns. `settled`: all that
     was written before the journal's present epoch rests on tables, no longer on holders of earlier epochs. Nothing
     refers to `releasing_blocks` any more, but not all of their holders have let go of them. `arrived_rows` of
-    `arriving_rows` have come while the catalog is being filled from tables; otherwise both are 0.
+    `arriving_rows` have come while the catalog is being filled from tables; otherwise both are 0. `drill_s`: when a
+    recovery was rehearsed last, if ever.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
@@ -120,6 +121,7 @@ class NamespaceLine:
     journal_holders: Names
     journal_live: int
     settled: bool
+    drill_s: int | None
     arrived_rows: int
     arriving_rows: int
 

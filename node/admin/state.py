@@ -124,6 +124,7 @@ def _namespace_line(services: Services, found: NamespaceStatus) -> NamespaceLine
         journal_holders=tuple(names.get(node, "?") for node in holders),
         journal_live=0 if journal is None else len(journal.answering),
         settled=journal is not None and journal.is_settled,
+        drill_s=found.drill_s,
         arrived_rows=found.arrived_rows,
         arriving_rows=found.arriving_rows,
     )

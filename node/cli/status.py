@@ -11,7 +11,7 @@ from node.cli.reach import node_of
 from node.cli.session import Session
 from node.cli.session import command as make_command
 from node.text import N_, _, ngettext
-from node.text.quantities import show_duration, show_size
+from node.text.quantities import show_date, show_duration, show_size
 from node.text.sentences import sentence
 from protocol.errors import Unavailable
 from protocol.ids import text_of
@@ -92,24 +92,7 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
         lines.append("  " + told_why(line))
     if not line.journal_epoch:
         return lines
-    survives = ngettext(
-        "{count} other member can be lost today without losing anything, if the disks of the rest are whole.",
-        "{count} other members can be lost today without losing anything, if the disks of the rest are whole.",
-        line.survives,
-    )
-    lines.append("  " + survives.format(count=line.survives))
-    if line.incomplete_blocks:
-        waiting = ngettext(
-            "{count} block is being completed.", "{count} blocks are being completed.", line.incomplete_blocks
-        )
-        lines.append("  " + waiting.format(count=line.incomplete_blocks))
-    if line.releasing_blocks:
-        freed = ngettext(
-            "{count} block that nothing refers to any more is not freed everywhere yet.",
-            "{count} blocks that nothing refers to any more are not freed everywhere yet.",
-            line.releasing_blocks,
-        )
-        lines.append("  " + freed.format(count=line.releasing_blocks))
+    lines += [f"  {told}" for told in _data_told(line)]
     journal = _("journal: epoch {epoch}, {length} entries, durable at {w} of {r} holders ({live} answer): {names}")
     lines.append(
         "  "
@@ -131,3 +114,28 @@ def _namespace_told(line: NamespaceLine) -> list[str]:
             )
         )
     return lines
+
+
+def _data_told(line: NamespaceLine) -> list[str]:
+    """What holds today, and what is still to be done."""
+    survives = ngettext(
+        "{count} other member can be lost today without losing anything, if the disks of the rest are whole.",
+        "{count} other members can be lost today without losing anything, if the disks of the rest are whole.",
+        line.survives,
+    )
+    told = [survives.format(count=line.survives)]
+    if line.incomplete_blocks:
+        waiting = ngettext(
+            "{count} block is being completed.", "{count} blocks are being completed.", line.incomplete_blocks
+        )
+        told.append(waiting.format(count=line.incomplete_blocks))
+    if line.releasing_blocks:
+        freed = ngettext(
+            "{count} block that nothing refers to any more is not freed everywhere yet.",
+            "{count} blocks that nothing refers to any more are not freed everywhere yet.",
+            line.releasing_blocks,
+        )
+        told.append(freed.format(count=line.releasing_blocks))
+    if line.drill_s is None:
+        return [*told, _("No recovery was ever rehearsed: `maillon namespace sheet --verify` does.")]
+    return [*told, _("A recovery was rehearsed last on {date}.").format(date=show_date(line.drill_s))]

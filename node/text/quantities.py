@@ -67,3 +67,8 @@ def show_parameter(name: str, value: Parameter) -> str:
 def show_time(moment_s: int) -> str:
     """A moment in the reader's own time zone, to the second."""
     return datetime.fromtimestamp(moment_s, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def show_date(moment_s: int) -> str:
+    """The day on this machine's clock, as in `2026-05-01`."""
+    return show_time(moment_s).partition(" ")[0]

@@ -107,6 +107,7 @@ class Inspector:
             releasing_blocks=totals.releasing_blocks + serving.releaser.unnamed_count,
             survives=max(0, min(await self._data_survives(serving, rules), _journal_survives(health))),
             journal=health,
+            drill_s=totals.drill_s,
         )
 
     def other_gateways(self) -> tuple[str, ...]:

@@ -127,7 +127,8 @@ class NamespaceStatus:
 
     `survives` is how many members may be lost today, of any kind, without losing anything acknowledged.
 
-    Nothing refers to `releasing_blocks` any more, but not all of their holders have let go of them.
+    Nothing refers to `releasing_blocks` any more, but not all of their holders have let go of them. `drill_s`: when a
+    recovery was rehearsed last, if ever.
     """
 
     name: str
@@ -141,6 +142,7 @@ class NamespaceStatus:
     releasing_blocks: int
     survives: int
     journal: JournalHealth | None
+    drill_s: int | None = None
     arrived_rows: int = 0
     arriving_rows: int = 0
 

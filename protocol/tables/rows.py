@@ -33,6 +33,7 @@ class RowKind(enum.IntEnum):
     """The first byte of a row's key. Numbers are never reused."""
 
     BUCKET = 1
+    DRILL = 2
     OBJECT = 16
     INLINE = 17
     RUN = 32
@@ -48,6 +49,14 @@ class BucketRow:
 
     WIRE_VERSION: ClassVar[int] = 1
     created_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrillRow:
+    """When a recovery of the namespace was rehearsed last. There is one such row, or none."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    held_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,10 @@ def bucket_key(bucket: str) -> bytes:
 def bucket_of(key: bytes) -> str:
     """The bucket that `bucket_key` made a key of."""
     return key[1:].decode()
+
+
+def drill_key() -> bytes:
+    return bytes([RowKind.DRILL])
 
 
 def object_key(bucket: str, key: str) -> bytes:

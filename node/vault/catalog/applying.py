@@ -26,6 +26,7 @@ from protocol.namespace.changes import (
     BucketCreated,
     Change,
     Checkpoint,
+    DrillHeld,
     ObjectDeleted,
     ObjectPut,
     ObjectsPacked,
@@ -36,11 +37,13 @@ from protocol.tables.nodes import NodeNumbers, in_runs, pack_blocks
 from protocol.tables.rows import (
     BLOCKS_PER_RUN,
     BucketRow,
+    DrillRow,
     ObjectRow,
     PackRow,
     RowKind,
     UploadRow,
     bucket_key,
+    drill_key,
     inline_key,
     late_key,
     late_row,
@@ -96,6 +99,8 @@ class Applier:
                     self._packed.pack(stamp, change)
                 case Checkpoint():
                     self._rows.covered(change.covers_epoch, change.covers_length)
+                case DrillHeld():
+                    self._note_drill(stamp, change)
                 case BlocksReplaced():
                     self._released.add(stamp, change.blocks)
 
@@ -104,6 +109,12 @@ class Applier:
         if self._rows.get(key) is None:
             self._rows.write(stamp, key, schema.encode(BucketRow(change.created_s)), None)
             self._sums.buckets.add(change.bucket)
+
+    def _note_drill(self, stamp: Stamp, change: DrillHeld) -> None:
+        key = drill_key()
+        before = self._rows.get(key)
+        held_s = max(change.at_s, 0 if before is None else read_row(DrillRow, before).held_s)
+        self._rows.write(stamp, key, schema.encode(DrillRow(held_s)), before)
 
     def _put(self, stamp: Stamp, ordinal: int, put: ObjectPut) -> None:
         key = object_key(put.bucket, put.key)

@@ -34,6 +34,7 @@ from protocol.tables.manifest import Manifest
 from protocol.tables.nodes import NodeNumbers
 from protocol.tables.rows import (
     BucketRow,
+    DrillRow,
     ObjectRow,
     PackRow,
     ReleaseRow,
@@ -41,6 +42,7 @@ from protocol.tables.rows import (
     block_of,
     bucket_key,
     bucket_of,
+    drill_key,
     inline_key,
     inline_row,
     late_row,
@@ -55,7 +57,7 @@ from protocol.tables.rows import (
 from protocol.wire import schema
 
 # Whoever changes the tables or what rows say changes this number; a catalog of another number is rebuilt.
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 _STATEMENTS: Final = (
     """CREATE TABLE applied (
@@ -297,7 +299,11 @@ class CatalogDatabase:
 
     def totals(self) -> CatalogTotals:
         incomplete, releasing = self.rows.count(lates_of(b"")), self.rows.count(release_key(b""))
-        return CatalogTotals(self._sums.objects, self._sums.size_bytes, incomplete, releasing)
+        return CatalogTotals(self._sums.objects, self._sums.size_bytes, incomplete, releasing, self._drill_s())
+
+    def _drill_s(self) -> int | None:
+        value = self.rows.get(drill_key())
+        return None if value is None else read_row(DrillRow, value).held_s
 
     def _late(self, block: BlockId, named_by: bytes) -> BlockRef:
         value = self.rows.get(named_by)

@@ -107,10 +107,13 @@ class PendingRelease:
 
 @dataclass(frozen=True, slots=True)
 class CatalogTotals:
+    """What all rows add up to. `drill_s`: when a recovery was rehearsed last."""
+
     objects: int
     size_bytes: int
     incomplete_blocks: int
     releasing_blocks: int
+    drill_s: int | None
 
 
 @dataclass(frozen=True, slots=True)

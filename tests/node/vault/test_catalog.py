@@ -22,6 +22,7 @@ from protocol.namespace.changes import (
     BucketCreated,
     Change,
     Checksum,
+    DrillHeld,
     InlineRef,
     Metadata,
     ObjectDeleted,
@@ -132,6 +133,12 @@ class TestAnswers:
         assert await catalog.incomplete() == ()
         (block,) = await catalog.blocks(await catalog.stat("photos", "c"))
         assert (block.placing, block.missing, block.key) == (placing, 0, LATE.key)
+
+    async def test_the_last_drill_is_known_whatever_the_order_in_which_they_are_told(self, host: Host) -> None:
+        catalog = await opened(host)
+        assert (await catalog.totals()).drill_s is None
+        await catalog.apply(applied([[DrillHeld(50)], [DrillHeld(70), DrillHeld(60)]]))
+        assert (await catalog.totals()).drill_s == 70
 
     async def test_incomplete_blocks_go_with_their_object(self, host: Host) -> None:
         catalog = await opened(host)

@@ -291,7 +291,9 @@ def test_a_drill_reads_objects_of_every_kind_and_changes_nothing_anywhere() -> N
         after = (await township.client().namespaces())[0]
         assert after.journal == status.journal
         assert {number: township.world.platter(f"n{number}").files.keys() for number in (2, 3, 4)} == before
+        assert after.drill_s is None
         await township.on(1, lambda services: services.vault.drill_held(sheet.root.namespace, 1_800_000_000))
+        assert (await township.client().namespaces())[0].drill_s == 1_800_000_000
 
     in_a_township(main)
 

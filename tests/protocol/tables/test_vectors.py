@@ -24,6 +24,7 @@ from protocol.tables.page import TableRow, decode_page, encode_page
 from protocol.tables.rows import (
     BlockRun,
     BucketRow,
+    DrillRow,
     Extras,
     ObjectRow,
     PackedRef,
@@ -31,6 +32,7 @@ from protocol.tables.rows import (
     ReleaseRow,
     UploadRow,
     bucket_key,
+    drill_key,
     inline_key,
     late_key,
     object_key,
@@ -81,6 +83,7 @@ def object_row(**content: Any) -> ObjectRow:
 
 ROWS: dict[str, tuple[bytes, object]] = {
     "bucket": (bucket_key("photos"), BucketRow(1_700_000_000)),
+    "drill": (drill_key(), DrillRow(1_700_000_000)),
     "inline object": (object_key("photos", "a/é"), object_row(inline=InlineRef(5, 4_112, repeated(0x55)))),
     "packed object": (
         object_key("photos", "small"),
