@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types contracts tidy unit processes chaos bench lock locale clean
+.PHONY: help install demo test check lint types contracts tidy unit processes chaos swarm bench lock locale clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -48,6 +48,9 @@ processes: $(STAMP)
 
 chaos: $(STAMP)  ## real processes killed at every step of what a gateway does; minutes
 	$(BIN)/pytest tests/processes -m chaos
+
+swarm: $(STAMP)  ## random scenarios in the simulated world, on every core, for FOR=10m
+	$(BIN)/python -m sim.run.swarm --for $(or $(FOR),10m)
 
 bench: $(STAMP)  ## the speed table of docs/performance.md
 	$(BIN)/python -m tests.bench

@@ -32,7 +32,8 @@ class Standing:
 
     def __init__(self, federation: Federation) -> None:
         self._federation = federation
-        self._code = code_of(federation.scenario) or preset_code(len(federation.cast.houses))
+        code = code_of(federation.scenario) or preset_code(len(federation.cast.houses))
+        self._least = code.k + code.margin
 
     async def acknowledged(self, gateway: str, path: ObjectPath) -> list[Broken]:
         """What this object lacks, which was stored just now."""
@@ -86,10 +87,9 @@ class Standing:
     def _thin(self, block: BlockExplanation, held: Held) -> list[Broken]:
         there = {index for indices in held.values() for index in indices}
         there |= {share.reason.index for share in block.shares if share.complete and share.node_name not in held}
-        least = self._code.least
-        if len(there) >= least:
+        if len(there) >= self._least:
             return []
-        told = f"block {short_text_of(block.block)} was acknowledged with {len(there)} shares, {least} at least"
+        told = f"block {short_text_of(block.block)} was acknowledged with {len(there)} shares, {self._least} at least"
         return [Broken("margin", told)]
 
     async def _unheld(self, namespace: NamespaceId, journal: JournalHealth) -> list[Broken]:

@@ -1,0 +1,103 @@
+"""The scenarios in which mistakes are looked for: small, short, with timers so quick that much happens in seconds.
+
+They say only which faults there are and how often; when, where and to whom is drawn from the seed. The same seeds of
+the same scenarios are played without any mistake: then nothing may be found.
+"""
+
+from __future__ import annotations
+
+from sim.scenario.model import Scenario
+from sim.scenario.reading import parse
+
+# What all of them have: a federation of five that heals within seconds.
+_QUICK = """
+[federation]
+nodes = 5
+[node.vault]
+complete_after_s = 1.5
+settle_after_s = 2
+checkpoint_after_s = 4
+release_every_s = 1
+pack_every_s = 3
+journal_lease_s = 2
+journal_repair_after_s = 5
+straggler_wait_s = 0.3
+put_deadline_s = 5
+get_deadline_s = 5
+retry_s = 0.5
+[node.gossip]
+suspicion_s = 1.0
+reconcile_interval_s = 4
+[node.transport]
+backoff_most_s = 2
+ping_every_s = 3
+silent_after_s = 8
+[workload]
+pause_s = 0.5
+keys = 4
+large = "300 kB"
+[phases]
+safety_s = 9
+heal_within_s = 60
+check_every_s = 3
+"""
+
+_STORM = """
+kill_every_s = 5
+power_every_s = 4
+down_s = 2
+partition_every_s = 5
+lasting_s = 2
+lossy_every_s = 6
+"""
+_CHANCES = {
+    # Processes end, machines lose power, links are cut and lose messages.
+    "storm": _STORM,
+    # As in a storm, where two organisations have three nodes each.
+    "few": _STORM,
+    # As in a storm, with little memory.
+    "narrow": _STORM + "disk_every_s = 2",
+    # Nothing happens but bits that flip on disks.
+    "rot": "rot_every_s = 0.25",
+    # As in a storm, but two nodes may be away at a time, and a put wants four of the five.
+    "strict": _STORM + "away_most = 2",
+    # A calm day, on which as much is deleted as is put, and checkpoints follow each other.
+    "tidy": "",
+}
+
+# Where a scenario says something else than the others.
+_OTHERWISE = {
+    "few": (("nodes = 5", 'nodes = 6\norganisations = 2\ncode = "2/4"'),),
+    "strict": (("nodes = 5", 'nodes = 5\ncode = "2/5"\nmargin = 2'),),
+    "amnesia": (
+        ("checkpoint_after_s = 4", "checkpoint_after_s = 600"),
+        ("settle_after_s = 2", "settle_after_s = 60"),
+    ),
+    "narrow": (("[node.vault]", "[node.vault]\ndesks = 1"),),
+    "tidy": (
+        ("checkpoint_after_s = 4", "checkpoint_after_s = 1.5"),
+        ("settle_after_s = 2", "settle_after_s = 1"),
+        ("keys = 4", "keys = 6\nremoves = 8"),
+        ("pause_s = 0.5", "pause_s = 0.2"),
+    ),
+}
+
+# All machines lose their power at one moment, in the middle of everything.
+_BLACKOUT = "".join(
+    f'[[fault]]\nat_s = {at_s}\nkind = "{kind}"\nnode = "n{number}"\n'
+    for at_s, kind in ((6, "power-cut"), (6.5, "start"))
+    for number in range(1, 6)
+)
+
+
+SCENES = (*_CHANCES, "blackout", "amnesia")
+
+
+def scene(name: str) -> Scenario:
+    """The scenario of this name."""
+    text = f'name = "{name}"\n{_QUICK}'
+    for before, after in _OTHERWISE.get(name, ()):
+        text = text.replace(before, after)
+    if name in ("blackout", "amnesia"):
+        return parse(f"{text}{_BLACKOUT}")
+    return parse(f"{text}[chance]\n{_CHANCES[name]}\n")
