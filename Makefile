@@ -50,7 +50,7 @@ chaos: $(STAMP)  ## real processes killed at every step of what a gateway does; 
 	$(BIN)/pytest tests/processes -m chaos
 
 swarm: $(STAMP)  ## random scenarios in the simulated world, on every core, for FOR=10m
-	$(BIN)/python -m sim.run.swarm --for $(or $(FOR),10m)
+	$(BIN)/maillon sim swarm --for $(or $(FOR),10m)
 
 bench: $(STAMP)  ## the speed table of docs/performance.md
 	$(BIN)/python -m tests.bench

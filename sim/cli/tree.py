@@ -13,6 +13,7 @@ SIM = Branch(
     N_("The simulator: a whole federation on virtual time, where things break."),
     {
         "run": _leaf("run", N_("Play a scenario, judge it, and write down what happened.")),
+        "swarm": _leaf("swarm", N_("Play random scenarios for a given time, and write down what fails.")),
         "replay": _leaf("replay", N_("Play a run again, with the faults it had.")),
         "shrink": _leaf("shrink", N_("Make the list of faults of a failing run short.")),
         "explain": _leaf("explain", N_("Tell the story of one node, block or key of a run.")),

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from sim.cli.run import BROKEN
 from sim.faults.chance import draw
 from sim.faults.listing import load
 from sim.oracle.violations import Violation
 from sim.run.drawing import drawn
-from sim.run.swarm import Flown, Tally, write_down
+from sim.run.swarm import Flown, swarm, write_down
 from sim.scenario.reading import parse
+from tests.support.sim_program import maillon_sim
+
+WRONG_USAGE = 2
 
 
 def flown(seed: int, *violations: Violation) -> Flown:
@@ -37,9 +43,25 @@ def test_a_run_that_broke_a_law_is_written_down_to_be_played_again(tmp_path: Pat
     assert path.with_suffix(".broken.txt").read_text() == "3.500 readable: k: gone\n"
 
 
-def test_the_summary_counts_runs_and_what_broke() -> None:
-    tally = Tally()
-    tally.add(flown(1))
-    tally.add(flown(2, Violation(1.0, "readable", "a"), Violation(2.0, "margin", "b")))
-    told = "2 runs, 14 calls answered, 60 virtual s in 4 CPU s; broken: margin: 1, readable: 1"
-    assert tally.told() == told
+def test_the_command_tells_what_broke_and_how_to_see_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [flown(3), flown(4, Violation(1.0, "readable", "k: gone"), Violation(2.0, "margin", "b"))]
+    monkeypatch.setattr("sim.cli.swarm.swarm", lambda seeds, jobs: [run for run in runs if run.seed in seeds])
+    result = maillon_sim("swarm", "--seed", "3", "--runs", "2", "--dir", str(tmp_path))
+    assert result.exit_code == BROKEN
+    assert f"maillon sim run {tmp_path / '4.toml'} --seed 4" in result.output
+    assert "2 runs, 14 calls answered, 60 virtual seconds in 4 CPU seconds." in result.output
+    assert [path.name for path in sorted(tmp_path.glob("*.toml"))] == ["4.toml"]
+
+
+def test_a_swarm_that_finds_nothing_ends_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.cli.swarm.swarm", lambda seeds, jobs: [flown(3)])
+    assert maillon_sim("swarm", "--for", "1s", "--dir", str(tmp_path)).exit_code == 0
+    assert maillon_sim("swarm", "--for", "soon").exit_code == WRONG_USAGE
+
+
+def test_a_seed_is_played_with_what_it_draws() -> None:
+    played = next(iter(swarm([6], jobs=1)))
+    assert (played.text, played.violations) == (drawn(6), ())
+    assert played.answered > 0
