@@ -41,13 +41,13 @@ tidy: $(STAMP)
 	$(BIN)/pytest tests/tools
 
 unit: $(STAMP)
-	$(BIN)/pytest --numprocesses auto tests/protocol tests/node tests/sim
+	$(BIN)/pytest --numprocesses auto tests/protocol tests/node tests/sim -m "not chaos"
 
 processes: $(STAMP)
 	$(BIN)/pytest tests/processes -m "not chaos"
 
-chaos: $(STAMP)  ## real processes killed at every step of what a gateway does; minutes
-	$(BIN)/pytest tests/processes -m chaos
+chaos: $(STAMP)  ## real processes killed at every step of what a gateway does, and a larger exploration; minutes
+	$(BIN)/pytest tests/protocol tests/processes -m chaos
 
 swarm: $(STAMP)  ## random scenarios in the simulated world, on every core, for FOR=10m
 	$(BIN)/maillon sim swarm --for $(or $(FOR),10m)

@@ -1,7 +1,8 @@
 """Whatever happens, there is one history: all that can happen to an epoch's end is tried, within bounds.
 
-The bounds are stated by `COMPLETE`: of worlds of that size, *every* state is visited. Three ballots at six holders
-have too many for that; there the nearest states are visited, and walks at random go far beyond (`BEYOND`).
+The bounds are stated by `COMPLETE`, and `LARGE` for `make chaos`: of worlds of that size, *every* state is visited.
+Three ballots and two entries at six holders who are all there have too many for that; there the nearest states are
+visited, and walks at random go far beyond (`BEYOND`).
 
 That the search would find a mistake is shown by making it: each of `MISTAKES` breaks one rule, and is found. Epochs
 are tried one at a time: the holders of the next one begin with nothing but its opening, so that what holds of one
@@ -33,8 +34,12 @@ COMPLETE = {
     "3 holders: 3 ballots, 2 entries": Bounds(THREE, ballots=3, entries=2, disks_lost=1),
     "4 holders, one of them lies: 2 ballots, 2 entries": Bounds(FOUR, ballots=2, entries=2, disks_lost=1),
     "4 holders, one of them lies: 3 ballots, 1 entry": Bounds(FOUR, ballots=3, entries=1, disks_lost=1),
-    "6 holders, one of them lies: 2 ballots, 1 entry": Bounds(SIX, ballots=2, entries=1, disks_lost=2),
+    "6 holders, one of them lies: 2 ballots, 2 entries": Bounds(SIX, ballots=2, entries=2, disks_lost=2),
+    "6 holders, one lies, two away: 3 ballots, 2 entries": Bounds(SIX, ballots=3, entries=2, disks_lost=0, absent=2),
     "6 holders, one lies, one is away: 3 ballots, 1 entry": Bounds(SIX, ballots=3, entries=1, disks_lost=1, absent=1),
+}
+LARGE = {
+    "6 holders, one lies, one away: 3 ballots, 2 entries": Bounds(SIX, ballots=3, entries=2, disks_lost=1, absent=1),
 }
 BEYOND = Bounds(SIX, ballots=3, entries=2, disks_lost=2)
 
@@ -44,6 +49,14 @@ def test_there_is_one_history_in_every_state_of_a_small_world(bounds: Bounds) ->
     found = explore(Model(bounds))
     assert found.wrong is None, found
     assert found.states > 500
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("bounds", LARGE.values(), ids=LARGE)
+def test_and_in_every_state_of_one_that_takes_minutes(bounds: Bounds) -> None:
+    found = explore(Model(bounds))
+    assert found.wrong is None, found
+    assert found.states > 1_000_000
 
 
 def test_and_in_the_nearest_states_of_a_larger_one() -> None:
@@ -168,5 +181,5 @@ def test_a_broken_rule_is_found(mistake: Callable[..., object]) -> None:
 
 
 def test_an_entry_is_not_acknowledged_by_one_holder_fewer_than_w() -> None:
-    bounds = COMPLETE["6 holders, one of them lies: 2 ballots, 1 entry"]
+    bounds = COMPLETE["6 holders, one of them lies: 2 ballots, 2 entries"]
     assert explore(Model(bounds, Rules(acknowledges=is_nearly_enough))).wrong is not None
