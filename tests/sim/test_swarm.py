@@ -39,7 +39,7 @@ def test_a_run_that_broke_a_law_is_written_down_to_be_played_again(tmp_path: Pat
     run = flown(11, Violation(3.5, "readable", "k: gone"))
     path = write_down(run, tmp_path / "found")
     assert path.read_text() == run.text
-    assert load(path.with_suffix(".faults.json").read_text(), "faults") == run.faults
+    assert load(path.with_suffix(".faults.json").read_text(), "faults").faults == run.faults
     assert path.with_suffix(".broken.txt").read_text() == "3.500 readable: k: gone\n"
 
 
