@@ -17,7 +17,7 @@ from node.cli.session import command as make_command
 from node.text import _, ngettext
 from sim.cli.telling import RunLine, in_brief, line_of, told
 from sim.run.determinism import Parting, played_twice
-from sim.run.folder import Plan, free_name, refuse_existing
+from sim.run.folder import Plan, free_name, mark_interrupted, refuse_existing
 from sim.run.recorded import plan_of, record, require_libraries
 
 RUNS: Final = Path("runs")
@@ -134,7 +134,12 @@ def _each(plans: Sequence[Plan], runs: Path, jobs: int, *, bare: bool) -> Iterat
     import joblib  # a library of the simulator's own: only when it is needed
 
     work = (joblib.delayed(_recorded)(plan, runs / plan.name, bare=bare) for plan in plans)
-    yield from joblib.Parallel(n_jobs=min(jobs, len(plans)), return_as="generator")(work)
+    try:
+        yield from joblib.Parallel(n_jobs=min(jobs, len(plans)), return_as="generator")(work)
+    except KeyboardInterrupt:
+        for plan in plans:  # the workers are dead already
+            mark_interrupted(runs / plan.name)
+        raise
 
 
 def _recorded(plan: Plan, folder: Path, *, bare: bool) -> RunLine:

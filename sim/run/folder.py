@@ -7,6 +7,7 @@ gets a name that says so.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -134,6 +135,13 @@ def free_name(target: Path) -> Path:
     return next(name for name in names if not name.exists() and not name.is_symlink())
 
 
+def mark_interrupted(target: Path) -> None:
+    """Give what was written of `target` until an interruption a name that says so. For the one who was interrupted,
+    or, when its workers died of it, for whoever started them."""
+    for partial in sorted(target.parent.glob(f".{glob.escape(target.name)}.*.partial")):
+        partial.rename(free_name(target.with_name(f"{target.name}-interrupted")))
+
+
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """A folder to write in; at the end of the body it becomes `target`.
@@ -150,7 +158,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         yield partial
     except KeyboardInterrupt:
-        partial.rename(free_name(target.with_name(f"{target.name}-interrupted")))
+        mark_interrupted(target)
         raise
     except BaseException:
         shutil.rmtree(partial)
