@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from node.host.ports import Host
-from node.logs import get_logger
 from node.mesh.share_law import ShareLaw
 from node.mesh.turns import Turns
 from node.net.connection import Handler
@@ -21,8 +20,6 @@ from protocol.ids import NodeId
 from protocol.members.view import View
 from protocol.namespace.releases import decode_release, verify_release
 from protocol.requests import Kind, ReleaseReply, ReleaseShares
-
-log = get_logger(__name__)
 
 TURNS_MOST: Final = 8
 TURNS_MOST_EACH: Final = 2
@@ -53,7 +50,5 @@ class ReleaseServer:
             verify_release(release, writer=known.writer, epoch=known.epoch)
             await self._faults.reach("release.before-delete")
             kept_until_s = await self._store.release(release.namespace, release.blocks)
-            for block, until_s in zip(release.blocks, kept_until_s, strict=True):
-                log.debug("share.locked" if until_s else "share.released", block=block)
         await self._faults.reach("release.before-answer")
         await exchange.answer(ReleaseReply(kept_until_s))

@@ -14,7 +14,6 @@ from typing import Final
 import trio
 
 from node.host.ports import Host
-from node.logs import get_logger
 from node.mesh.share_law import Judged, ShareLaw
 from node.mesh.turns import Turns, in_time
 from node.net.connection import Handler
@@ -45,8 +44,6 @@ from protocol.requests import (
     ShareReply,
 )
 from protocol.wire import schema
-
-log = get_logger(__name__)
 
 TURNS_MOST: Final = 16
 TURNS_MOST_EACH: Final = 4
@@ -135,11 +132,6 @@ class ShareServer:
             stored = await self._store.put_several([(judged[number].facts, shares[number]) for number in good])
             for number, error in zip(good, stored, strict=True):
                 outcomes[number] = error
-        for one, error in zip(judged, outcomes, strict=True):
-            if error is None:
-                log.debug("share.kept", block=one.header.block_id, share=one.proof.index)
-            else:
-                log.debug("share.not-kept", block=one.header.block_id, share=one.proof.index, error=error.identifier)
         # Only here is it certain that nobody else still looks at the buffer.
         self._pool.give(buffer)
         return outcomes

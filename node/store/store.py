@@ -91,10 +91,16 @@ class Store:
         works = [_put_work(facts, [share]) for facts, share in shares]
         first = (await self._disks_for(works[0]))[:1]
         outcomes = await first[0].writer.submit_all(works) if first else [Outcome.FAILING] * len(works)
-        return [
+        errors = [
             None if outcome is Outcome.DONE else await self._try(work)
             for outcome, work in zip(outcomes, works, strict=True)
         ]
+        for (facts, _share), error in zip(shares, errors, strict=True):
+            if error is None:
+                log.debug("share.kept", block=facts.block, share=facts.index)
+            else:
+                log.debug("share.not-kept", block=facts.block, share=facts.index, error=error.identifier)
+        return errors
 
     async def _try(self, work: PutWork) -> MaillonError | None:
         try:
@@ -281,7 +287,10 @@ class Store:
         wanted = tuple(blocks)
         held = await self._look(lambda: [deletable(self._disks, namespace, block, horizon) for block in wanted])
         until_s = tuple(self._still_s(found.kept_until_s) for found in held)
-        await self._drop([key for found, until in zip(held, until_s, strict=True) if not until for key in found.keys])
+        keys = [key for found, until in zip(held, until_s, strict=True) if not until for key in found.keys]
+        await self._drop(keys)
+        for key in keys:
+            log.debug("share.released", block=key.block, share=key.index)
         return until_s
 
     def _still_s(self, kept_until_s: int) -> int:

@@ -48,9 +48,8 @@ _FAULTS: Mapping[str, str] = {
 _SAID: Mapping[str, str] = {
     "share.kept": N_("{node} keeps share {share} of block {block}."),
     "share.not-kept": N_("{node} does not keep share {share} of block {block}: {error}."),
-    "share.released": N_("{node} deletes its shares of block {block}, as the owner wants."),
-    "share.locked": N_("{node} is asked to delete its shares of block {block}, but they are locked."),
-    "block.placed": N_("{node} has sent the shares of block {block}; {missing} of them could not be placed."),
+    "share.released": N_("{node} deletes share {share} of block {block}, as its owner wants."),
+    "block.placed": N_("{node} has sent the shares of block {block}; missing so far: {missing}."),
     "block.completed": N_("{node} knows all shares of block {block} to be in their places."),
     "block.released": N_("{node} has every holder's word that block {block} is deleted."),
     "object.named": N_("{node} writes into its journal that version {version} is in blocks {blocks}."),

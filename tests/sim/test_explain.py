@@ -40,7 +40,7 @@ KEPT = said(1.1, "n2", "share.kept", block="aaaa", share=0)
 OTHERS = said(1.1, "n3", "share.kept", block="bbbb", share=0)
 STRUCK = {"t": 2.0, "event": "fault", "kind": "wipe", "node": "n2"}
 ELSEWHERE = {"t": 2.1, "event": "fault", "kind": "wipe", "node": "n3"}
-RELEASED = said(3.0, "n2", "share.released", block="aaaa")
+RELEASED = said(3.0, "n2", "share.released", block="aaaa", share=0)
 LATER = {"t": 4.0, "event": "fault", "kind": "kill", "node": "n2"}
 CUT = {"t": 5.0, "event": "fault", "kind": "partition", "nodes": ["n3", "n4"], "direction": "both"}
 SUSPECTED = said(5.5, "n1", "member", about=N4, before="alive", now="suspect")

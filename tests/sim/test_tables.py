@@ -78,7 +78,7 @@ def test_a_block_has_the_shares_that_nodes_which_run_still_keep(happens: list[di
 
 
 def test_a_block_that_nobody_needs_is_not_counted() -> None:
-    assert spare_at_the_end(said(5.0, "n2", "share.released", block="aa")) == []
+    assert spare_at_the_end(said(5.0, "n2", "share.released", block="aa", share=0)) == []
     assert spare_at_the_end(said(5.0, "n3", "share.kept", block="bb", share=0)) == [(1, 1)]
     packed = [
         said(6.0, "n1", "block.placed", block="bb", k=1, n=2, missing=1),
