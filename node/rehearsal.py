@@ -96,8 +96,7 @@ async def _rehearse(
     epochs, catalog = Epochs(read_tools, known), Catalog(host, sheet.root.namespace)
 
     async def read_inline(at: InlineAt) -> bytes:
-        entry = await (await epochs.of(at.stamp.epoch)).entry(at.stamp.position)
-        return entry.inline[at.offset : at.offset + at.size_bytes]
+        return (await epochs.inline(at.stamp))[at.offset : at.offset + at.size_bytes]
 
     async def load(checkpoint: Checkpoint, touched: Set[bytes]) -> None:
         await load_tables(host, catalog, partial(fetch_block, blocks), checkpoint, touched, tell_nobody)

@@ -14,7 +14,7 @@ import trio
 
 from node.host.addresses import address_of_peer
 from node.host.ports import Host
-from node.mesh.comparing import fetch, find_difference
+from node.mesh.comparing import learn
 from node.mesh.config import MeshConfig
 from node.mesh.guest import show
 from node.mesh.join import absorb, while_open
@@ -84,12 +84,11 @@ async def _ask_at(
     async def keep(came: Sequence[Record]) -> Sequence[Record]:
         return absorb(view, came)
 
-    async def learn() -> None:
+    async def enter() -> None:
         await show(connection, [certificate], config.ask_timeout_s)
-        wanted, _offered = await find_difference(host, view, ask)
-        await fetch(ask, wanted, keep)
+        await learn(host, view, ask, keep)
 
-    await while_open(connection, learn)
+    await while_open(connection, enter)
 
 
 def _verdict(error: MaillonError, federation: FederationId, address: str) -> MaillonError | None:

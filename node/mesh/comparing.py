@@ -55,6 +55,12 @@ async def fetch(ask: Ask, wanted: Sequence[Digest], absorb: Absorb) -> None:
         waiting = (await absorb([*waiting, *records]))[:WAITING_MAX]
 
 
+async def learn(host: Host, view: View, ask: Ask, absorb: Absorb) -> None:
+    """Get every record that only the peer has."""
+    wanted, _offered = await find_difference(host, view, ask)
+    await fetch(ask, wanted, absorb)
+
+
 async def offer(ask: Ask, records: Iterable[Record]) -> None:
     """Push these records, all of them, even when the peer refuses some; its first refusal is raised at the end."""
     refusal: RemoteError | None = None

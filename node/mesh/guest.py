@@ -8,8 +8,8 @@ the certificates. From time to time it compares records with one of them, and so
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -18,7 +18,7 @@ import trio
 
 from node.host.ports import Buffer, Host
 from node.logs import get_logger
-from node.mesh.comparing import fetch, find_difference
+from node.mesh.comparing import learn
 from node.mesh.config import MeshConfig
 from node.mesh.peering import PeerState
 from node.mesh.peers import Peers
@@ -27,7 +27,7 @@ from node.mesh.returns import Returns
 from node.net.connection import Connection, dispatch
 from node.net.exchange import Answer, Asking, Room
 from node.net.identity import Credentials
-from protocol.errors import MaillonError, Refused, Unavailable
+from protocol.errors import MaillonError, Refused
 from protocol.ids import NodeId, short_text_of
 from protocol.keys.signing import SigningKey
 from protocol.members.cards import NodeState
@@ -86,6 +86,7 @@ class Guest:
             addresses=self._addresses_of,
             takes_bulk=lambda _node: False,
             lost=self._on_lost,
+            enter=self._enter,
         )
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -116,19 +117,15 @@ class Guest:
         over: Carriage = Carriage.SECURE,
     ) -> Answer[T]:
         """As `Peering.ask`. Raises too what the member has against a certificate, `journal-generation` above all."""
-        until_s = trio.current_time() + deadline_s
-        connection = await self._enter_before(node, until_s)
-        left_s = max(0.0, until_s - trio.current_time())
-        with self._peers.in_use(node):
-            return await connection.ask(
-                kind, message, reply, deadline_s=left_s, payload=payload, into=into, over=over
-            )
+        return await self._peers.ask(
+            node, kind, message, reply, deadline_s=deadline_s, payload=payload, into=into, over=over
+        )
 
     def open(
         self, node: NodeId, kind: Kind, message: object, *, deadline_s: float, payload_bytes: int | None = None
     ) -> AbstractAsyncContextManager[Asking]:
         """As `Peering.open`."""
-        return self._open(node, kind, message, deadline_s, payload_bytes)
+        return self._peers.open(node, kind, message, deadline_s=deadline_s, payload_bytes=payload_bytes)
 
     def live(self) -> set[NodeId]:
         """Members that took the certificates on a connection that stands, and this node."""
@@ -167,23 +164,8 @@ class Guest:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _open(
-        self, node: NodeId, kind: Kind, message: object, deadline_s: float, payload_bytes: int | None
-    ) -> AsyncIterator[Asking]:
-        connection = await self._enter_before(node, trio.current_time() + deadline_s)
-        with self._peers.in_use(node):
-            async with connection.open(kind, message, payload_bytes=payload_bytes) as asking:
-                yield asking
-
-    async def _enter_before(self, node: NodeId, until_s: float) -> Connection:
-        with trio.move_on_at(until_s):
-            return await self._enter(node)
-        raise Unavailable("node-unreachable", node=node, because="deadline")
-
-    async def _enter(self, node: NodeId) -> Connection:
-        """A connection on which the member has taken the certificates."""
-        connection = await self._peers.connection(node)
+    async def _enter(self, node: NodeId, connection: Connection) -> None:
+        """See to it that the member has taken the certificates on this connection."""
         entrance = self._entrances.setdefault(connection, _Entrance())
         async with entrance.turn:
             if not entrance.is_open:
@@ -193,7 +175,6 @@ class Guest:
                 self._down.pop(node, None)
                 self.returns.note(node)
                 self._turn()
-        return connection
 
     async def _keep_inside(self, nursery: trio.Nursery) -> None:
         while True:
@@ -204,7 +185,7 @@ class Guest:
 
     async def _try(self, node: NodeId) -> None:
         try:
-            await self._enter(node)
+            await self._peers.connection(node)
         except MaillonError as error:
             if node not in self._down:
                 _log.info("guest-not-let-in", node=short_text_of(node), because=str(error))
@@ -229,8 +210,7 @@ class Guest:
             return answer.message
 
         try:
-            wanted, _offered = await find_difference(self._host, self.view, ask)
-            await fetch(ask, wanted, self._absorb)
+            await learn(self._host, self.view, ask, self._absorb)
         except MaillonError as error:
             _log.info("guest-compare-failed", node=short_text_of(node), because=str(error))
 

@@ -14,7 +14,7 @@ import trio
 
 from node.host.addresses import address_of_peer
 from node.host.ports import Host
-from node.mesh.comparing import fetch, find_difference
+from node.mesh.comparing import learn
 from node.mesh.config import MeshConfig
 from node.mesh.records_file import RecordsFile
 from node.net.connection import Connection, connect, dispatch
@@ -87,8 +87,7 @@ async def _enter(
         question = Join(invitation, tuple(encode_record(record) for record in records))
         first = await ask(Kind.JOIN, question, PushRecords)
         waiting = absorb(view, [decode_record(raw) for raw in first.records])
-        wanted, _offered = await find_difference(host, view, ask)
-        await fetch(ask, wanted, take)
+        await learn(host, view, ask, take)
         absorb(view, [*waiting, *records])
 
     await while_open(connection, enter)

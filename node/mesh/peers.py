@@ -8,7 +8,7 @@ a bounded time, and never counted as a way to a node.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -71,7 +71,9 @@ class Peers:
         takes_bulk: Callable[[NodeId], bool],
         lost: Callable[[NodeId], None],
         guest_left: Callable[[NodeId], None] = lambda _node: None,
+        enter: Callable[[NodeId, Connection], Awaitable[None]] | None = None,
     ) -> None:
+        """`enter` is awaited on a connection before anything is asked on it."""
         self._host = host
         self._credentials = credentials
         self._config = config
@@ -81,6 +83,7 @@ class Peers:
         self._takes_bulk = takes_bulk
         self._lost = lost
         self._guest_left = guest_left
+        self._enter = enter
         self._guests: dict[NodeId, int] = {}
         self._routes: dict[NodeId, _Route] = {}
         self._entering = 0
@@ -139,7 +142,7 @@ class Peers:
     async def _connection_before(self, node: NodeId, until_s: float) -> Connection:
         route = self._routes.get(node)
         ready = None if route is None else route.open()
-        if ready is not None:  # nearly always: without the scope that waiting needs
+        if ready is not None and self._enter is None:  # nearly always: without the scope that waiting needs
             return ready
         with trio.move_on_at(until_s):
             return await self.connection(node)
@@ -152,6 +155,12 @@ class Peers:
             Unavailable: `node-unreachable`, with the reason.
             Refused, Forged: what the node or the gate said when we came in.
         """
+        connection = await self._reached(node)
+        if self._enter is not None:
+            await self._enter(node, connection)
+        return connection
+
+    async def _reached(self, node: NodeId) -> Connection:
         route = self._routes.setdefault(node, _Route())
         route.used_s = trio.current_time()
         ready = route.open()

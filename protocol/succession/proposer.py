@@ -80,17 +80,12 @@ def forced_decree(opening: Opening, promises: Collection[Promise]) -> Opening | 
     return max(shown, key=lambda proposal: proposal.ballot).decree if shown else None
 
 
-def check_prepared(decree: Opening, prepared: Collection[NodeId]) -> None:
-    """Return if the candidate's own decree may be proposed: *all* its holders keep it already.
+def unprepared(decree: Opening, prepared: Collection[NodeId]) -> frozenset[NodeId]:
+    """The holders of a candidate's own decree that do not keep it yet; it may be proposed when there are none.
 
     Only then does it mean, later, that a holder lost its copy when it does not know the opening.
-
-    Raises:
-        Unavailable: `succession-unprepared`.
     """
-    found = len(set(prepared) & set(decree.holders))
-    if found < len(decree.holders):
-        raise Unavailable("succession-unprepared", found=found, needed=len(decree.holders))
+    return frozenset(decree.holders) - frozenset(prepared)
 
 
 def decided(opening: Opening, proposal: Proposal, signatures: Mapping[NodeId, bytes]) -> Succession | None:

@@ -58,7 +58,4 @@ TOLD: Mapping[str, str] = {
     "succession-quorum": N_(
         "The end of epoch {epoch} of {namespace} was not accepted by enough of its holders; it was not believed."
     ),
-    "succession-unprepared": N_(
-        "All {needed} next holders of the journal must keep its opening first; {found} do. It is tried with others."
-    ),
 }

@@ -16,6 +16,7 @@ from protocol.namespace.journal import EPOCH_KEY_BYTES, FIRST_EPOCH, Ending, Ope
 from protocol.namespace.quorums import JournalQuorum
 from protocol.namespace.salted import SALT_BYTES
 from protocol.namespace.sealed_entry import wrap_epoch_key
+from protocol.succession.proposer import unprepared
 
 
 async def prepare_next(tools: JournalTools, opening: Opening | None, ending: Ending | None) -> Opening:
@@ -29,7 +30,7 @@ async def prepare_next(tools: JournalTools, opening: Opening | None, ending: End
     while True:
         holders, quorum = tools.next_holders(failed)
         decree = new_opening(tools, epoch, holders, quorum, ending)
-        away = await _prepare_all(tools, decree)
+        away = unprepared(decree, await _prepare_all(tools, decree))
         if not away:
             return decree
         failed |= away
@@ -54,17 +55,18 @@ def new_opening(
 
 
 async def _prepare_all(tools: JournalTools, decree: Opening) -> frozenset[NodeId]:
-    """Who did not keep it."""
-    away: set[NodeId] = set()
+    """Who keeps it now."""
+    prepared: set[NodeId] = set()
 
     async def prepare(line: HolderLine) -> None:
         try:
             await line.prepare()
         except MaillonError as error:
             note_problem(line.node, error)
-            away.add(line.node)
+        else:
+            prepared.add(line.node)
 
     async with trio.open_nursery() as nursery:
         for line in tools.lines(decree):
             nursery.start_soon(prepare, line)
-    return frozenset(away)
+    return frozenset(prepared)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from node.logs import get_logger
 from node.vault.journal.line import READ_BYTES, note_problem, read_window
 from node.vault.journal.tools import Known, ReadTools
+from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Forged, MaillonError, Missing, Unavailable
 from protocol.ids import Digest, NodeId
 from protocol.namespace.journal import (
@@ -167,6 +168,15 @@ class Epochs:
         if epoch not in self._readers:
             raise Missing("journal-proof", namespace=self._newest.opening.namespace, epoch=epoch)
         return self._readers[epoch]
+
+    async def inline(self, stamp: Stamp) -> bytes:
+        """What the entry at this place carries of small objects, sealed.
+
+        Raises:
+            Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
+        """
+        reader = await self.of(stamp.epoch)
+        return (await reader.entry(stamp.position)).inline
 
     async def _step_back(self, epoch: int) -> None:
         if epoch - 1 >= FIRST_EPOCH and epoch - 1 not in self._readers:

@@ -31,7 +31,6 @@ class JournalStatus:
     length: int
     acknowledged: int
     w: int
-    is_ready: bool
     stopped: str | None
     holders: tuple[HolderStatus, ...]
     lease_s: float

@@ -183,12 +183,8 @@ class JournalWriter:
         Raises:
             Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
         """
-        inline = await self._recent.of(at.stamp, self._read_entry)
+        inline = await self._recent.of(at.stamp, self._epochs.inline)
         return inline[at.offset : at.offset + at.size_bytes]
-
-    async def _read_entry(self, stamp: Stamp) -> bytes:
-        reader = await self._epochs.of(stamp.epoch)
-        return (await reader.entry(stamp.position)).inline
 
     def status(self) -> JournalStatus:
         epoch = self._epoch
@@ -197,7 +193,6 @@ class JournalWriter:
             epoch.copy.tip.length,
             epoch.acknowledged(),
             epoch.opening.w,
-            self._ready.is_set() and self._stopped is None,
             self._stopped.identifier if self._stopped else None,
             epoch.holders(),
             self.lease_until_s - trio.current_time(),
