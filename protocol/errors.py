@@ -74,10 +74,5 @@ class Damaged(MaillonError):
     blame = "damaged"
 
 
-FAMILIES: dict[str, type[MaillonError]] = {
-    family.blame: family for family in (Malformed, Forged, OverLimit, Refused, Unavailable, Missing, Damaged)
-}
-
-
 def _shown(value: Parameter) -> str:
     return value.hex()[:16] if isinstance(value, bytes) else str(value)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from node.text.told import TOLD
-from protocol.errors import FAMILIES
+from tests.support.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {family.__name__ for family in FAMILIES.values()} | {"MaillonError"}

@@ -22,11 +22,11 @@ import pytest
 
 import protocol
 from protocol import limits
-from protocol.errors import FAMILIES
 from protocol.members.records import RecordKind
 from protocol.namespace.changes import KINDS
 from protocol.requests import Kind
 from protocol.wire.frames import FrameType
+from tests.support.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ import pytest
 
 from node.cli.exits import CODES, INTERRUPTED, guard
 from node.cli.output import Output
-from protocol.errors import FAMILIES, Missing, Unavailable
+from protocol.errors import Missing, Unavailable
+from tests.support.families import FAMILIES
 
 
 def left_with(raised: BaseException, *, json_wanted: bool = False) -> Any:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from node.cli.exits import CODES
 from node.cli.tree import LazyGroup, program
-from protocol.errors import FAMILIES
+from tests.support.families import FAMILIES
 
 HEAVY = ("trio", "cryptography", "nacl", "blake3", "msgpack", "rich", "structlog", "zfec", "node.app")
 

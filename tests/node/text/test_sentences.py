@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from node.text.sentences import sentence
-from protocol.errors import FAMILIES, Malformed, Missing, OverLimit, Refused, Unavailable
+from protocol.errors import Malformed, Missing, OverLimit, Refused, Unavailable
+from tests.support.families import FAMILIES
 
 
 def test_a_known_error_names_what_it_is_about() -> None:
