@@ -129,6 +129,8 @@ class Gossip:
         outcomes, made = await self._judge(records)
         for record, outcome in zip(records, outcomes, strict=True):
             if isinstance(outcome, Outcome):
+                if outcome is Outcome.EQUIVOCATION:
+                    _log.warning("author-contradicts", author=short_text_of(record.author), kind=record.kind)
                 # What lost against its contradiction is not passed on: it would go round for ever.
                 if outcome in _CHANGED and self._view.get(record_id(record)) is not None:
                     new.append(record)

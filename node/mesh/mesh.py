@@ -169,7 +169,7 @@ class Mesh:
         return tuple(PeerState(node, self.swim.status(node), node in connected) for node in others)
 
     def loads(self) -> list[tuple[NodeId, Load]]:
-        """Every connection to another member, and what there is to do on it."""
+        """Every connection to another member on which something is open."""
         return self._peers.loads()
 
     async def publish(self, *records: Record) -> None:

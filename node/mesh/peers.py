@@ -209,9 +209,9 @@ class Peers:
         return {node for node, route in self._routes.items() if route.open() is not None}
 
     def loads(self) -> list[tuple[NodeId, Load]]:
-        """Every connection to a member, and what there is to do on it."""
-        routes = self._routes.items()
-        return [(node, each.exchanges.load()) for node, route in routes for each in route.connections]
+        """Every connection to a member on which something is open."""
+        open_now = ((node, each.exchanges) for node, route in self._routes.items() for each in route.connections)
+        return [(node, exchanges.load()) for node, exchanges in open_now if not exchanges.is_idle]
 
     def forgive(self, node: NodeId) -> None:
         """The node's card changed, or it was heard of: the next ask dials at once."""

@@ -43,6 +43,11 @@ class Exchanges:
         self._served: dict[int, Exchange] = {}
         self._news = trio.Event()
 
+    @property
+    def is_idle(self) -> bool:
+        """Neither end asks anything."""
+        return not self._asked and not self._served
+
     def load(self) -> Load:
         """What is open now."""
         ends: list[Asking | Exchange] = [*self._asked.values(), *self._served.values()]

@@ -59,6 +59,7 @@ FOUND_OUT = {
     "wrong-bytes": "holders.wrong-bytes",
     "forged-shares": "holders.wrong-bytes",
     "answers-rubbish": "journal.holder-wrong",
+    "two-cards": "author-contradicts",
     "sends-garbage": "peer-broke-protocol",
 }
 
