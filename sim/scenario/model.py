@@ -113,7 +113,7 @@ class ChanceSection:
 class Scenario:
     """The whole file. `name` and `summary` stand at its top; `[[fault]]` sections plan faults by hand."""
 
-    name: str = setting(REQUIRED, "A short name, as the file's.")
+    name: str = setting(REQUIRED, "A short name, as the file's: letters, digits, spaces and hyphens.")
     summary: str = setting("", "What it is about, in a sentence.")
     federation: FederationSection = setting(FederationSection(), "")
     network: NetworkSection = setting(NetworkSection(), "")

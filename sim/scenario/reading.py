@@ -6,6 +6,7 @@ that strikes a node nobody has. All of that is found here, before anything runs.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from sim.faults.listing import planned_from
 from sim.scenario.model import Scenario, unplanned
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 NODES_MOST: Final = 5_000
 
 
@@ -91,6 +93,8 @@ def code_of(scenario: Scenario, path: str = "scenario") -> Code | None:
 
 def check(scenario: Scenario, path: str) -> None:
     """Raises Malformed(`scenario-…` | `config-value`) for what contradicts itself."""
+    if not _NAME.fullmatch(scenario.name):
+        raise wrong_value(path, "name", "letters, digits, spaces and hyphens: folders are named so", scenario.name)
     federation = scenario.federation
     code = code_of(scenario, path)
     if federation.nodes > NODES_MOST:

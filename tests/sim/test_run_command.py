@@ -73,6 +73,7 @@ BAD = {
     "a fault after the end": (SHORT.replace("at_s = 1", "at_s = 9"), "9 s"),
     "a fault on nobody": (SHORT.replace('"n2"', '"n20"'), "n20"),
     "an unknown fault": (SHORT.replace('"power-cut"', '"murder"'), "murder"),
+    "a name that leads elsewhere": ('name = "../../elsewhere"', "name"),
     "no TOML": ("name =", "not valid TOML"),
 }
 
