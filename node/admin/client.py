@@ -14,9 +14,20 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import trio
 
-from node.admin import calls
 from node.admin.calls import AdminCall, Command
 from node.admin.lines import ObjectLine
+from node.admin.object_calls import (
+    GET,
+    LIST,
+    PUT,
+    TRANSFER,
+    GetObject,
+    ListObjects,
+    ObjectRef,
+    PutObject,
+    SharedFile,
+    Transfer,
+)
 from node.first_error import first_error
 from node.host.ports import Entropy, Network, SharedHandle
 from node.net.connection import Connection, connect
@@ -81,17 +92,17 @@ class AdminClient:
         return answer.message
 
     async def put(
-        self, target: calls.ObjectRef, source: Source, *, size_bytes: int | None, moved: Callable[[int], None]
+        self, target: ObjectRef, source: Source, *, size_bytes: int | None, moved: Callable[[int], None]
     ) -> ObjectLine:
         """Store everything that `source` gives; durable on return. `moved` hears of each count of bytes sent."""
         shared = _shared(source, size_bytes)
         if shared is not None:
             try:
-                return await self._through_file(calls.PUT, calls.PutObject(target, size_bytes, shared), shared, moved)
+                return await self._through_file(PUT, PutObject(target, size_bytes, shared), shared, moved)
             except Unavailable as error:
                 if error.identifier != "shared-file":
                     raise
-        question = _packed(calls.PUT, calls.PutObject(target, size_bytes, None))
+        question = _packed(PUT, PutObject(target, size_bytes, None))
         if size_bytes is not None and size_bytes <= TOGETHER_BYTES_MAX:
             return await self._put_together(question, source, size_bytes, moved)
         buffer = memoryview(bytearray(_buffer_bytes(size_bytes)))
@@ -103,7 +114,12 @@ class AdminClient:
             return await asking.reply(ObjectLine)
 
     async def get(
-        self, target: calls.ObjectRef, sink: Sink, *, moved: Callable[[int], None], size_bytes: int | None = None
+        self,
+        target: ObjectRef,
+        sink: Sink,
+        *,
+        moved: Callable[[int], None],
+        size_bytes: int | None = None,
     ) -> ObjectLine:
         """Give the whole object to `sink`. Raises Unavailable(`connection-lost`) rather than end short.
 
@@ -112,11 +128,11 @@ class AdminClient:
         shared = _shared(sink, size_bytes)
         if shared is not None:
             try:
-                return await self._through_file(calls.GET, calls.GetObject(target, shared), shared, moved)
+                return await self._through_file(GET, GetObject(target, shared), shared, moved)
             except Unavailable as error:
                 if error.identifier != "shared-file":
                     raise
-        question = _packed(calls.GET, calls.GetObject(target, None))
+        question = _packed(GET, GetObject(target, None))
         async with self._connection.open(Kind.ADMIN, question, payload_bytes=0) as asking:
             found = await asking.reply(ObjectLine)
             await sink.begin(found)
@@ -149,7 +165,7 @@ class AdminClient:
         self,
         command: Command[Q, ObjectLine],
         question: Q,
-        shared: calls.SharedFile,
+        shared: SharedFile,
         moved: Callable[[int], None],
     ) -> ObjectLine:
         """Let the node move the bytes, and ask it beside that how far it is."""
@@ -159,7 +175,7 @@ class AdminClient:
             nonlocal known
             while True:
                 await trio.sleep(FOLLOW_EVERY_S)
-                now = (await self.call(calls.TRANSFER, calls.Transfer(shared.transfer))).size_bytes
+                now = (await self.call(TRANSFER, Transfer(shared.transfer))).size_bytes
                 moved(max(0, now - known))
                 known = max(known, now)
 
@@ -177,7 +193,7 @@ class AdminClient:
         """Every bucket (an empty bucket name), or every object of a bucket under a prefix, page by page."""
         start_after = ""
         while True:
-            page = await self.call(calls.LIST, calls.ListObjects(namespace, bucket, prefix, start_after))
+            page = await self.call(LIST, ListObjects(namespace, bucket, prefix, start_after))
             for line in page.lines:
                 yield line
             if not page.truncated or not page.lines:
@@ -216,14 +232,14 @@ async def open_client(
             connection.close()
 
 
-def _shared(end: Source | Sink, size_bytes: int | None) -> calls.SharedFile | None:
+def _shared(end: Source | Sink, size_bytes: int | None) -> SharedFile | None:
     """The file behind a source or sink, when it has one and the object is large enough to be worth it."""
     if size_bytes is None or size_bytes < SHARED_FROM_BYTES or not isinstance(end, Shareable):
         return None
     handle = end.shared()
     if handle is None:
         return None
-    return calls.SharedFile(
+    return SharedFile(
         process_id=handle.process_id,
         descriptor=handle.descriptor,
         device=handle.device,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from node.admin import calls
+from node.admin import calls, member_calls
 from node.admin.lines import NodeLine, OrganisationLine, ProposalLine
 from node.admin.services import Services
 from protocol.errors import Missing, Refused
@@ -48,7 +48,7 @@ _ACTIONS = {
 }
 
 
-async def organisations(services: Services, question: calls.Page) -> calls.OrganisationPage:
+async def organisations(services: Services, question: calls.Page) -> member_calls.OrganisationPage:
     """Members and pending organisations, by name."""
     view = services.mesh.view
     found = sorted(view.organisations(), key=lambda facts: (facts.name, facts.organisation))
@@ -66,10 +66,10 @@ async def organisations(services: Services, question: calls.Page) -> calls.Organ
         )
         for facts in found
     ]
-    return calls.OrganisationPage(_page(lines, question), len(lines))
+    return member_calls.OrganisationPage(_page(lines, question), len(lines))
 
 
-async def nodes(services: Services, question: calls.Page) -> calls.NodePage:
+async def nodes(services: Services, question: calls.Page) -> member_calls.NodePage:
     """All nodes, by organisation and name."""
     found = sorted(services.mesh.view.nodes(), key=lambda facts: (facts.organisation_name, facts.name, facts.node))
     lines = [
@@ -86,7 +86,7 @@ async def nodes(services: Services, question: calls.Page) -> calls.NodePage:
         )
         for facts in found
     ]
-    return calls.NodePage(_page(lines, question), len(lines))
+    return member_calls.NodePage(_page(lines, question), len(lines))
 
 
 def condition_of(services: Services, node: NodeId) -> str:
@@ -97,13 +97,13 @@ def condition_of(services: Services, node: NodeId) -> str:
     return _CONDITIONS.get(status, status.name.lower())
 
 
-async def proposals(services: Services, question: calls.Page) -> calls.ProposalPage:
+async def proposals(services: Services, question: calls.Page) -> member_calls.ProposalPage:
     """What the members are asked to decide now."""
     lines = [_proposal_line(services, facts) for facts in services.mesh.view.proposals()]
-    return calls.ProposalPage(_page(lines, question), len(lines))
+    return member_calls.ProposalPage(_page(lines, question), len(lines))
 
 
-async def invite(services: Services, question: calls.Invite) -> calls.Invited:
+async def invite(services: Services, question: member_calls.Invite) -> member_calls.Invited:
     """An invitation signed by this node."""
     host, mesh = services.host, services.mesh
     expires_s = host.wall.now_s() + question.valid_s
@@ -115,10 +115,10 @@ async def invite(services: Services, question: calls.Invite) -> calls.Invited:
         expires_s=expires_s,
         nonce=host.entropy.random_bytes(32),
     )
-    return calls.Invited(encode_invitation_text(invitation), expires_s)
+    return member_calls.Invited(encode_invitation_text(invitation), expires_s)
 
 
-async def admit(services: Services, question: calls.Admit) -> ProposalLine:
+async def admit(services: Services, question: member_calls.Admit) -> ProposalLine:
     """Vote for an admission. A proposal that exists is what is voted on, with the facts that it states."""
     subject = _one(
         "organisation",
@@ -133,7 +133,7 @@ async def admit(services: Services, question: calls.Admit) -> ProposalLine:
     return await _vote(services, admitting(Admission(subject.lineage, standing)))
 
 
-async def expel(services: Services, question: calls.Expel) -> ProposalLine:
+async def expel(services: Services, question: member_calls.Expel) -> ProposalLine:
     """Vote for an expulsion."""
     view = services.mesh.view
     candidates: list[OrganisationFacts | NodeFacts] = [*view.organisations(), *view.nodes()]

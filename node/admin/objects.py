@@ -11,6 +11,20 @@ from contextlib import asynccontextmanager
 
 from node.admin import calls
 from node.admin.lines import BlockLine, ObjectLine, ShareLine
+from node.admin.namespace_calls import NamespaceCreate, NamespaceCreated
+from node.admin.object_calls import (
+    PAGE_BLOCKS,
+    Explained,
+    ExplainObject,
+    GetObject,
+    ListObjects,
+    Moved,
+    ObjectPage,
+    ObjectRef,
+    PutObject,
+    SharedFile,
+    Transfer,
+)
 from node.admin.services import Services
 from node.admin.shared import opened
 from node.host.ports import Buffer, FileMode
@@ -19,13 +33,13 @@ from node.vault.objects import BlockExplanation, Bucket, ObjectPath, ObjectStat,
 from protocol.errors import Malformed
 
 
-async def create_namespace(services: Services, question: calls.NamespaceCreate) -> calls.NamespaceCreated:
+async def create_namespace(services: Services, question: NamespaceCreate) -> NamespaceCreated:
     """A new namespace with this node as its gateway."""
     created = await services.vault.create_namespace(question.name, data_class=question.data_class)
-    return calls.NamespaceCreated(created.name, created.namespace, services.config.node.name, created.sheet)
+    return NamespaceCreated(created.name, created.namespace, services.config.node.name, created.sheet)
 
 
-async def put(services: Services, exchange: Exchange, question: calls.PutObject) -> None:
+async def put(services: Services, exchange: Exchange, question: PutObject) -> None:
     """Store the exchange's payload, or the shared file; the answer says that it is durable."""
     async with _bytes_of(services, exchange, question.shared) as source:
         checked = _Checked(source, question.size_bytes)
@@ -34,7 +48,7 @@ async def put(services: Services, exchange: Exchange, question: calls.PutObject)
 
 
 @asynccontextmanager
-async def _bytes_of(services: Services, exchange: Exchange, shared: calls.SharedFile | None) -> AsyncIterator[Source]:
+async def _bytes_of(services: Services, exchange: Exchange, shared: SharedFile | None) -> AsyncIterator[Source]:
     if shared is None:
         yield exchange
     else:
@@ -60,7 +74,7 @@ class _Checked:
         return count
 
 
-async def get(services: Services, exchange: Exchange, question: calls.GetObject) -> None:
+async def get(services: Services, exchange: Exchange, question: GetObject) -> None:
     """Stream an object as the answer's payload, or write it to the shared file."""
     path = _path(question.target)
     if question.shared is None:
@@ -73,9 +87,9 @@ async def get(services: Services, exchange: Exchange, question: calls.GetObject)
     await exchange.answer(_line(found))
 
 
-async def transfer(services: Services, question: calls.Transfer) -> calls.Moved:
+async def transfer(services: Services, question: Transfer) -> Moved:
     """How far a transfer through a shared file is."""
-    return calls.Moved(services.transfers.get(question.transfer, 0))
+    return Moved(services.transfers.get(question.transfer, 0))
 
 
 class _ToAsker:
@@ -102,13 +116,13 @@ class _ToAsker:
         await self._exchange.finish()
 
 
-async def list_objects(services: Services, question: calls.ListObjects) -> calls.ObjectPage:
+async def list_objects(services: Services, question: ListObjects) -> ObjectPage:
     """One page of buckets or objects."""
     namespace = question.namespace or None
     if not question.bucket:
         buckets = [_bucket_line(bucket) for bucket in await services.vault.buckets(namespace)]
         after = [line for line in buckets if line.bucket > question.start_after]
-        return calls.ObjectPage(tuple(after[: calls.PAGE_LINES]), len(after) > calls.PAGE_LINES)
+        return ObjectPage(tuple(after[: calls.PAGE_LINES]), len(after) > calls.PAGE_LINES)
     listing = await services.vault.list(
         question.bucket,
         question.prefix,
@@ -116,25 +130,25 @@ async def list_objects(services: Services, question: calls.ListObjects) -> calls
         limit=calls.PAGE_LINES,
         namespace=namespace,
     )
-    return calls.ObjectPage(tuple(_line(entry) for entry in listing.entries), listing.truncated)
+    return ObjectPage(tuple(_line(entry) for entry in listing.entries), listing.truncated)
 
 
-async def remove(services: Services, question: calls.ObjectRef) -> calls.Done:
+async def remove(services: Services, question: ObjectRef) -> calls.Done:
     """Delete one object."""
     await services.vault.remove(_path(question))
     return calls.Done()
 
 
-async def stat(services: Services, question: calls.ObjectRef) -> ObjectLine:
+async def stat(services: Services, question: ObjectRef) -> ObjectLine:
     """What the catalog knows of one object."""
     return _line(await services.vault.stat(_path(question)))
 
 
-async def explain(services: Services, question: calls.ExplainObject) -> calls.Explained:
+async def explain(services: Services, question: ExplainObject) -> Explained:
     """Some of an object's blocks with the holders of their shares."""
     explanation = await services.vault.explain(_path(question.target))
-    last = question.first_block + calls.PAGE_BLOCKS
-    return calls.Explained(
+    last = question.first_block + PAGE_BLOCKS
+    return Explained(
         object=_line(explanation.stat),
         blocks=tuple(_block_line(block) for block in explanation.blocks[question.first_block : last]),
         blocks_total=len(explanation.blocks),
@@ -142,7 +156,7 @@ async def explain(services: Services, question: calls.ExplainObject) -> calls.Ex
     )
 
 
-def _path(reference: calls.ObjectRef) -> ObjectPath:
+def _path(reference: ObjectRef) -> ObjectPath:
     return ObjectPath(reference.bucket, reference.key, reference.namespace or None)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import trio
 
-from node.admin import calls, members, objects, state, takeovers
+from node.admin import member_calls, members, namespace_calls, object_calls, objects, state, status_calls, takeovers
 from node.admin.calls import AdminCall, Command
 from node.admin.services import Services
 from node.host.ports import Stream
@@ -97,26 +97,26 @@ def _table(services: Services) -> Mapping[str, Callable[[Exchange, bytes], Await
 
     return dict(
         (
-            asked(calls.STATUS, state.status),
-            asked(calls.NAMESPACES, state.namespaces),
-            asked(calls.ORGANISATIONS, members.organisations),
-            asked(calls.NODES, members.nodes),
-            asked(calls.PROPOSALS, members.proposals),
-            asked(calls.INVITE, members.invite),
-            asked(calls.ADMIT, members.admit),
-            asked(calls.EXPEL, members.expel),
-            asked(calls.LEAVE, members.leave),
-            asked(calls.NAMESPACE_CREATE, objects.create_namespace),
-            asked(calls.NAMESPACE_TAKE_OVER, takeovers.take_over),
-            asked(calls.NAMESPACE_NEWEST, takeovers.newest),
-            asked(calls.NAMESPACE_ADOPT, takeovers.adopt),
-            asked(calls.NAMESPACE_DRILL, takeovers.drill_held),
-            asked(calls.LIST, objects.list_objects),
-            asked(calls.REMOVE, objects.remove),
-            asked(calls.STAT, objects.stat),
-            asked(calls.EXPLAIN, objects.explain),
-            asked(calls.TRANSFER, objects.transfer),
-            streamed(calls.PUT, objects.put),
-            streamed(calls.GET, objects.get),
+            asked(status_calls.STATUS, state.status),
+            asked(namespace_calls.NAMESPACES, state.namespaces),
+            asked(member_calls.ORGANISATIONS, members.organisations),
+            asked(member_calls.NODES, members.nodes),
+            asked(member_calls.PROPOSALS, members.proposals),
+            asked(member_calls.INVITE, members.invite),
+            asked(member_calls.ADMIT, members.admit),
+            asked(member_calls.EXPEL, members.expel),
+            asked(member_calls.LEAVE, members.leave),
+            asked(namespace_calls.NAMESPACE_CREATE, objects.create_namespace),
+            asked(namespace_calls.NAMESPACE_TAKE_OVER, takeovers.take_over),
+            asked(namespace_calls.NAMESPACE_NEWEST, takeovers.newest),
+            asked(namespace_calls.NAMESPACE_ADOPT, takeovers.adopt),
+            asked(namespace_calls.NAMESPACE_DRILL, takeovers.drill_held),
+            asked(object_calls.LIST, objects.list_objects),
+            asked(object_calls.REMOVE, objects.remove),
+            asked(object_calls.STAT, objects.stat),
+            asked(object_calls.EXPLAIN, objects.explain),
+            asked(object_calls.TRANSFER, objects.transfer),
+            streamed(object_calls.PUT, objects.put),
+            streamed(object_calls.GET, objects.get),
         )
     )

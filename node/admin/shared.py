@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from node.admin.calls import SharedFile
+from node.admin.object_calls import SharedFile
 from node.admin.services import Services
 from node.host.direct import can_go_direct, fresh_pages
 from node.host.ports import Buffer, File, FileMode, SharedHandle, Threads

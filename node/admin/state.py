@@ -6,7 +6,7 @@ import importlib.metadata
 
 import trio
 
-from node.admin import calls
+from node.admin import calls, status_calls
 from node.admin.lines import (
     PARAMETER_BYTES_MAX,
     PARAMETER_NAME_BYTES_MAX,
@@ -15,6 +15,7 @@ from node.admin.lines import (
     ParameterLine,
     StorageLine,
 )
+from node.admin.namespace_calls import NamespacePage
 from node.admin.services import Services
 from node.text.quantities import show_parameter
 from node.vault.objects import NamespaceStatus
@@ -25,14 +26,14 @@ from protocol.placement.classes import code_of
 SAFE_ORGANISATIONS = 6
 
 
-async def status(services: Services, _question: calls.Nothing) -> calls.Status:
+async def status(services: Services, _question: calls.Nothing) -> status_calls.Status:
     """One look at everything."""
     mesh, config = services.mesh, services.config
     nodes = [facts for facts in mesh.view.nodes() if facts.state is not NodeState.LEFT]
     admitted = [facts for facts in mesh.view.organisations() if facts.admitted]
     organisation = _organisation(services)
     found = await services.vault.namespaces()
-    return calls.Status(
+    return status_calls.Status(
         name=config.node.name,
         node=mesh.me,
         organisation=organisation,
@@ -53,10 +54,10 @@ async def status(services: Services, _question: calls.Nothing) -> calls.Status:
     )
 
 
-async def namespaces(services: Services, _question: calls.Nothing) -> calls.NamespacePage:
+async def namespaces(services: Services, _question: calls.Nothing) -> NamespacePage:
     """The namespaces that this node is the gateway of."""
     found = await services.vault.namespaces()
-    return calls.NamespacePage(tuple(_namespace_line(services, each) for each in found[: calls.NAMESPACE_LINES]))
+    return NamespacePage(tuple(_namespace_line(services, each) for each in found[: calls.NAMESPACE_LINES]))
 
 
 def _organisation(services: Services) -> str:

@@ -6,26 +6,26 @@ next generation, and hands over those.
 
 from __future__ import annotations
 
-from node.admin import calls
+from node.admin import calls, namespace_calls
 from node.admin.services import Services
 from node.vault.secrets import decode_secrets
 from protocol.errors import Refused
 
 
-async def take_over(services: Services, question: calls.NamespaceTakeOver) -> calls.Done:
+async def take_over(services: Services, question: namespace_calls.NamespaceTakeOver) -> calls.Done:
     """Write the namespace here again; return when it is open."""
     await services.vault.take_over(question.name)
     return calls.Done()
 
 
-async def newest(services: Services, question: calls.NamespaceNewest) -> calls.NewestEpoch:
+async def newest(services: Services, question: namespace_calls.NamespaceNewest) -> namespace_calls.NewestEpoch:
     """The newest epoch that anybody who answers can prove."""
     services.organisation()
     mesh = services.mesh
     known = await services.vault.newest(question.namespace)
     certificate, facts = known.opening.certificate, mesh.view.namespace(question.namespace)
     gateway = mesh.view.node(certificate.node)
-    return calls.NewestEpoch(
+    return namespace_calls.NewestEpoch(
         node=mesh.me,
         federation=mesh.view.federation,
         epoch=known.opening.epoch,
@@ -34,7 +34,7 @@ async def newest(services: Services, question: calls.NamespaceNewest) -> calls.N
     )
 
 
-async def adopt(services: Services, question: calls.NamespaceAdopt) -> calls.Done:
+async def adopt(services: Services, question: namespace_calls.NamespaceAdopt) -> calls.Done:
     """Take the namespace over with these secrets, and serve it."""
     services.organisation()
     secrets = decode_secrets(question.secrets)
@@ -44,7 +44,7 @@ async def adopt(services: Services, question: calls.NamespaceAdopt) -> calls.Don
     return calls.Done()
 
 
-async def drill_held(services: Services, question: calls.NamespaceDrill) -> calls.Done:
+async def drill_held(services: Services, question: namespace_calls.NamespaceDrill) -> calls.Done:
     """Journal, through the gateway, that a recovery was rehearsed."""
     await services.vault.drill_held(question.namespace, services.host.wall.now_s())
     return calls.Done()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from node.admin.calls import ADMIT, INVITE, NAMESPACE_CREATE, Admit, Invite, NamespaceCreate
+from node.admin.member_calls import ADMIT, INVITE, Admit, Invite
+from node.admin.namespace_calls import NAMESPACE_CREATE, NamespaceCreate
 from node.cli.devnet_book import DevNode
 from node.cli.devnet_health import wait_each
 from node.cli.federation_members import members_of

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import trio
 
-from node.admin.calls import STATUS, Nothing, Status
+from node.admin.calls import Nothing
+from node.admin.status_calls import STATUS, Status
 from node.cli.devnet_book import DevNode, check_alive
 from node.cli.reach import node_at
 from node.first_error import first_error

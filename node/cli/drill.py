@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.admin.calls import NAMESPACE_DRILL, NamespaceDrill
+from node.admin.namespace_calls import NAMESPACE_DRILL, NamespaceDrill
 from node.cli.namespace_recover import QUIET, machine_config, tell_step
 from node.cli.output import Output
 from node.cli.reach import node_at

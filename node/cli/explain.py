@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import click
 
-from node.admin.calls import EXPLAIN, ExplainObject, ObjectRef
 from node.admin.client import AdminClient
 from node.admin.lines import BlockLine, ObjectLine, ShareLine
+from node.admin.object_calls import EXPLAIN, ExplainObject, ObjectRef
 from node.cli.names import parse_object
 from node.cli.output import table
 from node.cli.reach import node_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from node.admin.calls import EXPEL, Expel
+from node.admin.member_calls import EXPEL, Expel
 from node.cli.federation_members import proposals_told
 from node.cli.reach import node_of
 from node.cli.session import Session

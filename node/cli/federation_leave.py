@@ -5,7 +5,8 @@ It says so and keeps serving what it holds until it is stopped; nothing new is p
 
 from __future__ import annotations
 
-from node.admin.calls import LEAVE, Nothing
+from node.admin.calls import Nothing
+from node.admin.member_calls import LEAVE
 from node.cli.reach import node_of
 from node.cli.session import Session
 from node.cli.session import command as make_command

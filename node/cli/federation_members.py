@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from node.admin.calls import NODES, ORGANISATIONS, PROPOSALS, Command, NodePage, OrganisationPage, Page, ProposalPage
+from node.admin.calls import Command, Page
 from node.admin.client import AdminClient
 from node.admin.lines import NodeLine, OrganisationLine, ProposalLine
+from node.admin.member_calls import NODES, ORGANISATIONS, PROPOSALS, NodePage, OrganisationPage, ProposalPage
 from node.cli.output import table
 from node.cli.reach import node_of
 from node.cli.session import Session

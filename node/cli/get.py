@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import trio
 
-from node.admin.calls import STAT, ObjectRef
 from node.admin.client import AdminClient
 from node.admin.lines import ObjectLine
+from node.admin.object_calls import STAT, ObjectRef
 from node.cli.files import STANDARD, FileSink, PipeSink
 from node.cli.names import ObjectName, parse_object, parse_prefix, relative_key, safe_path
 from node.cli.output import Output

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from node.admin.calls import NAMESPACE_CREATE, NamespaceCreate
+from node.admin.namespace_calls import NAMESPACE_CREATE, NamespaceCreate
 from node.cli.reach import node_of
 from node.cli.session import Session
 from node.cli.session import command as make_command

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from node.admin.calls import NAMESPACES, Nothing
+from node.admin.calls import Nothing
+from node.admin.namespace_calls import NAMESPACES
 from node.cli.output import table
 from node.cli.reach import node_of
 from node.cli.session import Session

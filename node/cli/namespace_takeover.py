@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from node.admin.calls import NAMESPACE_TAKE_OVER, NamespaceTakeOver
+from node.admin.namespace_calls import NAMESPACE_TAKE_OVER, NamespaceTakeOver
 from node.cli.reach import node_of
 from node.cli.session import Session
 from node.cli.session import command as make_command

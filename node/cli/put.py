@@ -16,8 +16,8 @@ from pathlib import Path
 import click
 import trio
 
-from node.admin.calls import ObjectRef
 from node.admin.client import AdminClient
+from node.admin.object_calls import ObjectRef
 from node.cli.files import STANDARD, FileSource
 from node.cli.names import LocalFile, ObjectName, checked_key, parse_object, parse_prefix, walk
 from node.cli.progress import Meter, metered

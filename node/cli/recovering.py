@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import trio
 
-from node.admin.calls import NAMESPACES, Nothing
+from node.admin.calls import Nothing
 from node.admin.client import AdminClient
 from node.admin.lines import NamespaceLine
+from node.admin.namespace_calls import NAMESPACES
 from node.cli.output import Output
 from node.cli.status import told_why
 from node.text import _

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import click
 
-from node.admin.calls import REMOVE, ObjectRef
+from node.admin.object_calls import REMOVE, ObjectRef
 from node.cli.names import parse_object, parse_prefix
 from node.cli.reach import node_of
 from node.cli.session import Session

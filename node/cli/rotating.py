@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from node.admin.calls import NAMESPACE_ADOPT, NAMESPACE_NEWEST, NamespaceAdopt, NamespaceNewest
 from node.admin.client import AdminClient
+from node.admin.namespace_calls import NAMESPACE_ADOPT, NAMESPACE_NEWEST, NamespaceAdopt, NamespaceNewest
 from node.recovery import Newest, next_secrets
 from node.vault.secrets import encode_secrets
 from node.vault.sheet import Sheet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from node.admin.calls import STAT, ObjectRef
+from node.admin.object_calls import STAT, ObjectRef
 from node.cli.names import parse_object
 from node.cli.output import table
 from node.cli.reach import node_of

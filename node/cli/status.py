@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from node.admin.calls import STATUS, Nothing, Status
+from node.admin.calls import Nothing
 from node.admin.lines import NamespaceLine
+from node.admin.status_calls import STATUS, Status
 from node.cli.output import table
 from node.cli.reach import node_of
 from node.cli.session import Session

@@ -31,9 +31,9 @@ import trio
 from rich.console import Console
 from rich.table import Table
 
-from node.admin.calls import ObjectRef
 from node.admin.client import AdminClient
 from node.admin.lines import ObjectLine
+from node.admin.object_calls import ObjectRef
 from node.cli.devnet_book import DevNode, load_book, save_book, spawn, stop
 from node.cli.devnet_health import status_of, wait_answering, wait_each, wait_healthy
 from node.cli.reach import node_at

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 import pytest
 import trio
 
-from node.admin.calls import EXPEL, INVITE, Expel, Invite
+from node.admin.member_calls import EXPEL, INVITE, Expel, Invite
 from node.cli.devnet_book import DevNode, load_book, save_book
 from node.cli.exits import CODES
 from node.cli.federation_join import join_federation

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.admin.calls import NAMESPACES, Nothing
+from node.admin.calls import Nothing
+from node.admin.namespace_calls import NAMESPACES
 from node.cli.reach import node_at
 from node.first_error import first_error
 from node.host.faults import VARIABLE

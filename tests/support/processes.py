@@ -20,9 +20,11 @@ from typing import TypeVar
 
 import trio
 
-from node.admin.calls import EXPLAIN, REMOVE, STATUS, ExplainObject, Nothing, ObjectRef, Status
+from node.admin.calls import Nothing
 from node.admin.client import AdminClient
 from node.admin.lines import BlockLine, ObjectLine
+from node.admin.object_calls import EXPLAIN, REMOVE, ExplainObject, ObjectRef
+from node.admin.status_calls import STATUS, Status
 from node.cli.devnet_book import LOG, DevNode, has_ended, is_running, load_book, save_book, stop
 from node.cli.devnet_health import status_of, wait_answering
 from node.cli.federation_members import members_of

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import trio
 
-from node.admin import calls, members
+from node.admin import member_calls, members
 from node.admin.services import Services
 from node.app import start_node
 from node.config import Config
@@ -116,7 +116,7 @@ class Township:
     async def join(self, number: int) -> None:
         """With a fresh invitation of n1, on n`number`'s disk."""
         newcomer = self._newcomer(number)
-        invited = await self.on(1, lambda services: members.invite(services, calls.Invite(3_600)))
+        invited = await self.on(1, lambda services: members.invite(services, member_calls.Invite(3_600)))
         invitation = parse_invitation(invited.token)
         entry = entry_for(newcomer, invitation.federation, invitation=invitation_id(invitation))
         mesh_config = MeshConfig(listen=newcomer.config.node.listen)
@@ -137,7 +137,7 @@ class Township:
 
     async def _admit(self, number: int) -> None:
         """By as many ballots as it takes, cast by those who are members already."""
-        question = calls.Admit(f"organisation {number}", "FR", "association", (), ADMITTED_BYTES)
+        question = member_calls.Admit(f"organisation {number}", "FR", "association", (), ADMITTED_BYTES)
         for voter in range(1, number):
             line = await self.on(voter, lambda services: members.admit(services, question))
             if line.state == "decided" or voter >= line.needed:

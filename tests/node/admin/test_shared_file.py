@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from node.admin.calls import SharedFile
+from node.admin.object_calls import SharedFile
 from node.admin.shared import GATHER_BYTES, OpenedFile
 from node.host.direct import PAGE_BYTES, fresh_pages
 from node.host.faults import NoFaults

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import trio
 
-from node.admin import calls, members, takeovers
+from node.admin import member_calls, members, namespace_calls, takeovers
 from node.folder import NodeFolder
 from node.host.ports import Host
 from node.recovery import Newest, Reached, Step, prepare
@@ -102,7 +102,7 @@ def test_the_old_gateway_still_lives_and_is_fenced_and_says_so() -> None:
 def test_a_stolen_gateway_that_was_expelled_is_no_obstacle() -> None:
     async def main(township: Township) -> None:
         sheet = await settle(township, 4)
-        expel = calls.Expel("organisation 1")
+        expel = member_calls.Expel("organisation 1")
         for voter in (2, 3, 4):
             await township.on(voter, lambda services: members.expel(services, expel))
         others = [township.houses[number].services.mesh.view for number in (2, 3, 4)]
@@ -244,7 +244,7 @@ def test_a_rotation_locks_out_whoever_has_the_old_secrets() -> None:
         thief = dataclasses.replace(stolen, takeover=True)
         with pytest.raises(Refused, match="namespace-node"):
             await township.on(
-                2, lambda services: takeovers.adopt(services, calls.NamespaceAdopt(encode_secrets(thief)))
+                2, lambda services: takeovers.adopt(services, namespace_calls.NamespaceAdopt(encode_secrets(thief)))
             )
         with pytest.raises(Refused, match="journal-generation"):
             await township.on(1, lambda services: services.vault.adopt(thief))
