@@ -12,7 +12,7 @@ import click
 from node.cli.session import Session
 from node.cli.session import command as make_command
 from node.text import _
-from sim.cli.run import BROKEN, RUNS
+from sim.cli.run import BROKEN, RUNS, teller
 from sim.cli.telling import line_of, told
 from sim.run.folder import FAULTS, SCENARIO, Plan, free_name, plan_in, plan_with, read_file
 from sim.run.recorded import record, require_libraries
@@ -27,7 +27,7 @@ def command(session: Session, *, path: Path, scenario: str | None) -> None:
     plan = planned(path, scenario)
     name = path.absolute().name if path.is_dir() else plan.name
     target = free_name((session.option_dir or runs_of(path)) / f"{name}-replay")
-    run = line_of(record(plan, target), target)
+    run = line_of(record(plan, target, tell=teller(session, plan)), target)
     session.output.document(run, told(run))
     if not run.held:
         raise SystemExit(BROKEN)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import click
 from node.cli.session import Session
 from node.cli.session import command as make_command
 from node.text import _, ngettext
+from node.text.quantities import show_duration
 from sim.cli.telling import RunLine, in_brief, line_of, told
 from sim.run.determinism import Parting, played_twice
 from sim.run.folder import Plan, free_name, mark_interrupted, refuse_existing
@@ -83,8 +85,22 @@ def command(
         _play_all(session, [plan_of(scenario, each) for each in seeds], runs, jobs or cores(), bare=bare)
 
 
+def teller(session: Session, plan: Plan) -> Callable[[float], None] | None:
+    """Who tells a person in front of a terminal how far the run is; nobody for programs."""
+    if session.output.json or not sys.stderr.isatty():
+        return None
+    least_s = plan.scenario.phases.safety_s
+
+    def tell(at_s: float) -> None:
+        text = _("{at} of virtual time; the faults strike until {end}.")
+        click.echo(text.format(at=show_duration(at_s), end=show_duration(least_s)), err=True)
+
+    return tell
+
+
 def _play_one(session: Session, plan: Plan, runs: Path, *, bare: bool) -> None:
-    run = _recorded(plan, runs / plan.name, bare=bare)
+    folder = runs / plan.name
+    run = line_of(record(plan, folder, figures=not bare, tell=teller(session, plan)), folder)
     session.output.document(run, told(run))
     if not run.held:
         raise SystemExit(BROKEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from sim.run.figures import write_figures
 from sim.run.folder import CRASH, EVENTS, FIGURES, MANIFEST, TABLES, Plan, by_line, events_in, new_folder
 from sim.run.manifest import manifest_of
 from sim.run.play import Outcome, play
+from sim.run.pulse import with_pulse
 from sim.run.tables import tables_of, write_tables
 from sim.scenario.reading import parse, text_of
 
@@ -38,8 +40,9 @@ def plan_of(given: str, seed: int) -> Plan:
     return Plan(text, scenario, seed, draw(scenario, seed))
 
 
-def record(plan: Plan, target: Path, *, figures: bool = True) -> Outcome:
-    """Play, and leave the folder `target`; tables and figures only if they are wanted.
+def record(plan: Plan, target: Path, *, figures: bool = True, tell: Callable[[float], None] | None = None) -> Outcome:
+    """Play, and leave the folder `target`; tables and figures only if they are wanted. `tell` hears every few seconds
+    how far the run is in virtual time.
 
     Raises:
         Refused: `run-exists`.
@@ -48,7 +51,9 @@ def record(plan: Plan, target: Path, *, figures: bool = True) -> Outcome:
         plan.save(folder)
         try:
             with (folder / EVENTS).open("w", encoding="utf-8") as log:
-                outcome = play(plan.scenario, plan.seed, plan.faults, by_line(log))
+                outcome = play(
+                    plan.scenario, plan.seed, plan.faults, with_pulse(by_line(log), tell) if tell else by_line(log)
+                )
         except BaseException as error:
             if not _is_interruption(error):
                 raise
