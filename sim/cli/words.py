@@ -56,7 +56,6 @@ _SAID: Mapping[str, str] = {
     "pack.holds": N_("{node} writes small objects together into block {block}."),
     "member": N_("{node} takes {about} for {now}; before: {before}."),
     "peer-turned-away": N_("{node} turns a connection away."),
-    "probe-unanswered": N_("{node} probes {about} and gets no answer: {because}"),
 }
 _INLINE = N_("{node} writes version {version} whole into its journal.")
 

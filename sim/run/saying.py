@@ -10,13 +10,16 @@ import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import structlog
 
 from protocol.ids import ID_BYTES, short_text_of
 from sim.host.trace import Detail, Trace
 from sim.host.world import speaking
+
+# Each probe of a node that is away; what its members make of that is an event of its own (`member`).
+TOO_OFTEN: Final = ("probe-unanswered",)
 
 _trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
@@ -42,6 +45,9 @@ def _record(_logger: object, method: str, said: MutableMapping[str, Any]) -> NoR
     trace = _trace.get()
     if trace is not None:
         event = said.pop("event")
+        if event in TOO_OFTEN:
+            trace.touch("said", speaking.get(), event)
+            raise structlog.DropEvent
         details = {name: _plain(value) for name, value in sorted(said.items()) if name not in ("node", "event")}
         if "node" in said:
             details["about"] = _plain(said["node"])

@@ -1,0 +1,35 @@
+"""What nodes say becomes events of the run; what they say too often to be read only counts for its hash."""
+
+from __future__ import annotations
+
+import json
+
+from node.logs import get_logger
+from protocol.ids import BlockId, short_text_of
+from sim.host.trace import Trace
+from sim.host.world import speaking
+from sim.run.saying import TOO_OFTEN, heard
+
+BLOCK = BlockId(bytes(32))
+
+
+async def test_an_event_says_who_spoke_and_ids_by_their_first_letters() -> None:
+    lines: list[str] = []
+    with heard(Trace(lines.append)):
+        token = speaking.set("n3")
+        get_logger("test").debug("share.kept", block=BLOCK, share=2)
+        speaking.reset(token)
+    (event,) = map(json.loads, lines)
+    assert (event["event"], event["node"], event["what"]) == ("said", "n3", "share.kept")
+    assert (event["block"], event["share"]) == (short_text_of(BLOCK), 2)
+
+
+async def test_what_is_said_too_often_is_in_the_hash_alone() -> None:
+    lines: list[str] = []
+    trace = Trace(lines.append)
+    with heard(trace):
+        before = trace.digest()
+        for what in TOO_OFTEN:
+            get_logger("test").debug(what)
+    assert lines == []
+    assert trace.digest() != before
