@@ -3,15 +3,20 @@
 A journal's writer sends the next entries before the last ones are acknowledged. On one connection they come in order,
 but their handlers do not run in order, and a small payload is complete before a large one that was sent first. So
 whoever is there too early waits for those before it: for their turn before it takes one itself (or those that wait
-would hold all turns), and for their end before it goes on. A sender waits only for itself, and never for long.
+would hold all turns), and for their end before it goes on. Where one of those is still to
+come, it waits for that a little, too. A sender waits only for itself, and never for long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import trio
+
+# Within this, what was sent in the same moment is read off the connection.
+_MOMENT_S: Final = 0.05
 
 
 class Arrival:
@@ -22,6 +27,7 @@ class Arrival:
         self.has_turn = False
         self._lane = lane
         self._patience_s = patience_s
+        self._came_s = trio.current_time()
 
     async def before_turn(self) -> None:
         """Wait until those before this one have their turn."""
@@ -36,6 +42,19 @@ class Arrival:
         with trio.move_on_after(self._patience_s):
             while any(other.place < self.place for other in self._lane.under_way):
                 await self._lane.changed.wait()
+
+    async def more_came(self) -> bool:
+        """Something before this one is missing: whether another of its sequence came or ended, before patience does.
+
+        The missing one may stand behind the payload of another on the same connection. Where nothing else is under
+        way, the patience is a moment's.
+        """
+        until_s = self._came_s + self._patience_s
+        if len(self._lane.under_way) == 1:
+            until_s = min(until_s, trio.current_time() + _MOMENT_S)
+        with trio.move_on_at(until_s) as patience:
+            await self._lane.changed.wait()
+        return not patience.cancelled_caught
 
     def take_turn(self) -> None:
         self.has_turn = True

@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from node.host.ports import Host
-from node.mesh.arrivals import Arrivals
+from node.mesh.arrivals import Arrival, Arrivals
 from node.mesh.journal_law import JournalLaw, decided_opening
 from node.mesh.share_law import ShareLaw
 from node.mesh.turns import Turns, in_time
 from node.net.connection import Handler
 from node.net.exchange import Exchange
 from node.store.journals import JournalStore
-from protocol.errors import Malformed, OverLimit, Refused
+from protocol.errors import Malformed, OverLimit, Refused, Unavailable
 from protocol.ids import NodeId
 from protocol.limits import KIB, MIB
 from protocol.members.view import View
-from protocol.namespace.journal import Tip, decode_opening
+from protocol.namespace.journal import Buffer, Tip, decode_opening
 from protocol.requests import (
     Done,
     JournalAppend,
@@ -118,11 +118,20 @@ class JournalServer:
                 arrival.take_turn()
                 entries = _split(await self._receive(exchange, total_bytes), question.sizes_bytes)
                 await arrival.before_work()
-                tip = await self._journals.append(
-                    question.namespace, question.epoch, question.first, entries, question.under
-                )
+                tip = await self._append(question, entries, arrival)
         await self._faults.reach("serve.before-append-answer")
         await exchange.answer(_reply(question.epoch, tip, is_fenced=question.under is not None))
+
+    async def _append(self, question: JournalAppend, entries: Sequence[Buffer], arrival: Arrival) -> Tip:
+        """Those before it may come after it: their sender does not wait for answers."""
+        while True:
+            try:
+                return await self._journals.append(
+                    question.namespace, question.epoch, question.first, entries, question.under
+                )
+            except Unavailable as error:
+                if error.identifier != "journal-gap" or not await arrival.more_came():
+                    raise
 
     async def serve_copy(self, exchange: Exchange) -> None:
         """Keep a copy of an epoch that this node does not hold; answered once it is durable.

@@ -245,6 +245,19 @@ async def test_appends_that_overtake_each_other_are_taken_in_their_order() -> No
         assert await append(member, 0, chain[:1]) == tip
 
 
+async def test_an_append_that_comes_a_moment_before_its_forerunner_waits_for_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    chain = chain_of(2)
+    async with holder() as member:
+        await begin_at(member)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(append, member, 1, chain[1:])
+            await trio.sleep(0.02)
+            nursery.start_soon(append, member, 0, chain[:1])
+        assert (await append(member, 0, chain[:1])).length == 2
+
+
 async def test_an_append_waits_for_those_before_it_only_so_long(autojump_clock: trio.testing.MockClock) -> None:
     chain = chain_of(2)
     question = JournalAppend(NAMESPACE, 1, 0, (len(chain[0]),), None)
