@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types contracts tidy unit processes chaos swarm bench lock locale clean
+.PHONY: help install demo test check lint types contracts tidy unit processes chaos seeds swarm bench lock locale clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,7 +23,7 @@ install: $(STAMP) ## maillon itself, in .venv/bin
 demo: $(STAMP)   ## six organisations, six processes, two disks lost, every byte back
 	@$(BIN)/python -m node.demo $(if $(FILES),--files "$(FILES)")
 
-test: check unit processes  ## all that must hold, in under 15 minutes
+test: check unit seeds processes  ## all that must hold, in under 15 minutes
 
 check: lint types contracts tidy  ## style, types, floors and sizes
 
@@ -48,6 +48,9 @@ processes: $(STAMP)
 
 chaos: $(STAMP)  ## real processes killed at every step of what a gateway does, and a larger exploration; minutes
 	$(BIN)/pytest tests/protocol tests/processes -m chaos
+
+seeds: $(STAMP)  ## five hundred small scenarios in the simulated world, on every core
+	$(BIN)/maillon sim swarm --short --seed 1 --runs 500
 
 swarm: $(STAMP)  ## random scenarios in the simulated world, on every core, for FOR=10m
 	$(BIN)/maillon sim swarm --for $(or $(FOR),10m)

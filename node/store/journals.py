@@ -21,7 +21,7 @@ from node.store.journal_copy import JOURNALS_DIRECTORY, JournalName, journal_par
 from node.store.kept_epoch import KeptEpoch
 from node.store.salt import find_salt
 from node.store.visitors import Visitors
-from protocol.errors import Damaged, Missing, OverLimit, Refused
+from protocol.errors import Damaged, Missing, OverLimit, Refused, Unavailable
 from protocol.ids import NamespaceId, NodeId
 from protocol.namespace.journal import Opening, Tip, decode_opening
 from protocol.succession.acceptor import AcceptorState
@@ -202,7 +202,7 @@ class JournalStore:
                 await self._load(held)
                 opening, succession = held.kept.proven_opening()
             try:
-                entries = await self._host.threads.run_blocking(held.kept.read, first, size_bytes_max)
+                entries = await self._blocking(held.kept.read, first, size_bytes_max)
             except Damaged:
                 # Read again from its files, the copy ends before the damage, so that its writer sends the rest anew.
                 held.is_loaded = False
@@ -282,7 +282,7 @@ class JournalStore:
                 if held is not None:
                     async with held.turn:
                         held.is_gone = True
-                        await self._host.threads.run_blocking(held.kept.remove)
+                        await self._blocking(held.kept.remove)
 
     # --- inside --------------------------------------------------------------------------------------------------
 
@@ -321,14 +321,22 @@ class JournalStore:
         if held.is_gone:
             raise Missing("journal-epoch", namespace=held.kept.name.namespace, epoch=held.kept.name.epoch)
         if not held.is_loaded:
-            await self._host.threads.run_blocking(held.kept.load)
+            await self._blocking(held.kept.load)
             held.is_loaded = True
 
     async def _take_turn(self, held: _Held, work: Callable[[KeptEpoch], R]) -> R:
         """Do `work` on the loaded epoch, in a thread. A caller may lend buffers to it: it is never abandoned."""
         async with held.turn:
             await self._load(held)
-            return await self._host.threads.run_blocking(work, held.kept)
+            return await self._blocking(work, held.kept)
+
+    async def _blocking(self, work: Callable[..., R], *arguments: object) -> R:
+        """Do `work` in a thread; a disk that does not answer it is failing, which is no reason to end the node."""
+        try:
+            return await self._host.threads.run_blocking(work, *arguments)
+        except OSError as error:
+            log.error("journals-failing", reason=str(error))
+            raise Unavailable("store-failing", size_bytes=0) from error
 
 
 def _describe(kept: KeptEpoch) -> HeldEpoch:

@@ -43,17 +43,20 @@ class LengthType(click.ParamType[int]):
 @click.option("--for", "length_s", type=LengthType(), default="10m", help=_("How long; 10m unless told."))
 @click.option("--seed", type=click.IntRange(0), help=_("The first seed; any unless told."))
 @click.option("--runs", type=click.IntRange(1), help=_("So many runs, however long they take."))
+@click.option("--short", is_flag=True, help=_("Only small scenarios that are played within a second."))
 @click.option(
     "--jobs", type=click.IntRange(1), help=_("How many runs at a time; as many as there are cores unless told.")
 )
-def command(session: Session, *, length_s: int, seed: int | None, runs: int | None, jobs: int | None) -> None:
+def command(
+    session: Session, *, length_s: int, seed: int | None, runs: int | None, short: bool, jobs: int | None
+) -> None:
     require_libraries()
     folder = session.option_dir or FOUND
     first = secrets.randbelow(_FIRST_SEEDS) if seed is None else seed
     seeds = range(first, first + runs) if runs else _until(time.monotonic() + length_s, first)
     session.output.step("from", {"seed": first}, _("From seed {seed} on.").format(seed=first))
     tally = Tally()
-    for flown in swarm(seeds, jobs or cores()):
+    for flown in swarm(seeds, jobs or cores(), is_short=short):
         tally.add(flown)
         if flown.violations:
             path = write_down(flown, folder)

@@ -46,6 +46,8 @@ class Striker:
         self._seed = seed
         self._ailments: dict[str, list[Ailment]] = {}
         self._lies: dict[str, str] = {}
+        # A store whose disk failed it is only read until the next start: somebody has to see to it.
+        self._sick: set[str] = set()
         self._struck = 0
 
     async def strike(self, planned: Planned) -> None:
@@ -64,7 +66,7 @@ class Striker:
         for name in federation.cast.names:
             self._disk_well(name)
             federation.world.wall(name).skew_s = 0
-        for name in sorted(self._lies):
+        for name in sorted({*self._lies, *self._sick}):
             self._end(name)
         for name in federation.names:
             await self._start(name)
@@ -117,8 +119,10 @@ class Striker:
             case kinds.DiskError():
                 ailment = Ailment(fault.point, getattr(errno, fault.error), fault.chance)
                 self._ailments.setdefault(node, []).append(ailment)
+                self._sick.add(node)
                 self._afflict(node)
             case kinds.DiskFull():
+                self._sick.add(node)
                 for platter in self._federation.platters(node):
                     platter.leave_room(fault.free_bytes)
             case kinds.DiskSlow():

@@ -17,6 +17,7 @@ from sim.host.streams import stream
 # Latencies from and to, in milliseconds, and the chances that a dial fails and a message breaks its connection.
 _NETWORKS: Final = ((1, 5, 0.0, 0.0), (5, 40, 0.0, 0.0), (20, 150, 0.001, 0.0005), (40, 400, 0.01, 0.002))
 _HEAL_WITHIN_S: Final = 400.0
+_SHORT_S: Final = 6.0
 
 Section = Mapping[str, int | float | str]
 
@@ -25,24 +26,60 @@ def drawn(seed: int) -> str:
     """The text of the scenario that this seed stands for."""
     numbers = stream(seed, "scenario")
     safety_s = numbers.choice((10.0, 15.0, 25.0, 40.0))
-    federation = _federation(numbers)
+    gossip = {
+        "suspicion_s": numbers.choice((1.0, 2.0, 4.0)),
+        "reconcile_interval_s": numbers.choice((3.0, 10.0)),
+        "probe_interval_s": numbers.choice((0.5, 1.0)),
+    }
     sections: dict[str, Section] = {
-        "federation": federation,
+        "federation": _federation(numbers),
         "network": _network(numbers),
         "node.store": {"volume_size": numbers.choice(("1 MB", "8 MB", "1 GiB"))},
         "node.vault": _vault(numbers),
-        "node.gossip": {
-            "suspicion_s": numbers.choice((1.0, 2.0, 4.0)),
-            "reconcile_interval_s": numbers.choice((3.0, 10.0)),
-            "probe_interval_s": numbers.choice((0.5, 1.0)),
-        },
+        "node.gossip": gossip,
         "workload": _workload(numbers),
         "phases": {"safety_s": safety_s, "heal_within_s": _HEAL_WITHIN_S, "check_every_s": 3.0},
         "chance": _chance(numbers, safety_s),
     }
-    lines = [f'name = "swarm-{seed}"', 'summary = "Drawn by the swarm."']
-    for name, section in sections.items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
+    return _text(f"swarm-{seed}", sections)
+
+
+def drawn_short(seed: int) -> str:
+    """One of few nodes and few calls, with timers so quick that what takes minutes comes about within seconds."""
+    numbers = stream(seed, "short scenario")
+    nodes = numbers.choice((3, 4, 4, 5))
+    chance: dict[str, int | float | str] = {"down_s": 1.5, "lasting_s": 1.5}
+    for kind in ("kill", "power", "partition", "lossy", "disk", "slow", "clock"):
+        if numbers.random() < 0.4:
+            chance[f"{kind}_every_s"] = numbers.choice((_SHORT_S, _SHORT_S / 3))
+    sections: dict[str, Section] = {
+        "federation": {"nodes": nodes},
+        "node.vault": {
+            "complete_after_s": 1.0,
+            "straggler_wait_s": 0.2,
+            "pack_every_s": numbers.choice((2.0, 10.0)),
+            "checkpoint_after_s": numbers.choice((2.0, 600.0)),
+            "settle_after_s": numbers.choice((1.0, 600.0)),
+            "release_every_s": 1.0,
+            "journal_lease_s": numbers.choice((1.0, 4.0)),
+            "journal_repair_after_s": 4.0,
+            "put_deadline_s": 4.0,
+            "get_deadline_s": 4.0,
+            "retry_s": 0.5,
+        },
+        "node.gossip": {"suspicion_s": 1.0, "reconcile_interval_s": 4.0},
+        "node.transport": {"backoff_most_s": 2.0, "ping_every_s": 3.0, "silent_after_s": 8.0},
+        "workload": {"clients": 1, "pause_s": 0.4, "keys": 3, "large": "150 kB", "puts": 5, "gets": 3, "removes": 2},
+        "phases": {"safety_s": _SHORT_S, "heal_within_s": _HEAL_WITHIN_S, "check_every_s": 3.0},
+        "chance": chance,
+    }
+    return _text(f"short-{seed}", sections)
+
+
+def _text(name: str, sections: Mapping[str, Section]) -> str:
+    lines = [f'name = "{name}"', 'summary = "Drawn by the swarm."']
+    for heading, section in sections.items():
+        lines += ["", f"[{heading}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())]
     return "\n".join(lines) + "\n"
 
 

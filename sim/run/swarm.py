@@ -15,7 +15,7 @@ from sim.faults.chance import draw
 from sim.faults.kinds import Planned
 from sim.faults.listing import dump
 from sim.oracle.violations import Violation
-from sim.run.drawing import drawn
+from sim.run.drawing import drawn, drawn_short
 from sim.run.play import play
 from sim.scenario.reading import parse
 
@@ -51,9 +51,9 @@ class Tally:
         self.broken.update({violation.law for violation in flown.violations})
 
 
-def fly(seed: int) -> Flown:
+def fly(seed: int, *, is_short: bool = False) -> Flown:
     """Play the scenario that the seed draws."""
-    text = drawn(seed)
+    text = drawn_short(seed) if is_short else drawn(seed)
     scenario = parse(text)
     faults = draw(scenario, seed)
     outcome = play(scenario, seed, faults)
@@ -62,12 +62,12 @@ def fly(seed: int) -> Flown:
     return Flown(seed, text, faults, violations, answered, outcome.virtual_s, outcome.cpu_s)
 
 
-def swarm(seeds: Iterable[int], jobs: int) -> Iterator[Flown]:
+def swarm(seeds: Iterable[int], jobs: int, *, is_short: bool = False) -> Iterator[Flown]:
     """Play all of them, `jobs` at a time; as they end."""
     from joblib import Parallel, delayed
 
     flying = Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)
-    yield from flying(delayed(fly)(seed) for seed in seeds)
+    yield from flying(delayed(fly)(seed, is_short=is_short) for seed in seeds)
 
 
 def write_down(flown: Flown, folder: Path) -> Path:

@@ -110,9 +110,9 @@ class EpochReader:
     async def _read_own(self, first: int, size_bytes_max: int = READ_BYTES) -> tuple[bytes, ...]:
         try:
             return await self._tools.local.read(self.opening.namespace, self.opening.epoch, first, size_bytes_max)
-        except (Damaged, Missing) as error:
-            if isinstance(error, Damaged):
-                log.warning("journal.own-copy-damaged", position=first, error=error.identifier)
+        except (Damaged, Missing, Unavailable) as error:
+            if not isinstance(error, Missing):
+                log.warning("journal.own-copy-unreadable", position=first, error=error.identifier)
             return ()
 
     async def _window_elsewhere(self, tip: Tip, count_max: int) -> tuple[bytes, ...]:

@@ -18,6 +18,7 @@ from node.store.journal_copy import JournalName, part_path
 from node.store.journals import JournalStore
 from protocol.errors import Damaged, Forged, Missing, Refused, Unavailable
 from protocol.namespace.journal import Tip, check_chain, encode_opening, start_of
+from sim.host.world import World
 from tests.support.crashing import Crash, Machine
 from tests.support.namespaces import Tenant, tenant
 
@@ -296,3 +297,25 @@ async def test_what_entries_take_of_the_disk_is_known_also_before_they_are_read(
         assert store.stored_bytes(NAMESPACE) == taken_bytes
         await store.release_below(NAMESPACE, EPOCH + 1)
         assert store.stored_bytes(NAMESPACE) == 0
+
+
+async def test_a_disk_that_cannot_be_read_is_failing_and_ends_nothing() -> None:
+    world = World(1)
+    sick = False
+
+    def read() -> None:
+        if sick:
+            raise OSError(errno.EIO, "the disk errs")
+
+    world.faults("n1").on("disk.read", read)
+    async with trio.open_nursery() as nursery:
+        store = JournalStore(world.host("n1"))
+        await nursery.start(store.run)
+        await begin(store)
+        await store.append(NAMESPACE, EPOCH, 0, CHAIN[:3])
+        sick = True
+        with pytest.raises(Unavailable, match="store-failing"):
+            await store.read(NAMESPACE, EPOCH, 0, 4_000)
+        sick = False
+        assert await read_all(store) == list(CHAIN[:3])
+        nursery.cancel_scope.cancel()

@@ -7,13 +7,19 @@ from typing import Any, Final
 
 from node.host.ports import Buffer, File
 from node.store.journal_copy import JournalCopy
+from node.store.layout import Layout
 from node.store.opening import _Recovery
 from node.store.store import Store
+from node.store.volumes import DiskVolumes
 from tests.sim.mistakes.model import Mistake, instead
 
 
 def _write_and_hope(_copy: JournalCopy, file: File, start: int, parts: Sequence[Buffer]) -> None:
     file.write(start, [part for part in parts if len(part)])
+
+
+def _write_shares_and_hope(_volumes: DiskVolumes, file: File, layout: Layout) -> None:
+    file.write(layout.start, layout.parts)
 
 
 def _believe_the_index(recovery: _Recovery, number: int, file: File, _known_bytes: int) -> bool:
@@ -37,6 +43,14 @@ DISKS: Final = (
         ("acknowledged", "readable", "healed"),
         5,
         instead(JournalCopy, "_make_durable", _write_and_hope),
+    ),
+    Mistake(
+        "shares-not-synced",
+        "A holder answers for a share that is in the page cache only.",
+        "blackout",
+        ("kept", "readable"),
+        5,
+        instead(DiskVolumes, "_make_durable", _write_shares_and_hope),
     ),
     Mistake(
         "index-not-brought-up",
