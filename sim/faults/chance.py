@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sim.faults import kinds
+from sim.faults.churn import come_and_go
 from sim.faults.kinds import Fault, Planned
 from sim.faults.listing import in_order
 from sim.host.streams import stream
@@ -36,7 +37,7 @@ class Absences:
 
 def draw(scenario: Scenario, seed: int) -> tuple[Planned, ...]:
     """The scenario's own faults and those that the seed adds, in order of time."""
-    return in_order([*scenario.faults, *_Dice(scenario, seed).throw()])
+    return in_order([*scenario.faults, *come_and_go(scenario, seed), *_Dice(scenario, seed).throw()])
 
 
 class _Dice:
@@ -56,6 +57,7 @@ class _Dice:
             ("wipe", chance.wipe_every_s, self._wipe),
             ("liar", chance.liar_every_s, self._lie),
             ("power", chance.power_every_s, self._power),
+            ("point", chance.point_every_s, self._point),
             ("kill", chance.kill_every_s, self._kill),
             ("partition", chance.partition_every_s, self._partition),
             ("disk", chance.disk_every_s, self._disk),
@@ -94,6 +96,15 @@ class _Dice:
 
     def _power(self, numbers: random.Random, at_s: float) -> list[Planned]:
         return self._away(numbers, at_s, self._chance.down_s, kinds.PowerCut)
+
+    def _point(self, numbers: random.Random, at_s: float) -> list[Planned]:
+        point, passes = numbers.choice(self._chance.points), numbers.choice((0, 0, 0, 1, 2, 5))
+        # A gateway comes by most of these points, and others by few of them.
+        node = numbers.choice([*self._names, *sorted(self._gateways) * len(self._names)])
+        until_s = self._span(numbers, at_s, self._chance.down_s)
+        if not self._absences.book(node, at_s, until_s):
+            return []
+        return [Planned(at_s, kinds.Armed(node, point, passes=passes)), Planned(until_s, kinds.Start(node))]
 
     def _wipe(self, numbers: random.Random, at_s: float) -> list[Planned]:
         others = [name for name in self._names if name not in self._gateways]

@@ -70,6 +70,40 @@ class RollBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Armed:
+    """The node ends when it next comes by a named fault point: between any two instructions that have one."""
+
+    KIND: ClassVar[str] = "armed"
+    node: str = setting(REQUIRED, "Which node.")
+    point: str = setting(REQUIRED, "The fault point, as the node's code names it.")
+    action: str = setting("power-cut", "How it ends.", choices=("power-cut", "kill"))
+    passes: int = setting(0, "How many times it passes the point unharmed.")
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """The machine ends, and somebody has written garbage over its files, each as long as before."""
+
+    KIND: ClassVar[str] = "overwrite"
+    node: str = setting(REQUIRED, "Whose disks.")
+    where: str = setting("", "Which files: those whose path begins so; all but the node's identity if empty.")
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The node starts again as another version of the program, and stays one until the next update."""
+
+    KIND: ClassVar[str] = "update"
+    node: str = setting(REQUIRED, "Which node.")
+    version: str = setting(
+        "good",
+        "What is wrong with it: nothing; it dies whenever it has stored something, and is started again; each use of "
+        "the disk takes long; it stores, and never says so.",
+        choices=("good", "crashing", "slow", "mute"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DiskError:
     """From now on a disk operation fails with an errno, until `disk-well`."""
 
@@ -185,16 +219,50 @@ class Lie:
     lie: str = setting(REQUIRED, "What it does: one of the lies of docs/simulator.md.")
 
 
-OfLife = Kill | PowerCut | Stop | Start | Wipe | Destroy | RollBack | Lie
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The node takes over the namespace of a gateway: by the secrets it has, or else by the recovery sheet."""
+
+    KIND: ClassVar[str] = "take-over"
+    node: str = setting(REQUIRED, "Which node becomes the writer.")
+    gateway: str = setting(REQUIRED, "Whose namespace: the node that created it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The node says for all to know that it is leaving: it serves what it holds, and is given nothing new."""
+
+    KIND: ClassVar[str] = "leave"
+    node: str = setting(REQUIRED, "Which node.")
+
+
+@dataclass(frozen=True, slots=True)
+class Expel:
+    """The organisation of this node is expelled: all others vote for it, one after the other."""
+
+    KIND: ClassVar[str] = "expel"
+    node: str = setting(REQUIRED, "A node of the organisation.")
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Every client asks so many times as often as before."""
+
+    KIND: ClassVar[str] = "crowd"
+    factor: float = setting(10.0, "How many times as often; 1: as the scenario says.", least=0.001)
+
+
+OfLife = Kill | PowerCut | Stop | Start | Wipe | Destroy | RollBack | Overwrite | Armed | Update | Lie
 OfDisk = DiskError | DiskFull | DiskSlow | DiskWell | Rot
 OfLinks = Partition | Silence | Heal | Links | LinksWell
-Fault = OfLife | OfDisk | OfLinks | Clock
+OfPeople = TakeOver | Leave | Expel | Crowd
+Fault = OfLife | OfDisk | OfLinks | OfPeople | Clock
 
 KINDS: Final[Mapping[str, type[Fault]]] = {
     kind.KIND: kind
     for kind in (
-        Kill, PowerCut, Stop, Start, Wipe, Destroy, RollBack, DiskError, DiskFull, DiskSlow, DiskWell, Rot,
-        Partition, Silence, Heal, Links, LinksWell, Clock, Lie,
+        Kill, PowerCut, Stop, Start, Armed, Update, Wipe, Destroy, RollBack, Overwrite, DiskError, DiskFull, DiskSlow,
+        DiskWell, Rot, Partition, Silence, Heal, Links, LinksWell, Clock, Lie, TakeOver, Leave, Expel, Crowd,
     )
 }  # fmt: skip
 
@@ -211,4 +279,6 @@ def nodes_of(fault: Fault) -> tuple[str, ...]:
     """The nodes that a fault names."""
     if isinstance(fault, Partition | Links):
         return fault.nodes
-    return () if isinstance(fault, Heal | LinksWell) else (fault.node,)
+    if isinstance(fault, TakeOver):
+        return (fault.node, fault.gateway)
+    return () if isinstance(fault, Heal | LinksWell | Crowd) else (fault.node,)

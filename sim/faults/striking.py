@@ -6,45 +6,38 @@ of faults is a list of faults.
 
 from __future__ import annotations
 
-import errno
-import os
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import assert_never
 
-from node.logs import get_logger
+import trio
+
 from protocol.errors import MaillonError
 from sim.byzantine import LIES
 from sim.faults import kinds
+from sim.faults.ills import RESTART_S, Ills
 from sim.faults.kinds import Fault, Planned
 from sim.faults.listing import table_of
+from sim.faults.people import People
 from sim.federation.federation import Federation
 from sim.federation.lives import Begin, Lost
 from sim.host.network import Conditions
 from sim.host.streams import stream
+from sim.oracle.clients import Patron
 
 _MEGABIT_BYTES = 125_000
 
-log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Ailment:
-    """Operations of a disk that fail, until it is well: in every life of its node."""
-
-    point: str
-    error: int
-    chance: float
-
 
 class Striker:
-    """One run's faults. What a disk suffers from lasts longer than the life in which it began."""
+    """One run's faults. What takes people time goes on in `nursery` while the next faults strike."""
 
-    def __init__(self, federation: Federation, seed: int) -> None:
+    def __init__(
+        self, federation: Federation, patrons: Mapping[str, Patron], seed: int, nursery: trio.Nursery
+    ) -> None:
         self._federation = federation
         self._seed = seed
-        self._ailments: dict[str, list[Ailment]] = {}
+        self._nursery = nursery
+        self._people = People(federation, patrons)
+        self._ills = Ills(federation, seed, lambda node: nursery.start_soon(self._revive, node))
         self._lies: dict[str, str] = {}
         # A store whose disk failed it is only read until the next start: somebody has to see to it.
         self._sick: set[str] = set()
@@ -63,25 +56,31 @@ class Striker:
         federation.world.trace.record("faults-stop")
         federation.world.wires.heal()
         federation.world.wires.well()
+        self._people.disperse()
         for name in federation.cast.names:
-            self._disk_well(name)
             federation.world.wall(name).skew_s = 0
-        for name in sorted({*self._lies, *self._sick}):
+        for name in sorted({*self._lies, *self._sick, *self._ills.cure()}):
             self._end(name)
         for name in federation.names:
             await self._start(name)
+
+    async def take_over(self, node: str, patron: Patron) -> None:
+        """As the fault of this name does, and come back when it is done or was refused."""
+        await self._people.take_over(node, patron)
 
     async def _do(self, fault: Fault) -> None:
         match fault:
             case (
                 kinds.Kill() | kinds.PowerCut() | kinds.Stop() | kinds.Start() | kinds.Wipe() | kinds.Destroy()
-                | kinds.RollBack() | kinds.Lie()
+                | kinds.RollBack() | kinds.Overwrite() | kinds.Armed() | kinds.Update() | kinds.Lie()
             ):  # fmt: skip
                 await self._do_to_life(fault)
             case kinds.DiskError() | kinds.DiskFull() | kinds.DiskSlow() | kinds.DiskWell() | kinds.Rot():
                 self._do_to_disk(fault)
             case kinds.Partition() | kinds.Silence() | kinds.Heal() | kinds.Links() | kinds.LinksWell():
                 self._do_to_links(fault)
+            case kinds.TakeOver() | kinds.Leave() | kinds.Expel() | kinds.Crowd():
+                self._nursery.start_soon(self._people.act, fault)
             case kinds.Clock(node, skew_s):
                 self._federation.world.wall(node).skew_s = skew_s
             case _:
@@ -108,6 +107,15 @@ class Striker:
             case kinds.RollBack():
                 self._end(node, power=True)
                 federation.roll_back(node)
+            case kinds.Overwrite():
+                self._end(node, power=True)
+                self._overwrite(node, fault.where)
+            case kinds.Armed():
+                self._ills.arm(fault)
+            case kinds.Update():
+                self._end(node)
+                self._ills.update(node, fault.version)
+                await self._start(node)
             case kinds.Lie():
                 self._end(node)
                 self._lies[node] = fault.lie
@@ -117,10 +125,8 @@ class Striker:
         node = fault.node
         match fault:
             case kinds.DiskError():
-                ailment = Ailment(fault.point, getattr(errno, fault.error), fault.chance)
-                self._ailments.setdefault(node, []).append(ailment)
                 self._sick.add(node)
-                self._afflict(node)
+                self._ills.ail(node, fault)
             case kinds.DiskFull():
                 self._sick.add(node)
                 for platter in self._federation.platters(node):
@@ -128,7 +134,7 @@ class Striker:
             case kinds.DiskSlow():
                 self._federation.world.slow(node, fault.delay_ms / 1000)
             case kinds.DiskWell():
-                self._disk_well(node)
+                self._ills.disk_well(node)
             case kinds.Rot():
                 self._rot(node, fault.bits, fault.where)
 
@@ -158,27 +164,27 @@ class Striker:
         federation = self._federation
         if node in federation.lives.running or node in federation.gone:
             return
-        self._afflict(node)
+        self._ills.afflict(node)
         try:
             await federation.start(node, begin)
         except (MaillonError, Lost, OSError) as error:
             # A sick disk may keep a node from starting: that is one more thing that goes wrong.
             federation.world.trace.record("node-start-failed", node=node, error=repr(error))
 
-    def _afflict(self, node: str) -> None:
-        """Tell the node's present life what its disk suffers from."""
-        faults = self._federation.world.faults(node)
-        for place, ailment in enumerate(self._ailments.get(node, [])):
-            numbers = stream(self._seed, "disk-error", node, str(place), str(self._struck))
-            faults.on(ailment.point, _failing(ailment, numbers))
+    async def _revive(self, node: str) -> None:
+        """The service manager starts a crashed program again, as long as it crashes."""
+        await trio.sleep(RESTART_S)
+        if self._ills.version(node) == "crashing":
+            await self._start(node)
 
-    def _disk_well(self, node: str) -> None:
-        faults = self._federation.world.faults(node)
-        for ailment in self._ailments.pop(node, []):
-            faults.clear(ailment.point)
+    def _overwrite(self, node: str, where: str) -> None:
+        numbers = stream(self._seed, "overwrite", node, str(self._struck))
+        for platter, path in self._federation.losable(node, where):
+            platter.overwrite(path, numbers)
         for platter in self._federation.platters(node):
-            platter.leave_room(None)
-        self._federation.world.slow(node, 0.0)
+            for path in sorted(platter.databases):
+                if str(path).startswith(where):
+                    platter.databases[path].damage()
 
     def _rot(self, node: str, bits: int, where: str) -> None:
         numbers = stream(self._seed, "rot", node, str(self._struck))
@@ -207,11 +213,3 @@ def conditions_of(links: kinds.Links) -> Conditions:
         answer_loss=links.answer_loss,
         bandwidth_bytes_s=links.bandwidth_mbit * _MEGABIT_BYTES,
     )
-
-
-def _failing(ailment: Ailment, numbers: random.Random) -> Callable[[], None]:
-    def act() -> None:
-        if numbers.random() < ailment.chance:
-            raise OSError(ailment.error, os.strerror(ailment.error))
-
-    return act

@@ -20,14 +20,20 @@ PORT = 7000
 
 @dataclass(frozen=True)
 class House:
-    """An organisation, as the members admitted it."""
+    """An organisation, as the members admitted it; or pending, as only its inviter stands for it."""
 
     number: int
     standing: Standing
+    is_pending: bool = False
 
     @property
     def name(self) -> str:
         return f"o{self.number}"
+
+    @property
+    def counts_as(self) -> str:
+        """Whose caps and quota it uses: its own once admitted, until then those of the founder, who invited it."""
+        return "o0" if self.is_pending else self.name
 
     @cached_property
     def keys(self) -> OrganisationKeys:

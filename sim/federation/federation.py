@@ -25,6 +25,7 @@ from sim.federation.genesis import Genesis, found
 from sim.federation.lives import Begin, Lives
 from sim.host.disk import Platter
 from sim.host.world import World
+from sim.scenario.dealing import deal
 from sim.scenario.model import Scenario
 from sim.scenario.reading import code_of
 
@@ -34,19 +35,18 @@ KEPT = ("format", "maillon.toml", "keys", "organisation", "membership", "records
 
 
 def cast_of(scenario: Scenario) -> Cast:
-    """The nodes, dealt to organisations and zones in turn."""
-    wanted = scenario.federation
-    organisations = wanted.organisations or wanted.nodes
-    zones = wanted.zones or wanted.nodes
-    places = wanted.jurisdictions
-    houses = [
-        House(number, Standing(places[number % len(places)], "association", (), CEILING_BYTES))
-        for number in range(organisations)
-    ]
+    """The nodes, as the scenario deals them to organisations and zones."""
+    seats = deal(scenario.federation)
+    houses = {
+        seat.organisation: House(
+            seat.organisation, Standing(seat.jurisdiction, "association", (), CEILING_BYTES), seat.is_pending
+        )
+        for seat in seats
+    }
     return Cast(
         tuple(
-            Actor(place + 1, houses[place % organisations], f"zone-{place % zones + 1}", wanted.capacity_bytes)
-            for place in range(wanted.nodes)
+            Actor(seat.number, houses[seat.organisation], seat.zone, scenario.federation.capacity_bytes)
+            for seat in seats
         )
     )
 
@@ -75,7 +75,10 @@ class Federation:
         self.cast = cast_of(scenario)
         self.lives = Lives(world, nursery)
         self.configs: Mapping[str, Config] = {actor.name: config_of(scenario, actor) for actor in self.cast.actors}
+        # Destroyed for good; voted out; and those that said they leave.
         self.gone: set[str] = set()
+        self.expelled: set[str] = set()
+        self.leaving: set[str] = set()
         # Who did not start as the honest do, at any time so far.
         self.liars: set[str] = set()
         self._rolled_back = {planned.fault.node for planned in scenario.faults if isinstance(planned.fault, RollBack)}
@@ -123,10 +126,9 @@ class Federation:
 
     def empty(self, name: str) -> None:
         """Take everything from a dead node's disks but what says who it is."""
-        platter = self.world.platter(name)
-        for path in [path for path in platter.files if path.parts[0] not in KEPT]:
+        for platter, path in self.losable(name, ""):
             del platter.files[path]
-        platter.databases.clear()
+        self.forget_indexes(name)
 
     def forget_indexes(self, name: str) -> None:
         """Take all databases from a dead node's disks: they are caches."""
@@ -141,6 +143,15 @@ class Federation:
     def platters(self, name: str) -> tuple[Platter, ...]:
         """The node's disks."""
         return self.world.platters(name)
+
+    def losable(self, name: str, beginning: str) -> list[tuple[Platter, PurePath]]:
+        """Those of its files whose path begins so, and that do not say who it is."""
+        own = self.world.platter(name)
+        return [
+            (platter, path)
+            for platter, path in self.files(name, beginning)
+            if platter is not own or path.parts[0] not in KEPT
+        ]
 
     def files(self, name: str, beginning: str) -> list[tuple[Platter, PurePath]]:
         """The node's files whose path begins so, on all its disks, in order."""

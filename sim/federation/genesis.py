@@ -78,7 +78,7 @@ def found(cast: Cast, classes: tuple[DataClass, ...], configs: Sequence[Config])
     view.admit(founding)
     for house in cast.houses:
         view.admit_all(list(_entering(genesis, house)))
-        if house != founder:
+        if house != founder and not house.is_pending:
             view.admit(_ballot(view, founder, house))
     view.admit_all([_card(genesis, actor, config) for actor, config in zip(cast.actors, configs, strict=True)])
     return Genesis(cast, federation, tuple(view.records()))

@@ -13,6 +13,7 @@ from typing import TypeVar
 import trio
 
 from node.admin.services import Services
+from node.first_error import first_error
 from node.host.ports import Host
 from protocol.errors import MaillonError
 from sim.host.world import World, speaking
@@ -63,11 +64,12 @@ class Lives:
         async def live(host: Host) -> None:
             ended = trio.Event()
             try:
-                async with host.lock(), trio.open_nursery() as nursery:
-                    services = await begin(nursery, host)
-                    self.running[name] = Life(services, nursery, ended)
-                    started.set()
-                    await trio.sleep_forever()
+                with first_error():
+                    async with host.lock(), trio.open_nursery() as nursery:
+                        services = await begin(nursery, host)
+                        self.running[name] = Life(services, nursery, ended)
+                        started.set()
+                        await trio.sleep_forever()
             except MaillonError as error:
                 if started.is_set():
                     raise

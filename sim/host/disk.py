@@ -107,6 +107,12 @@ class Platter:
         for path in sorted(self.databases):
             self.databases[path].lose_power(numbers)
 
+    def overwrite(self, path: PurePath, numbers: random.Random) -> None:
+        """Garbage, as long as what was there."""
+        size_bytes = len(self.files[path].seen)
+        garbage = numbers.randbytes(size_bytes)
+        self.files[path] = Contents(bytearray(garbage), bytearray(garbage))
+
     def flip_bit(self, path: PurePath, bit: int) -> None:
         """Rot: the bit changes in what reads see and in what is durable."""
         contents = self.files[path]

@@ -46,7 +46,7 @@ class MemoryDatabase:
     def copied(self) -> MemoryDatabase:
         """Another database with what this one kept last."""
         copy = MemoryDatabase()
-        if self._connection is not None:
+        if self._connection is not None and self._connection.database is self:
             self.keep(self._connection)
         copy._copies = [b"", self._copies[-1]]
         return copy

@@ -10,7 +10,7 @@ and within `heal_within_s` everything must be whole again; at last everything ac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from node.config import GossipSection, StoreSection, TransportSection, UpkeepSection, VaultSection
 from node.declared import REQUIRED, SIZE, setting
@@ -30,6 +30,9 @@ class FederationSection:
     margin: int = setting(1, "With a code: how many losses a block survives when it was just acknowledged.")
     data_class: str = setting("internal", "The class of the namespaces.")
     gateways: int = setting(1, "How many nodes are the gateway of a namespace each, from n1 on.", least=1)
+    pending: int = setting(
+        0, "How many of the nodes, the last ones, are of one more organisation that is invited but not admitted."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,38 @@ class ExpectSection:
 
     healed: bool = setting(True, "Whether everything must be whole again once the faults stop.")
     full: bool = setting(False, "Whether every block must then have all its shares, which needs repair.")
-    lost_nodes: int = setting(0, "How many nodes' disks may be lost for good before a loss of data is excused.")
+    needs_repair: bool = setting(False, "The scenario fails by this alone until the federation heals itself.")
+
+
+# Where a machine that stops at the wrong moment has most to lose: see `Faults.reach` in the node's code.
+POINTS: Final = (
+    "vault.before-spread", "vault.after-spread", "vault.before-journal", "vault.after-journal",
+    "journal.before-own-copy", "journal.after-own-copy", "serve.before-put-answer", "serve.before-append-answer",
+    "serve.before-promise-answer", "serve.before-accept-answer", "serve.before-prepare-answer",
+    "succession.before-promise", "succession.after-promise", "succession.after-adopt", "succession.before-accept",
+    "succession.after-accept", "succession.before-open", "succession.after-open", "succession.after-card",
+    "release.before-send", "release.after-send", "release.before-delete", "release.after-journal",
+    "pack.before-store", "pack.before-journal", "pack.after-journal", "disk.write", "disk.sync", "disk.punch",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ChurnSection:
+    """Nodes that come and go all the time, each by itself."""
+
+    model: str = setting(
+        "none",
+        "How long nodes stay up and down: drawn from an exponential or a Weibull distribution, or read from a file.",
+        choices=("none", "exponential", "weibull", "trace"),
+    )
+    up_s: float = setting(60.0, "How long a node stays up, in the mean.", least=0.01)
+    down_s: float = setting(10.0, "How long it stays down, in the mean.", least=0.01)
+    shape: float = setting(
+        0.7, "Of the Weibull distribution: below 1, who has been up for long stays up longer.", least=0.05
+    )
+    end: str = setting("kill", "How a node goes down.", choices=("kill", "power-cut", "stop"))
+    trace: str = setting("", "The file of up and down times, beside the scenario: lines of node,seconds,up or down.")
+    spared: tuple[str, ...] = setting((), "Nodes that stay up.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +129,8 @@ class ChanceSection:
     kill_every_s: float = setting(0.0, "A process is killed.")
     power_every_s: float = setting(0.0, "A machine loses its power, and what was not synced.")
     down_s: float = setting(10.0, "How long such a node stays away, in the mean.", least=0.01)
+    point_every_s: float = setting(0.0, "A machine loses its power at a fault point, drawn from `points`.")
+    points: tuple[str, ...] = setting(POINTS, "The fault points for that.")
     wipe_every_s: float = setting(0.0, "A node loses its disks, but not its identity.")
     wipes_most: int = setting(1, "How many nodes may lose their disks in one run.")
     partition_every_s: float = setting(0.0, "Some nodes are cut off from the others, in one direction or both.")
@@ -120,6 +156,7 @@ class Scenario:
     node: NodeSections = setting(NodeSections(), "")
     workload: WorkloadSection = setting(WorkloadSection(), "")
     phases: PhasesSection = setting(PhasesSection(), "")
+    churn: ChurnSection = setting(ChurnSection(), "")
     chance: ChanceSection = setting(ChanceSection(), "")
     expect: ExpectSection = setting(ExpectSection(), "")
     faults: tuple[Planned, ...] = setting((), "")

@@ -14,10 +14,13 @@ from typing import Final
 
 from node.declared import read_section, wrong_value
 from protocol.errors import Malformed, Missing
+from protocol.limits import NODES_PER_PENDING_ORGANISATION_MAX
 from protocol.placement.classes import Code, standard_classes
-from sim.faults.kinds import Lie, Planned, nodes_of
-from sim.faults.listing import planned_from
+from sim.faults.kinds import Lie, Planned, TakeOver, nodes_of
+from sim.faults.listing import in_order, planned_from
 from sim.scenario.model import Scenario, unplanned
+from sim.scenario.planning import spread_out
+from sim.scenario.trace import read_trace
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
@@ -56,7 +59,7 @@ def text_of(given: str) -> str:
 
 
 def parse(text: str, *, path: str = "scenario") -> Scenario:
-    """The scenario that `text` says; `path` is only named in errors."""
+    """The scenario that `text` says; `path` is named in errors, and a trace is looked for beside it."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -65,7 +68,11 @@ def parse(text: str, *, path: str = "scenario") -> Scenario:
     if "faults" in rest:
         raise wrong_value(path, "faults", "[[fault]] sections", rest["faults"])
     read = read_section(Scenario, rest, "", path)
-    scenario = with_faults(read, planned_from(faults, path) if faults else ())
+    _check_federation(read, path)
+    planned = planned_from(spread_out(faults, read.federation, path), path) if faults else ()
+    if read.churn.model == "trace":
+        planned = in_order([*planned, *read_trace(_beside(path, read.churn.trace), read.churn)])
+    scenario = with_faults(read, planned)
     check(scenario, path)
     return scenario
 
@@ -93,6 +100,11 @@ def code_of(scenario: Scenario, path: str = "scenario") -> Code | None:
 
 def check(scenario: Scenario, path: str) -> None:
     """Raises Malformed(`scenario-…` | `config-value`) for what contradicts itself."""
+    _check_federation(scenario, path)
+    _check_faults(scenario, path)
+
+
+def _check_federation(scenario: Scenario, path: str) -> None:
     if not _NAME.fullmatch(scenario.name):
         raise wrong_value(path, "name", "letters, digits, spaces and hyphens: folders are named so", scenario.name)
     federation = scenario.federation
@@ -110,14 +122,22 @@ def check(scenario: Scenario, path: str) -> None:
     classes = tuple(each.name for each in standard_classes())
     if federation.data_class not in classes:
         raise wrong_value(path, "federation.data_class", " or ".join(classes), federation.data_class)
+    most = min(NODES_PER_PENDING_ORGANISATION_MAX, federation.nodes - federation.gateways)
+    if federation.pending > most:
+        raise wrong_value(path, "federation.pending", f"a whole number up to {most}", federation.pending)
     network = scenario.network
     if network.latency_min_ms > network.latency_max_ms:
         raise wrong_value(path, "network.latency_min_ms", "no more than latency_max_ms", network.latency_min_ms)
-    _check_faults(scenario, path)
+    if not federation.jurisdictions:
+        raise wrong_value(path, "federation.jurisdictions", "one or more", federation.jurisdictions)
 
 
 def _check_faults(scenario: Scenario, path: str) -> None:
     names = {f"n{number}" for number in range(1, scenario.federation.nodes + 1)}
+    gateways = [f"n{number}" for number in range(1, scenario.federation.gateways + 1)]
+    for spared in scenario.churn.spared:
+        if spared not in names:
+            raise wrong_value(path, "churn.spared", f"nodes from n1 to n{len(names)}", spared)
     for place, planned in enumerate(scenario.faults, 1):
         for node in nodes_of(planned.fault):
             if node not in names:
@@ -125,8 +145,16 @@ def _check_faults(scenario: Scenario, path: str) -> None:
         if planned.at_s > scenario.phases.safety_s:
             at_s, safety_s = f"{planned.at_s:g}", f"{scenario.phases.safety_s:g}"
             raise Malformed("scenario-late", path=path, place=place, at_s=at_s, safety_s=safety_s)
+        if isinstance(planned.fault, TakeOver) and planned.fault.gateway not in gateways:
+            raise wrong_value(path, f"fault {place}: gateway", " or ".join(gateways), planned.fault.gateway)
         if isinstance(planned.fault, Lie):
             from sim.byzantine import LIES
 
             if planned.fault.lie not in LIES:
                 raise wrong_value(path, f"fault {place}: lie", " or ".join(sorted(LIES)), planned.fault.lie)
+
+
+def _beside(path: str, trace: str) -> Path:
+    """The trace of a scenario: where that lies, or among those that come with the program."""
+    own = Path(path).parent / trace
+    return own if own.exists() else SHIPPED / trace

@@ -45,4 +45,5 @@ TOLD: Mapping[str, str] = {
     "scenario-shares": N_(
         "{path}: the code {code} places {n} shares on {n} nodes, and there are {nodes}. Add nodes."
     ),
+    "scenario-trace": N_("{path}, line {line}: {text} is not node,seconds,up or node,seconds,down."),
 }
