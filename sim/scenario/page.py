@@ -13,6 +13,7 @@ from typing import Any
 from node.declared import describe
 from sim.faults.kinds import KINDS, Planned
 from sim.scenario.model import NodeSections, Scenario
+from sim.scenario.planning import Spreading
 from sim.scenario.reading import load, shipped
 
 _HEAD = """\
@@ -47,7 +48,7 @@ def reference() -> str:
     for title, kind in sections:
         if kind is not Planned:
             lines += ["", f"## {title}", "", *_described(kind)]
-    lines += ["", _FAULTS]
+    lines += ["", _FAULTS, "One section can stand for many faults:", "", *describe(Spreading, "", []), ""]
     for name, fault in KINDS.items():
         lines += [f"### {name}", "", *_described(fault), ""]
     lines += ["## Scenarios that come with the program", "", *_shipped()]
