@@ -17,3 +17,10 @@ def in_short(name: str) -> Scenario:
     scenario = parse(text_of(name).replace(*FEWER.get(name, ("", ""))))
     gossip = replace(scenario.node.gossip, probe_interval_s=PROBE_INTERVAL_S)
     return replace(scenario, node=replace(scenario.node, gossip=gossip))
+
+
+def cut_short(name: str, safety_s: float) -> Scenario:
+    """Only the beginning of it."""
+    scenario = in_short(name)
+    faults = tuple(planned for planned in scenario.faults if planned.at_s <= safety_s)
+    return replace(scenario, faults=faults, phases=replace(scenario.phases, safety_s=safety_s))
