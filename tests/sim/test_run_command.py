@@ -141,7 +141,7 @@ def test_an_interrupted_run_says_so_and_is_named_so(
 def test_a_broken_run_says_what_broke_and_how_to_play_it_again(
     short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def forget(_patron: Patron, _call: str, key: str, _work: object) -> None:
+    async def forget(_patron: Patron, _node: str, _call: str, key: str, _work: object) -> None:
         raise ZeroDivisionError(key)
 
     monkeypatch.setattr(Patron, "_ask", forget)
