@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar, assert_never
 
-from node.admin import calls
+from node.admin.calls import Nothing
+from node.admin.member_calls import Expel
 from node.admin.members import expel, leave
+from node.admin.namespace_calls import NamespaceAdopt, NamespaceNewest
 from node.admin.services import Services
 from node.admin.takeovers import adopt, newest
 from node.recovery import Newest, next_secrets
@@ -43,7 +45,7 @@ class People:
                 await self.take_over(node, self._patrons[gateway])
             case kinds.Leave(node):
                 self._federation.leaving.add(node)
-                await self._ask("leave", node, lambda services: leave(services, calls.Nothing()))
+                await self._ask("leave", node, lambda services: leave(services, Nothing()))
             case kinds.Expel(node):
                 await self._expel(node)
             case _:
@@ -64,7 +66,7 @@ class People:
         """One node of every other organisation casts its ballot."""
         cast = self._federation.cast
         self._federation.expelled |= {actor.name for actor in cast.actors if actor.house == cast[node].house}
-        subject = calls.Expel(cast[node].house.name)
+        subject = Expel(cast[node].house.name)
         for house in cast.houses:
             if house == cast[node].house or house.is_pending:
                 continue
@@ -82,7 +84,7 @@ class People:
 async def _take_over(services: Services, sheet: Sheet) -> None:
     """`namespace takeover` where the newest secrets are at hand, `namespace recover` elsewhere."""
     host, namespace = services.host, sheet.root.namespace
-    found = await newest(services, calls.NamespaceNewest(namespace))
+    found = await newest(services, NamespaceNewest(namespace))
     is_here = text_of(namespace) in saved_namespaces(host.disk)
     if is_here and load_secrets(host.disk, namespace).certificate.generation >= found.generation:
         await services.vault.take_over(sheet.name)
@@ -90,4 +92,4 @@ async def _take_over(services: Services, sheet: Sheet) -> None:
     secrets = next_secrets(
         sheet, found.node, host.entropy.random_bytes(ID_BYTES), Newest(found.epoch, found.generation, found.gateway)
     )
-    await adopt(services, calls.NamespaceAdopt(encode_secrets(secrets)))
+    await adopt(services, NamespaceAdopt(encode_secrets(secrets)))
