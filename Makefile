@@ -47,7 +47,7 @@ processes: $(STAMP)
 	$(BIN)/pytest tests/processes -m "not chaos"
 
 chaos: $(STAMP)  ## real processes killed at every step of what a gateway does, and a larger exploration; minutes
-	$(BIN)/pytest tests/protocol tests/processes -m chaos
+	$(BIN)/pytest tests/protocol tests/sim tests/processes -m chaos
 
 seeds: $(STAMP)  ## five hundred small scenarios in the simulated world, on every core
 	$(BIN)/maillon sim swarm --short --seed 1 --runs 500

@@ -20,7 +20,16 @@ from tests.sim.shipped import in_short
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", shipped())
+# Those that are the like of another one, for `make chaos`: all of them take minutes.
+ALIKE = {
+    "bit-rot", "churn-exponential", "churn-weibull", "flash-crowd", "mass-return", "organisation-leaves",
+    "partition-flapping", "partition-symmetric", "power-cut", "site-burns", "slow-nodes", "torn-writes",
+    "update-at-once",
+}  # fmt: skip
+PLAYED = [pytest.param(name, marks=pytest.mark.chaos if name in ALIKE else ()) for name in shipped()]
+
+
+@pytest.mark.parametrize("name", PLAYED)
 def test_it_keeps_every_promise(name: str) -> None:
     """Those that need repair lack shares at the end, and fail by nothing else."""
     scenario = in_short(name)
