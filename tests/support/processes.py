@@ -236,6 +236,18 @@ class Town:
             except AssertionError:
                 raise AssertionError(f"not all see {live} live members: {seen}") from None
 
+    async def see_or_end(self, live: int, *names: str) -> None:
+        """Wait until each of these nodes sees so many live members, or is dead: its fault may strike first."""
+        for name in names:
+
+            async def settled(name: str = name) -> bool:
+                if not self.is_alive(name):
+                    return True
+                status = await status_of(self.node(name))
+                return status is not None and status.members_live >= live
+
+            await eventually(settled, f"{name} sees {live} live members, or dies")
+
     async def see_live(self, name: str, *, by: tuple[str, ...]) -> None:
         """Wait until each of `by` holds this one node for live."""
         for watcher in by:

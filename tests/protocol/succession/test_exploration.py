@@ -34,11 +34,12 @@ COMPLETE = {
     "3 holders: 3 ballots, 2 entries": Bounds(THREE, ballots=3, entries=2, disks_lost=1),
     "4 holders, one of them lies: 2 ballots, 2 entries": Bounds(FOUR, ballots=2, entries=2, disks_lost=1),
     "4 holders, one of them lies: 3 ballots, 1 entry": Bounds(FOUR, ballots=3, entries=1, disks_lost=1),
-    "6 holders, one of them lies: 2 ballots, 2 entries": Bounds(SIX, ballots=2, entries=2, disks_lost=2),
+    "6 holders, one of them lies: 2 ballots, 1 entry": Bounds(SIX, ballots=2, entries=1, disks_lost=2),
     "6 holders, one lies, two away: 3 ballots, 2 entries": Bounds(SIX, ballots=3, entries=2, disks_lost=0, absent=2),
     "6 holders, one lies, one is away: 3 ballots, 1 entry": Bounds(SIX, ballots=3, entries=1, disks_lost=1, absent=1),
 }
 LARGE = {
+    "6 holders, one of them lies: 2 ballots, 2 entries": Bounds(SIX, ballots=2, entries=2, disks_lost=2),
     "6 holders, one lies, one away: 3 ballots, 2 entries": Bounds(SIX, ballots=3, entries=2, disks_lost=1, absent=1),
 }
 BEYOND = Bounds(SIX, ballots=3, entries=2, disks_lost=2)
@@ -56,7 +57,7 @@ def test_there_is_one_history_in_every_state_of_a_small_world(bounds: Bounds) ->
 def test_and_in_every_state_of_one_that_takes_minutes(bounds: Bounds) -> None:
     found = explore(Model(bounds))
     assert found.wrong is None, found
-    assert found.states > 1_000_000
+    assert found.states > 200_000
 
 
 def test_and_in_the_nearest_states_of_a_larger_one() -> None:
@@ -181,5 +182,5 @@ def test_a_broken_rule_is_found(mistake: Callable[..., object]) -> None:
 
 
 def test_an_entry_is_not_acknowledged_by_one_holder_fewer_than_w() -> None:
-    bounds = COMPLETE["6 holders, one of them lies: 2 ballots, 2 entries"]
+    bounds = COMPLETE["6 holders, one of them lies: 2 ballots, 1 entry"]
     assert explore(Model(bounds, Rules(acknowledges=is_nearly_enough))).wrong is not None
