@@ -8,6 +8,7 @@ a bounded time, and never counted as a way to a node.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class Peers:
         self._guest_left = guest_left
         self._enter = enter
         self._guests: dict[NodeId, int] = {}
-        self._routes: dict[NodeId, _Route] = {}
+        self._routes: OrderedDict[NodeId, _Route] = OrderedDict()  # the longest unused first
         self._entering = 0
         self._joiners = 0
         self._held = 0
@@ -161,8 +162,7 @@ class Peers:
         return connection
 
     async def _reached(self, node: NodeId) -> Connection:
-        route = self._routes.setdefault(node, _Route())
-        route.used_s = trio.current_time()
+        route = self._used(node)
         ready = route.open()
         if ready is not None:
             return ready
@@ -235,12 +235,16 @@ class Peers:
     def tend(self) -> None:
         """From time to time: close connections that nobody used for a while, open plain streams that broke."""
         now_s = trio.current_time()
-        for node, route in self._routes.items():
-            if not route.busy and route.used_s < now_s - self._config.idle_close_s:
+        for route in self._routes.values():
+            if route.used_s >= now_s - self._config.idle_close_s:
+                break
+            if not route.busy:
                 for connection in route.connections:
                     connection.close()
-            elif route.dialled is not None and now_s >= route.bulk_not_before_s:
-                self._open_bulk_soon(node, route, route.dialled)
+        if self._config.listen_bulk:
+            for node, route in self._routes.items():
+                if route.dialled is not None and now_s >= route.bulk_not_before_s:
+                    self._open_bulk_soon(node, route, route.dialled)
 
     @contextmanager
     def in_use(self, node: NodeId) -> Iterator[None]:
@@ -251,9 +255,17 @@ class Peers:
             yield
         finally:
             route.busy -= 1
-            route.used_s = trio.current_time()
+            if self._routes.get(node) is route:
+                self._used(node)
 
     # --- inside --------------------------------------------------------------------------------------------------
+
+    def _used(self, node: NodeId) -> _Route:
+        """The way to the node, which is of use now."""
+        route = self._routes.setdefault(node, _Route())
+        route.used_s = trio.current_time()
+        self._routes.move_to_end(node)
+        return route
 
     def _start_dial(self, node: NodeId, route: _Route) -> None:
         if self._nursery is None:
@@ -336,9 +348,8 @@ class Peers:
         await self._run(node, connection)
 
     def _register(self, node: NodeId, connection: Connection) -> None:
-        route = self._routes.setdefault(node, _Route())
+        route = self._used(node)
         route.connections.append(connection)
-        route.used_s = trio.current_time()
         if route.dialling is not None:
             route.dialling.set()  # whoever waits for our dial has another way now
         for oldest in route.connections[: -limits.CONNECTIONS_PER_PEER_MAX]:

@@ -43,19 +43,32 @@ class Prober:
     async def run(self) -> None:
         """Probe round after round until cancelled."""
         while True:
-            async with trio.open_nursery() as nursery:
-                for node in self._swim.unheard()[:GREETINGS_MAX]:
-                    nursery.start_soon(self._ping, node, self._config.probe_timeout_s)
-                plan = self._swim.next_probe()
-                if plan is not None:
-                    nursery.start_soon(self._carry_out, plan)
+            await self._go_round()
             self._peers.tend()
             self._settle()
-            # A peer that keeps breaking its connections must not make us probe without pause.
-            await trio.sleep(PAUSE_SHARE * self._config.probe_interval_s)
-            with trio.move_on_after((self._swim.scale() - PAUSE_SHARE) * self._config.probe_interval_s):
-                await self._hurry.wait()
-            self._hurry = trio.Event()
+            await self._pause()
+
+    async def _go_round(self) -> None:
+        strangers, plan = self._swim.unheard()[:GREETINGS_MAX], self._swim.next_probe()
+        if plan is not None and not strangers:
+            await self._carry_out(plan)
+            return
+        async with trio.open_nursery() as nursery:
+            for node in strangers:
+                nursery.start_soon(self._ping, node, self._config.probe_timeout_s)
+            if plan is not None:
+                nursery.start_soon(self._carry_out, plan)
+
+    async def _pause(self) -> None:
+        """Until the next round is due, or is wanted at once; but a peer that keeps breaking its connections must
+        not make us probe without pause."""
+        interval_s = self._config.probe_interval_s
+        not_before_s = trio.current_time() + PAUSE_SHARE * interval_s
+        with trio.move_on_after(self._swim.scale() * interval_s):
+            await self._hurry.wait()
+        if trio.current_time() < not_before_s:
+            await trio.sleep_until(not_before_s)
+        self._hurry = trio.Event()
 
     def hurry(self, node: NodeId | None = None) -> None:
         """Do not wait for the next round: there are newcomers, or a connection to `node` broke."""
@@ -142,7 +155,7 @@ class Prober:
                     answered = True
                     nursery.cancel_scope.cancel()
 
-            for helper in plan.helpers:
+            for helper in self._swim.helpers(plan.target):
                 nursery.start_soon(errand, helper)
         return answered
 

@@ -59,7 +59,6 @@ class ProbePlan:
     """Probe `target` directly within `timeout_s`; if it fails, ask each helper to try, within `timeout_s` again."""
 
     target: NodeId
-    helpers: tuple[NodeId, ...]
     timeout_s: float
 
 
@@ -74,8 +73,11 @@ class Change:
 
 @dataclass(slots=True)
 class _Member:
+    """`word` is the claim as it is sent, empty without one."""
+
     status: Status = Status.UNKNOWN
     claim: Claim | None = None
+    word: bytes = b""
     suspected_s: float = 0.0
     accusations: dict[NodeId, Update] = field(default_factory=dict)
 
@@ -103,8 +105,12 @@ class Swim:
         self._key = key
         self._config = config
         self._seed = seed
-        self._claim = sign_claim(federation, key, incarnation, leaving=False)
+        self._claim, self._word = self._say(incarnation, leaving=False)
         self._members: dict[NodeId, _Member] = {}
+        # Kept beside, because each round asks and a federation may be large: who has which status, and the words
+        # of others that are believed already, which come again with each of their probes.
+        self._having: dict[Status, set[NodeId]] = {status: set() for status in Status}
+        self._words: set[bytes] = set()
         self._rumours: dict[tuple[NodeId, NodeId], _Rumour] = {}
         self._turns: list[NodeId] = []
         self._round = 0
@@ -115,10 +121,13 @@ class Swim:
         """The nodes of the view: newcomers are UNKNOWN, those no longer there are forgotten."""
         wanted = set(nodes) - {self.me}
         for gone in self._members.keys() - wanted:
-            del self._members[gone]
+            member = self._members.pop(gone)
+            self._having[member.status].discard(gone)
+            self._words.discard(member.word)
             self._forget_rumours(gone)
         for new in sorted(wanted - self._members.keys()):
             self._members[new] = _Member()
+            self._having[Status.UNKNOWN].add(new)
 
     def status(self, node: NodeId) -> Status:
         if node == self.me:
@@ -128,14 +137,14 @@ class Swim:
 
     def live(self) -> set[NodeId]:
         """Who can be asked now: ALIVE and SUSPECT, without this node."""
-        return {n for n, member in self._members.items() if member.status in (Status.ALIVE, Status.SUSPECT)}
+        return self._having[Status.ALIVE] | self._having[Status.SUSPECT]
 
     def knows(self, node: NodeId) -> bool:
         return node in self._members
 
     def unheard(self) -> list[NodeId]:
         """Members that are still UNKNOWN, sorted."""
-        return sorted(n for n, member in self._members.items() if member.status is Status.UNKNOWN)
+        return sorted(self._having[Status.UNKNOWN])
 
     def incarnation(self) -> int:
         return self._claim.incarnation
@@ -155,7 +164,12 @@ class Swim:
         return self.plan_for(target)
 
     def plan_for(self, target: NodeId) -> ProbePlan:
-        return ProbePlan(target, self._helpers(target), self._config.probe_timeout_s * self.scale())
+        return ProbePlan(target, self._config.probe_timeout_s * self.scale())
+
+    def helpers(self, target: NodeId) -> tuple[NodeId, ...]:
+        """Who may reach the target where we could not, in another order each round."""
+        able = self._having[Status.ALIVE] - {target}
+        return tuple(self._shuffled(able, b"help")[: self._config.helpers])
 
     def probe_soon(self, node: NodeId) -> None:
         """Give the node the next turn: something hints that it is gone."""
@@ -189,9 +203,9 @@ class Swim:
 
     def tick(self, now_s: float) -> tuple[Change, ...]:
         """Let suspicions run out; all changes of status since the last tick, in order."""
-        for node in sorted(self._members):
+        for node in sorted(self._having[Status.SUSPECT]):
             member = self._members[node]
-            if member.status is Status.SUSPECT and now_s >= member.suspected_s + self._timeout_s(member):
+            if now_s >= member.suspected_s + self._timeout_s(member):
                 self._set(node, member, Status.DOWN)
         changes, self._changes = tuple(self._changes), []
         return changes
@@ -204,22 +218,22 @@ class Swim:
         First our own claim, then what makes us think `to` is not there (it must hear it to rise above it), then
         the least told rumours.
         """
-        chosen = [Update(self._claim, None, b"")]
+        chosen = [self._word]
         member = self._members.get(to)
         if member is not None:
-            chosen += [member.accusations[accuser] for accuser in sorted(member.accusations)]
-            if member.status is Status.LEFT and member.claim is not None:
-                chosen.append(Update(member.claim, None, b""))
+            chosen += [encode_update(member.accusations[accuser]) for accuser in sorted(member.accusations)]
+            if member.status is Status.LEFT and member.word:
+                chosen.append(member.word)
         room = limits.SWIM_UPDATES_MAX - len(chosen)
         fresh = sorted(self._rumours.items(), key=lambda item: (item[1].sent, item[0]))
         for topic, rumour in fresh[:room]:
             if topic[0] == to:
                 continue
-            chosen.append(rumour.update)
+            chosen.append(encode_update(rumour.update))
             rumour.sent += 1
             if rumour.sent >= self._retransmits():
                 del self._rumours[topic]
-        return tuple(encode_update(update) for update in chosen)
+        return tuple(chosen)
 
     def on_updates(self, updates: Sequence[bytes], now_s: float) -> None:
         """Take in what rode on a probe or an answer. Updates about or by strangers are passed over.
@@ -228,6 +242,8 @@ class Swim:
             Malformed, OverLimit, Forged: the sender is broken or hostile; what came before is kept.
         """
         for raw in updates[: limits.SWIM_UPDATES_MAX]:
+            if raw in self._words:
+                continue  # believed already
             update = decode_update(raw)
             if update.claim.node == self.me:
                 self._hear_of_me(update)
@@ -238,7 +254,7 @@ class Swim:
 
     def leave(self) -> None:
         """Say goodbye: the next updates carry a claim that this node left."""
-        self._claim = sign_claim(self._federation, self._key, self._claim.incarnation + 1, leaving=True)
+        self._claim, self._word = self._say(self._claim.incarnation + 1, leaving=True)
         self._tell(Update(self._claim, None, b""))
 
     def _hear_of_me(self, update: Update) -> None:
@@ -247,10 +263,13 @@ class Swim:
         if update.claim.incarnation < needed:
             return
         update.verify(self._federation)
-        self._claim = sign_claim(
-            self._federation, self._key, update.claim.incarnation + 1, leaving=self._claim.leaving
-        )
+        self._claim, self._word = self._say(update.claim.incarnation + 1, leaving=self._claim.leaving)
         self._tell(Update(self._claim, None, b""))
+
+    def _say(self, incarnation: int, *, leaving: bool) -> tuple[Claim, bytes]:
+        """A claim of our own, and it as it is sent."""
+        claim = sign_claim(self._federation, self._key, incarnation, leaving=leaving)
+        return claim, encode_update(Update(claim, None, b""))
 
     def _hear(self, update: Update, member: _Member, now_s: float) -> None:
         claim, known = update.claim, member.claim
@@ -273,10 +292,13 @@ class Swim:
 
     def _believe(self, claim: Claim, member: _Member) -> None:
         """A newer word of the node itself: it ends every suspicion of older ones."""
-        member.claim = claim
+        word = Update(claim, None, b"")
+        self._words.discard(member.word)
+        member.claim, member.word = claim, encode_update(word)
+        self._words.add(member.word)
         self._drop_suspicion(claim.node, member)
         self._set(claim.node, member, Status.LEFT if claim.leaving else Status.ALIVE)
-        self._tell(Update(claim, None, b""))
+        self._tell(word)
 
     def _accuse(self, node: NodeId, member: _Member, accusation: Update, now_s: float) -> None:
         if accusation.accuser is None or len(member.accusations) == ACCUSERS_MAX:
@@ -303,6 +325,8 @@ class Swim:
     def _set(self, node: NodeId, member: _Member, status: Status) -> None:
         if member.status is not status:
             self._changes.append(Change(node, member.status, status))
+            self._having[member.status].discard(node)
+            self._having[status].add(node)
             member.status = status
 
     # --- choices -------------------------------------------------------------------------------------------------
@@ -322,12 +346,8 @@ class Swim:
             return False
         if member.status in (Status.ALIVE, Status.SUSPECT):
             return True
-        others = any(other.status in (Status.ALIVE, Status.SUSPECT) for other in self._members.values())
+        others = self._having[Status.ALIVE] or self._having[Status.SUSPECT]
         return not others or self._round % self._config.down_every == 0
-
-    def _helpers(self, target: NodeId) -> tuple[NodeId, ...]:
-        able = (n for n, member in self._members.items() if member.status is Status.ALIVE and n != target)
-        return tuple(self._shuffled(able, b"help")[: self._config.helpers])
 
     def _shuffled(self, nodes: Iterable[NodeId], purpose: bytes) -> list[NodeId]:
         salt = self._seed + purpose + self._round.to_bytes(8, "big")

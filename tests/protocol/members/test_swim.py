@@ -66,7 +66,8 @@ class Group:
         swim = self.swims[node]
         plan = swim.next_probe()
         if plan is not None and not self.ping(node, plan.target):
-            if any(self.ping(node, helper) and self.ping(helper, plan.target) for helper in plan.helpers):
+            helpers = swim.helpers(plan.target)
+            if any(self.ping(node, helper) and self.ping(helper, plan.target) for helper in helpers):
                 swim.answered_for(plan.target)
             else:
                 swim.probe_failed(plan.target, self.now_s)
@@ -208,7 +209,8 @@ def test_who_hears_a_suspicion_probes_the_suspect_next() -> None:
     plan = witness.next_probe()
     assert plan is not None
     assert plan.target == claims[3].node
-    assert plan.target not in plan.helpers
+    assert plan.target not in witness.helpers(plan.target)
+    assert len(witness.helpers(plan.target)) == CONFIG.helpers
 
 
 def test_nobody_can_accuse_with_an_incarnation_the_accused_never_claimed() -> None:
