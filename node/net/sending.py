@@ -9,6 +9,7 @@ peer does not take it within a grace period, the connection is given up.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -144,6 +145,7 @@ class Sender:
         self._finishing = False
         self._error: MaillonError | None = None
         self._write_bytes = _WRITE_BYTES_MIN
+        self._patience = trio.CancelScope()
 
     @property
     def has_room(self) -> bool:
@@ -210,6 +212,12 @@ class Sender:
 
     async def run(self) -> None:
         """Write until finished. Raises Unavailable(`stream-broken`, `peer-stalled`)."""
+        with trio.CancelScope() as self._patience:  # one for all writes: one for each would cost as much as they do
+            await self._write_all()
+        if self._patience.cancelled_caught:
+            raise Unavailable("peer-stalled")
+
+    async def _write_all(self) -> None:
         while True:
             parts, jobs = self._gather()
             if parts:
@@ -244,10 +252,9 @@ class Sender:
     async def _write(self, parts: list[Buffer], jobs: list[Job]) -> None:
         began_s = trio.current_time()
         try:
-            with trio.move_on_after(self._stalled_after_s) as patience:
-                await self._stream.send_all(parts)
-            if patience.cancelled_caught:
-                raise Unavailable("peer-stalled")
+            self._patience.deadline = began_s + self._stalled_after_s
+            await self._stream.send_all(parts)
+            self._patience.deadline = math.inf
         except BaseException:
             for job in jobs:
                 job.error = self._lost()

@@ -113,7 +113,7 @@ class Pipe:
             if count < len(data):
                 self._parts.appendleft((arrival_s, data[count:]))
         self._under_way_bytes -= filled
-        self._writer.wake()
+        self._writer.ring()
         if self._fuse is not None and not self._parts:
             self._fuse()
         return filled
@@ -121,11 +121,11 @@ class Pipe:
     def end(self) -> None:
         """No more will be sent; what is under way still arrives."""
         self._ended = True
-        self._reader.wake()
+        self._reader.ring()
 
     def look_again(self) -> None:
         """The link is another: what was held back may flow."""
-        self._reader.wake()
+        self._reader.ring()
 
     def break_off(self, reason: str) -> None:
         """What is under way is lost, and both ends find out at their next use."""
@@ -133,8 +133,8 @@ class Pipe:
             self._broken = reason
             self._parts.clear()
             self._links.forget(self)
-            self._reader.wake()
-            self._writer.wake()
+            self._reader.ring()
+            self._writer.ring()
 
     def breaks_before(self) -> bool:
         """By chance: what is about to be sent is lost."""

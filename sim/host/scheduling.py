@@ -7,10 +7,11 @@ new trio changes them. Both are needed: with the switch off, runs agree by luck 
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import trio
 from trio._core import _run
@@ -18,15 +19,25 @@ from trio._core import _run
 R = TypeVar("R")
 
 
+class Timer(Protocol):
+    """What a clock can ring."""
+
+    def is_due(self, at_s: float) -> bool: ...
+
+    def ring(self) -> None: ...
+
+
 class JumpingClock(trio.abc.Clock):
     """Jumps to the next deadline whenever every task waits. Nothing else moves it.
 
     `MockClock` does so too, but needs a scheduling round for each jump. In return `wait_all_tasks_blocked` does not
-    work here: there is always something that the clock can jump to.
+    work here: there is always something that the clock can jump to. Timers are what costs less than trio's deadlines.
     """
 
     def __init__(self) -> None:
         self._now_s = 0.0
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._count = 0
 
     def start_clock(self) -> None:
         pass
@@ -36,10 +47,22 @@ class JumpingClock(trio.abc.Clock):
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Asked by trio when there is nothing else to do; for ever when nothing will ever happen."""
+        timers = self._timers
+        while timers and timers[0][0] <= deadline:
+            at_s, _, timer = heapq.heappop(timers)
+            if timer.is_due(at_s):
+                self._now_s = max(self._now_s, at_s)
+                timer.ring()
+                return 0.0
         if deadline == math.inf:
             return deadline
         self._now_s = max(self._now_s, deadline)
         return 0.0
+
+    def ring_at(self, at_s: float, timer: Timer) -> None:
+        """Ring then, unless the timer is no longer due by that time."""
+        self._count += 1  # of those with one time, the first goes first
+        heapq.heappush(self._timers, (at_s, self._count, timer))
 
 
 @contextmanager

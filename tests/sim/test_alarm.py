@@ -17,7 +17,7 @@ from sim.host.alarm import Alarm
         (lambda _alarm, _begin_s: None, 10.0),
         (lambda alarm, begin_s: alarm.bring_forward(begin_s + 5), 5.0),
         (lambda alarm, begin_s: alarm.bring_forward(begin_s + 20), 10.0),
-        (lambda alarm, _begin_s: alarm.wake(), 1.0),
+        (lambda alarm, _begin_s: alarm.ring(), 1.0),
     ],
     ids=["at its time", "sooner", "never later", "woken"],
 )
@@ -44,7 +44,7 @@ async def test_who_waits_can_be_cancelled_and_nobody_is_woken_then(autojump_cloc
     with trio.move_on_after(1) as scope:
         await alarm.wait(trio.current_time() + 10)
     assert scope.cancelled_caught
-    alarm.wake()
+    alarm.ring()
     alarm.bring_forward(0)
     await trio.lowlevel.checkpoint()
 
