@@ -34,6 +34,7 @@ from sim.oracle.margins import Margins
 from sim.oracle.standing import Standing
 from sim.oracle.violations import Broken, Violation
 from sim.run.saying import heard
+from sim.run.thrift import thrift
 from sim.scenario.model import Scenario
 from sim.scenario.reading import code_of
 
@@ -67,7 +68,8 @@ def play(
     """One run; `write` takes each line of the event log."""
     outcome = Outcome(scenario.name, seed, tuple(faults))
     began_s = time.process_time()
-    run_deterministically(seed, _play, scenario, outcome, write)
+    with thrift():
+        run_deterministically(seed, _play, scenario, outcome, write)
     outcome.cpu_s = time.process_time() - began_s
     return outcome
 
