@@ -100,9 +100,9 @@ class FrameReader:
 
     async def skip(self, size_bytes: int) -> None:
         """Read and forget, for a payload that nobody wants any more."""
-        if self._scratch is None:
-            self._scratch = memoryview(bytearray(_SKIP_BYTES))
         while size_bytes:
+            if self._scratch is None:  # hardly any connection ever needs it
+                self._scratch = memoryview(bytearray(_SKIP_BYTES))
             size_bytes -= await self.some_into(self._scratch[:size_bytes])
 
     async def _read_ahead(self) -> bool:

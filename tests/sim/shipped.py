@@ -9,12 +9,23 @@ from sim.scenario.reading import parse, text_of
 
 # Probing is much of what idle nodes do. Every third second finds the same dead nodes, a little later.
 PROBE_INTERVAL_S = 3.0
-FEWER = {"power-cut": ("nodes = 50", "nodes = 16")}
+SMALLER = {
+    "power-cut": (("nodes = 50", "nodes = 16"),),
+    "quiet-day": (
+        ("nodes = 100\norganisations = 25", "nodes = 8\norganisations = 4"),
+        ("pause_s = 3600", "pause_s = 5"),
+        ("safety_s = 86400\ncheck_every_s = 3600", "safety_s = 60\ncheck_every_s = 5"),
+    ),
+}
 
 
 def in_short(name: str) -> Scenario:
-    """The shipped scenario, with fewer nodes where they are many, who probe each other less often."""
-    scenario = parse(text_of(name).replace(*FEWER.get(name, ("", ""))))
+    """The shipped scenario, with fewer nodes and hours where they are many; nodes probe less often."""
+    text = text_of(name)
+    for said, instead in SMALLER.get(name, ()):
+        assert said in text
+        text = text.replace(said, instead)
+    scenario = parse(text)
     gossip = replace(scenario.node.gossip, probe_interval_s=PROBE_INTERVAL_S)
     return replace(scenario, node=replace(scenario.node, gossip=gossip))
 
