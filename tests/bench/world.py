@@ -85,8 +85,9 @@ def play_day(scenario: Scenario) -> int:
 
 
 def pace(scenario: Scenario, nodes: int, seconds: float) -> Pace:
-    """Of the scenario with so many nodes, each of an organisation and at a site of its own."""
-    federation = replace(scenario.federation, nodes=nodes, organisations=0, zones=0)
+    """Of the scenario with so many nodes."""
+    organisations = min(nodes, scenario.federation.organisations)
+    federation = replace(scenario.federation, nodes=nodes, organisations=organisations)
     return run_deterministically(1, _measure, replace(scenario, federation=federation), seconds)
 
 
