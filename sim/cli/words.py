@@ -44,6 +44,13 @@ _FAULTS: Mapping[str, str] = {
     "links-well": N_("All links are well."),
     "clock": N_("The clock of {node} is wrong by {skew_s} s."),
     "lie": N_("{node} begins to lie: {lie}."),
+    "armed": N_("{node} is to end ({action}) when it next comes by {point}."),
+    "overwrite": N_("{node} ends, and its files are written over with garbage."),
+    "update": N_("{node} starts again with another version: {version}."),
+    "take-over": N_("{node} takes over the namespace of {gateway}."),
+    "leave": N_("{node} tells everybody that it leaves."),
+    "expel": N_("The organisation of {node} is expelled."),
+    "crowd": N_("Clients ask {factor} times as often as before."),
 }
 _SAID: Mapping[str, str] = {
     "share.kept": N_("{node} keeps share {share} of block {block}."),
