@@ -270,9 +270,9 @@ class _Game:
             self._violate(each.law, each.told)
 
     def _kept_by_members(self, kept: Kept) -> Kept:
-        """Without those who are told nothing any more, and those who have deleted it once: an old image of their
-        disks brought it back, and comparing inventories, which will find it, is not built yet."""
-        out = self._federation.expelled | self._losses.rolled_back
+        """Without those who are told nothing any more, those who lied when they were told, and those who have
+        deleted it once: an old image of their disks brought it back, which only an inventory finds, a day later."""
+        out = self._federation.expelled | self._federation.liars | self._losses.rolled_back
         return {block: [place for place in places if place[0] not in out] for block, places in kept.items()}
 
     async def _until_whole(self, within_s: float, patrons: Sequence[Patron]) -> float | None:
