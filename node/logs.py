@@ -64,7 +64,10 @@ def get_logger(name: str) -> Logger:
 
 
 def configure(section: LogSection) -> None:
-    """Set up logging for the whole process, once, before anything runs."""
+    """Set up logging for the whole process, before anything runs.
+
+    No logger remembers how it was set up when it first spoke: a simulated run in the same process hears its nodes.
+    """
     import structlog
 
     shown: Any = structlog.processors.JSONRenderer()
@@ -82,7 +85,7 @@ def configure(section: LogSection) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
 
 

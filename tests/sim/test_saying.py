@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from node.logs import get_logger
+import pytest
+
+from node.config import LogSection
+from node.logs import configure, get_logger
 from protocol.ids import BlockId, short_text_of
 from sim.host.trace import Trace
 from sim.host.world import speaking
@@ -33,3 +36,14 @@ async def test_what_is_said_too_often_is_in_the_hash_alone() -> None:
             get_logger("test").debug(what)
     assert lines == []
     assert trace.digest() != before
+
+
+async def test_a_logger_that_spoke_as_a_nodes_is_heard_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = get_logger("test")
+    configure(LogSection(level="warning"))
+    logger.warning("before")
+    lines: list[str] = []
+    with heard(Trace(lines.append)):
+        logger.debug("share.kept")
+    assert [json.loads(line)["what"] for line in lines] == ["share.kept"]
+    assert "before" in capsys.readouterr().err
