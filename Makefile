@@ -46,8 +46,9 @@ unit: $(STAMP)
 processes: $(STAMP)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/processes -m "not chaos"
 
-chaos: $(STAMP)  ## real processes killed at every step of what a gateway does, and a larger exploration; minutes
+chaos: $(STAMP)  ## real processes killed at every step of what a gateway does, larger explorations, new examples for the laws
 	$(BIN)/pytest tests/protocol tests/sim tests/processes -m chaos
+	$(BIN)/pytest --numprocesses auto tests/protocol -m "not chaos" --hypothesis-profile new
 
 seeds: $(STAMP)  ## five hundred small scenarios in the simulated world, on every core
 	$(BIN)/maillon sim swarm --short --seed 1 --runs 500
