@@ -31,5 +31,5 @@ _MAKINGS: Final = {
     "answers-rubbish": answers_rubbish,
 }
 
-# Each name is a lie that a scenario may have a node tell.
-LIES: Final[Mapping[str, Lying]] = {name: lying(name, make) for name, make in _MAKINGS.items()}
+# How a node starts that tells the lie of this name: one for each of `sim.faults.lies`.
+LIARS: Final[Mapping[str, Lying]] = {name: lying(name, make) for name, make in _MAKINGS.items()}

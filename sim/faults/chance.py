@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sim.faults import kinds
 from sim.faults.churn import come_and_go
 from sim.faults.kinds import Fault, Planned
+from sim.faults.lies import LIES
 from sim.faults.listing import in_order
 from sim.host.streams import stream
 from sim.scenario.model import Scenario
@@ -116,8 +117,6 @@ class _Dice:
         return [Planned(at_s, kinds.Wipe(node)), Planned(until_s, kinds.Start(node))]
 
     def _lie(self, numbers: random.Random, at_s: float) -> list[Planned]:
-        from sim.byzantine import LIES
-
         others = [name for name in self._names if name not in self._gateways]
         node, lie = numbers.choice(others or self._names), numbers.choice(sorted(LIES))
         if len(self._liars | {node}) > self._chance.liars_most or not self._absences.book(node, at_s, float("inf")):

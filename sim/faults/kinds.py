@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from node.declared import REQUIRED, SIZE, setting
+from sim.faults.lies import LIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class Lie:
 
     KIND: ClassVar[str] = "lie"
     node: str = setting(REQUIRED, "Which node.")
-    lie: str = setting(REQUIRED, "What it does: one of the lies of docs/simulator.md.")
+    lie: str = setting(REQUIRED, "What it does: see docs/simulator.md.", choices=LIES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import assert_never
 import trio
 
 from protocol.errors import MaillonError
-from sim.byzantine import LIES
+from sim.byzantine import LIARS
 from sim.faults import kinds
 from sim.faults.ills import RESTART_S, Ills
 from sim.faults.kinds import Fault, Planned
@@ -119,7 +119,7 @@ class Striker:
             case kinds.Lie():
                 self._end(node)
                 self._lies[node] = fault.lie
-                await self._start(node, LIES[fault.lie](federation, node))
+                await self._start(node, LIARS[fault.lie](federation, node))
 
     def _do_to_disk(self, fault: kinds.OfDisk) -> None:
         node = fault.node

@@ -16,7 +16,7 @@ from node.declared import read_section, wrong_value
 from protocol.errors import Malformed, Missing
 from protocol.limits import NODES_PER_PENDING_ORGANISATION_MAX
 from protocol.placement.classes import Code, standard_classes
-from sim.faults.kinds import Lie, Planned, TakeOver, nodes_of
+from sim.faults.kinds import Planned, TakeOver, nodes_of
 from sim.faults.listing import in_order, planned_from
 from sim.scenario.model import Scenario, unplanned
 from sim.scenario.planning import spread_out
@@ -147,11 +147,6 @@ def _check_faults(scenario: Scenario, path: str) -> None:
             raise Malformed("scenario-late", path=path, place=place, at_s=at_s, safety_s=safety_s)
         if isinstance(planned.fault, TakeOver) and planned.fault.gateway not in gateways:
             raise wrong_value(path, f"fault {place}: gateway", " or ".join(gateways), planned.fault.gateway)
-        if isinstance(planned.fault, Lie):
-            from sim.byzantine import LIES
-
-            if planned.fault.lie not in LIES:
-                raise wrong_value(path, f"fault {place}: lie", " or ".join(sorted(LIES)), planned.fault.lie)
 
 
 def _beside(path: str, trace: str) -> Path:

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from sim.byzantine import LIES
+from sim.byzantine import LIARS
 from sim.faults.chance import draw
 from sim.faults.kinds import Lie, Wipe
+from sim.faults.lies import LIES
 from sim.run.play import Outcome, play
 from sim.scenario.reading import parse
 
@@ -96,6 +97,10 @@ def test_a_lie_breaks_no_promise(lie: str) -> None:
         assert played.said(FOUND_OUT[lie])
     # Nobody is taken for dead because somebody says so.
     assert not [heard for heard in played.said("member") if heard["now"] == "down"]
+
+
+def test_there_is_a_liar_for_each_lie_that_a_scenario_may_name() -> None:
+    assert set(LIARS) == set(LIES)
 
 
 @pytest.mark.parametrize("lie", ["accuses-the-living", "floods"])
