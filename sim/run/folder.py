@@ -22,7 +22,7 @@ from protocol.errors import Malformed, Missing, Refused
 from sim.faults.kinds import Planned
 from sim.faults.listing import dump, load
 from sim.scenario.model import Scenario
-from sim.scenario.reading import check, parse, with_faults
+from sim.scenario.reading import check, parse, trace_of, with_faults
 
 SCENARIO: Final = "scenario.toml"
 FAULTS: Final = "faults.json"
@@ -35,12 +35,14 @@ CRASH: Final = "crash.txt"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is played: a scenario as it was read, a seed, and the faults that strike."""
+    """What is played: a scenario as it was read, a seed, and the faults that strike; and the trace that it reads,
+    word for word, so that the run's folder needs nothing from elsewhere."""
 
     text: str
     scenario: Scenario
     seed: int
     faults: tuple[Planned, ...]
+    trace: str = ""
 
     @property
     def name(self) -> str:
@@ -51,6 +53,8 @@ class Plan:
         (folder / SCENARIO).write_text(self.text, encoding="utf-8")
         listed = dump(self.faults, scenario=self.scenario.name, seed=self.seed)
         (folder / FAULTS).write_text(listed, encoding="utf-8")
+        if self.trace:
+            (folder / Path(self.scenario.churn.trace).name).write_text(self.trace, encoding="utf-8")
 
 
 def plan_in(folder: Path) -> Plan:
@@ -72,7 +76,7 @@ def plan_with(text: str, path: str, faults: Path) -> Plan:
     scenario = parse(text, path=path)
     listing = load(read_file(faults.parent, faults.name), str(faults))
     check(with_faults(scenario, listing.faults), str(faults))
-    return Plan(text, scenario, listing.seed, listing.faults)
+    return Plan(text, scenario, listing.seed, listing.faults, trace_of(scenario, path))
 
 
 def read_file(folder: Path, name: str) -> str:

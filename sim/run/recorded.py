@@ -16,7 +16,7 @@ from sim.run.manifest import manifest_of
 from sim.run.play import Outcome, play
 from sim.run.pulse import with_pulse
 from sim.run.tables import tables_of, write_tables
-from sim.scenario.reading import parse, text_of
+from sim.scenario.reading import parse, text_of, trace_of
 
 LIBRARIES: Final = ("joblib", "matplotlib", "numpy", "pyarrow")
 
@@ -37,7 +37,7 @@ def plan_of(given: str, seed: int) -> Plan:
     """
     text = text_of(given)
     scenario = parse(text, path=given)
-    return Plan(text, scenario, seed, draw(scenario, seed))
+    return Plan(text, scenario, seed, draw(scenario, seed), trace_of(scenario, given))
 
 
 def record(plan: Plan, target: Path, *, figures: bool = True, tell: Callable[[float], None] | None = None) -> Outcome:

@@ -17,7 +17,7 @@ from protocol.errors import Refused
 from sim.faults.kinds import Planned
 from sim.run.folder import Plan
 from sim.run.play import Outcome, play
-from sim.scenario.model import Scenario
+from sim.scenario.model import ChurnSection, Scenario
 from sim.scenario.writing import text_of
 
 T = TypeVar("T")
@@ -134,8 +134,10 @@ def with_length(plan: Plan, safety_s: float) -> Plan:
     scenario: Scenario = replace(plan.scenario, phases=replace(plan.scenario.phases, safety_s=safety_s))
     # Those planned in the file may lie after its new end. The list of faults has what is to be played.
     kept = tuple(planned for planned in scenario.faults if planned.at_s <= safety_s)
-    scenario = replace(scenario, faults=kept)
-    return replace(plan, text=text_of(scenario), scenario=scenario)
+    # A trace is among them, and is not read a second time.
+    churn = ChurnSection() if scenario.churn.model == "trace" else scenario.churn
+    scenario = replace(scenario, faults=kept, churn=churn)
+    return replace(plan, text=text_of(scenario), scenario=scenario, trace="")
 
 
 def fails(plan: Plan, symptom: Symptom) -> bool:

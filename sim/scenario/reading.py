@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from node.declared import read_section, wrong_value
 from protocol.errors import Malformed, Missing
-from protocol.limits import NODES_PER_PENDING_ORGANISATION_MAX
+from protocol.limits import (
+    NODES_PER_ORGANISATION_MAX,
+    NODES_PER_PENDING_ORGANISATION_MAX,
+    ORGANISATIONS_ADMITTED_MAX,
+)
 from protocol.placement.classes import Code, standard_classes
 from sim.faults.kinds import Planned, TakeOver, nodes_of
 from sim.faults.listing import in_order, planned_from
-from sim.scenario.model import Scenario, unplanned
+from sim.scenario.dealing import deal
+from sim.scenario.model import FederationSection, Scenario, unplanned
 from sim.scenario.planning import spread_out
-from sim.scenario.trace import read_trace
+from sim.scenario.trace import read_trace, text_in
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
@@ -71,7 +77,7 @@ def parse(text: str, *, path: str = "scenario") -> Scenario:
     _check_federation(read, path)
     planned = planned_from(spread_out(faults, read.federation, path), path) if faults else ()
     if read.churn.model == "trace":
-        planned = in_order([*planned, *read_trace(_beside(path, read.churn.trace), read.churn)])
+        planned = in_order([*planned, *read_trace(trace_path(path, read.churn.trace), read.churn)])
     scenario = with_faults(read, planned)
     check(scenario, path)
     return scenario
@@ -117,6 +123,8 @@ def _check_federation(scenario: Scenario, path: str) -> None:
         raise Malformed(
             "scenario-organisations", path=path, organisations=federation.organisations, nodes=federation.nodes
         )
+    if not federation.jurisdictions:
+        raise wrong_value(path, "federation.jurisdictions", "one or more", federation.jurisdictions)
     if federation.gateways > federation.nodes:
         raise Malformed("scenario-gateways", path=path, gateways=federation.gateways, nodes=federation.nodes)
     classes = tuple(each.name for each in standard_classes())
@@ -125,11 +133,32 @@ def _check_federation(scenario: Scenario, path: str) -> None:
     most = min(NODES_PER_PENDING_ORGANISATION_MAX, federation.nodes - federation.gateways)
     if federation.pending > most:
         raise wrong_value(path, "federation.pending", f"a whole number up to {most}", federation.pending)
+    _check_houses(federation, path)
+    _check_network(scenario, path)
+
+
+def _check_network(scenario: Scenario, path: str) -> None:
     network = scenario.network
     if network.latency_min_ms > network.latency_max_ms:
         raise wrong_value(path, "network.latency_min_ms", "no more than latency_max_ms", network.latency_min_ms)
-    if not federation.jurisdictions:
-        raise wrong_value(path, "federation.jurisdictions", "one or more", federation.jurisdictions)
+
+
+def _check_houses(federation: FederationSection, path: str) -> None:
+    """A federation admits so many organisations, and takes so many nodes of each."""
+    seats = Counter(seat.organisation for seat in deal(federation) if not seat.is_pending)
+    if len(seats) > ORGANISATIONS_ADMITTED_MAX:
+        raise Malformed(
+            "scenario-organisations-many", path=path, organisations=len(seats), limit=ORGANISATIONS_ADMITTED_MAX
+        )
+    nodes = max(seats.values())
+    if nodes > NODES_PER_ORGANISATION_MAX:
+        raise Malformed(
+            "scenario-organisation-nodes",
+            path=path,
+            organisations=len(seats),
+            nodes=nodes,
+            limit=NODES_PER_ORGANISATION_MAX,
+        )
 
 
 def _check_faults(scenario: Scenario, path: str) -> None:
@@ -149,7 +178,15 @@ def _check_faults(scenario: Scenario, path: str) -> None:
             raise wrong_value(path, f"fault {place}: gateway", " or ".join(gateways), planned.fault.gateway)
 
 
-def _beside(path: str, trace: str) -> Path:
-    """The trace of a scenario: where that lies, or among those that come with the program."""
-    own = Path(path).parent / trace
-    return own if own.exists() else SHIPPED / trace
+def trace_of(scenario: Scenario, path: str) -> str:
+    """What stands in the trace of a scenario that was read from `path`; nothing when it has none."""
+    if scenario.churn.model != "trace":
+        return ""
+    return text_in(trace_path(path, scenario.churn.trace))
+
+
+def trace_path(path: str, trace: str) -> Path:
+    """The trace of a scenario: as it says from where it lies, or just beside it (a run's folder has a copy), or among
+    those that come with the program."""
+    said, beside, shipped_one = Path(path).parent / trace, Path(path).parent / Path(trace).name, SHIPPED / trace
+    return next((found for found in (said, beside, shipped_one) if found.is_file()), said)

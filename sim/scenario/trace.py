@@ -22,14 +22,8 @@ def read_trace(path: Path, churn: ChurnSection) -> list[Planned]:
     Raises:
         Missing: `scenario-absent`. Malformed: `scenario-trace`, with the line; `config-syntax`.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise Missing("scenario-absent", path=str(path), known=()) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed("config-syntax", path=str(path), problem=str(error)) from error
     planned = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text_in(path).splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         turn = _turn(line, churn)
@@ -38,6 +32,16 @@ def read_trace(path: Path, churn: ChurnSection) -> list[Planned]:
         if not set(nodes_of(turn.fault)) <= set(churn.spared):
             planned.append(turn)
     return planned
+
+
+def text_in(path: Path) -> str:
+    """The file, word for word. Raises Missing(`scenario-absent`), Malformed(`config-syntax`)."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Missing("scenario-absent", path=str(path), known=()) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed("config-syntax", path=str(path), problem=str(error)) from error
 
 
 def _turn(line: str, churn: ChurnSection) -> Planned | None:

@@ -97,6 +97,22 @@ def test_a_federation_of_nobody_but_the_pending_is_refused() -> None:
     assert refusal('name = "a"\n[federation]\nnodes = 4\npending = 4\n') == "config-value"
 
 
+@pytest.mark.parametrize(
+    ("numbers", "identifier"),
+    [
+        ("nodes = 201", "scenario-organisations-many"),
+        ("nodes = 400\norganisations = 201", "scenario-organisations-many"),
+        ("nodes = 201\norganisations = 3", "scenario-organisation-nodes"),
+    ],
+)
+def test_what_no_federation_takes_is_refused_before_anything_runs(numbers: str, identifier: str) -> None:
+    assert refusal(f'name = "a"\n[federation]\n{numbers}\n') == identifier
+
+
+def test_a_federation_as_large_as_it_may_be_is_a_scenario() -> None:
+    parse('name = "a"\n[federation]\nnodes = 204\norganisations = 200\npending = 4\n')
+
+
 def churned(model: str, seed: int = 1) -> list[Planned]:
     churn = f'[churn]\nmodel = "{model}"\nup_s = 20\ndown_s = 5\nspared = ["n1"]\n'
     scenario = parse(f"{HEAD}{churn}[phases]\nsafety_s = 2000\n")

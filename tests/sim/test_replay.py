@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from node.cli.exits import CODES
 from sim.faults.kinds import Heal, Planned, Silence
 from sim.faults.listing import dump
 from sim.run.folder import EVENTS, FAULTS, MANIFEST, SCENARIO, Plan, plan_in
-from sim.run.recorded import record
-from sim.scenario.reading import parse
+from sim.run.recorded import plan_of, record
+from sim.scenario.reading import load, parse
 from tests.support.sim_program import maillon_sim
 
 BRIEF = 'name = "brief"\n[phases]\nsafety_s = 2\n'
@@ -41,6 +42,18 @@ def test_a_list_alone_is_played_with_the_scenario_that_is_named(tmp_path: Path) 
         asked = ("--scenario", str(tmp_path / "mine.toml"), "--dir", str(tmp_path / "runs"))
         assert maillon_sim("replay", str(tmp_path / "mine.json"), *asked).exit_code == 0
         assert plan_in(tmp_path / "runs" / name).faults == STRUCK[:1]
+
+
+def test_a_run_s_folder_has_its_own_copy_of_the_trace(tmp_path: Path) -> None:
+    (tmp_path / "traces").mkdir()
+    (tmp_path / "traces" / "measured.csv").write_text("n2,0.5,down\nn2,1,up\n")
+    (tmp_path / "traced.toml").write_text(f'{BRIEF}[churn]\nmodel = "trace"\ntrace = "traces/measured.csv"\n')
+    plan = plan_of(str(tmp_path / "traced.toml"), 1)
+    (tmp_path / "run").mkdir()
+    plan.save(tmp_path / "run")
+    shutil.rmtree(tmp_path / "traces")
+    assert plan_in(tmp_path / "run") == plan
+    assert load(str(tmp_path / "run" / SCENARIO)) == plan.scenario
 
 
 BAD = {

@@ -17,7 +17,8 @@ from sim.oracle.violations import Violation
 from sim.run import recorded, shrink
 from sim.run.folder import Plan, plan_in
 from sim.run.play import Outcome
-from sim.run.shrink import Shrinker, Symptom, ddmin, shows
+from sim.run.recorded import plan_of
+from sim.run.shrink import Shrinker, Symptom, ddmin, shows, with_length
 from sim.scenario.model import Scenario
 from sim.scenario.reading import parse
 from sim.scenario.writing import text_of
@@ -130,6 +131,14 @@ def test_an_earlier_result_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "long-7-shrunk").mkdir()
     assert maillon_sim("shrink", str(run)).exit_code == CODES["refused"]
     assert not list((tmp_path / "long-7-shrunk").iterdir())
+
+
+def test_a_shorter_scenario_has_what_its_trace_said_once(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("n2,0.5,down\nn2,40,up\n")
+    (tmp_path / "long.toml").write_text(f'{LONG}[churn]\nmodel = "trace"\ntrace = "t.csv"\n')
+    shorter = with_length(plan_of(str(tmp_path / "long.toml"), 1), 30)
+    assert parse(shorter.text) == shorter.scenario
+    assert shorter.scenario.faults == (Planned(0.5, Kill("n2")),)
 
 
 def test_a_scenario_written_out_is_the_same_scenario() -> None:

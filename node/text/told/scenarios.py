@@ -42,6 +42,14 @@ TOLD: Mapping[str, str] = {
         "{path}: {organisations} organisations cannot have a node each with {nodes} nodes. Lower one or "
         "raise the other."
     ),
+    "scenario-organisation-nodes": N_(
+        "{path}: with {organisations} organisations one has {nodes} nodes, and a federation takes {limit} of each. "
+        "Raise federation.organisations, or lower federation.nodes."
+    ),
+    "scenario-organisations-many": N_(
+        "{path}: {organisations} organisations are more than the {limit} that a federation admits. Set "
+        "federation.organisations lower: several nodes are then of one organisation."
+    ),
     "scenario-shares": N_(
         "{path}: the code {code} places {n} shares on {n} nodes, and there are {nodes}. Add nodes."
     ),
