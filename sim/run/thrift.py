@@ -33,4 +33,7 @@ def thrift() -> Iterator[None]:
     finally:
         names["crypto_sign_open"] = check
         gc.set_threshold(*thresholds)
+        # A world is full of cycles. What was there before the run is frozen, so this looks at nothing else, and the
+        # next world does not stand beside the remains of this one.
+        gc.collect()
         gc.unfreeze()
