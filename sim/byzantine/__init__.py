@@ -7,6 +7,7 @@ from typing import Final
 
 from sim.byzantine.answering import answers_rubbish, drips
 from sim.byzantine.flooding import floods, sends_garbage
+from sim.byzantine.gateways import releases_late
 from sim.byzantine.gossip import accuses_the_living, two_cards, withholds_gossip
 from sim.byzantine.journals import claims_higher_ballot, forgets_entries, shows_old_journal, signs_anything
 from sim.byzantine.liar import Lying, lying
@@ -29,6 +30,7 @@ _MAKINGS: Final = {
     "sends-garbage": sends_garbage,
     "drips": drips,
     "answers-rubbish": answers_rubbish,
+    "releases-late": releases_late,
 }
 
 # How a node starts that tells the lie of this name: one for each of `sim.faults.lies`.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sim.faults import kinds
 from sim.faults.churn import come_and_go
 from sim.faults.kinds import Fault, Planned
-from sim.faults.lies import LIES
+from sim.faults.lies import LIES, OF_GATEWAYS
 from sim.faults.listing import in_order
 from sim.host.streams import stream
 from sim.scenario.model import Scenario
@@ -118,7 +118,7 @@ class _Dice:
 
     def _lie(self, numbers: random.Random, at_s: float) -> list[Planned]:
         others = [name for name in self._names if name not in self._gateways]
-        node, lie = numbers.choice(others or self._names), numbers.choice(sorted(LIES))
+        node, lie = numbers.choice(others or self._names), numbers.choice(sorted({*LIES} - OF_GATEWAYS))
         if len(self._liars | {node}) > self._chance.liars_most or not self._absences.book(node, at_s, float("inf")):
             return []
         self._liars.add(node)

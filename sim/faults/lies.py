@@ -12,4 +12,8 @@ LIES: Final = (
     "wrong-bytes", "forged-shares", "withholds-shares", "forgets-shares", "keeps-released", "forgets-entries",
     "shows-old-journal", "signs-anything", "claims-higher-ballot", "two-cards", "withholds-gossip",
     "accuses-the-living", "floods", "sends-garbage", "drips", "answers-rubbish",
+    "releases-late",
 )  # fmt: skip
+
+# Told by those only who were gateways and are none any more.
+OF_GATEWAYS: Final = frozenset({"releases-late"})

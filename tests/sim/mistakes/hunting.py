@@ -13,9 +13,10 @@ from tests.sim.mistakes.catalogs import CATALOGS
 from tests.sim.mistakes.disks import DISKS
 from tests.sim.mistakes.model import Mistake
 from tests.sim.mistakes.scenes import scene
+from tests.sim.mistakes.successions import SUCCESSIONS
 from tests.sim.mistakes.writing import WRITING
 
-MISTAKES = (*WRITING, *DISKS, *CATALOGS)
+MISTAKES = (*WRITING, *DISKS, *CATALOGS, *SUCCESSIONS)
 
 
 @dataclass(frozen=True, slots=True)

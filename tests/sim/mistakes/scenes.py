@@ -63,6 +63,8 @@ _CHANCES = {
     "strict": _STORM + "away_most = 2",
     # A calm day, on which as much is deleted as is put, and checkpoints follow each other.
     "tidy": "",
+    # Programs are ended, in good order, and started again; and clocks jump.
+    "farewells": "clock_every_s = 1.5",
 }
 
 # Where a scenario says something else than the others.
@@ -73,6 +75,10 @@ _OTHERWISE = {
         ("checkpoint_after_s = 4", "checkpoint_after_s = 600"),
         ("settle_after_s = 2", "settle_after_s = 60"),
     ),
+    "heirs": (("pause_s = 0.5", "pause_s = 0.2"),),
+    "rivals": (("pause_s = 0.5", "pause_s = 0.15"),),
+    "ousted": (("pause_s = 0.5", "pause_s = 0.2"), ("keys = 4", "keys = 8")),
+    "farewells": (("[workload]", '[churn]\nmodel = "exponential"\nend = "stop"\nup_s = 8\ndown_s = 1\n[workload]'),),
     "narrow": (("[node.vault]", "[node.vault]\ndesks = 1"),),
     "tidy": (
         ("checkpoint_after_s = 4", "checkpoint_after_s = 1.5"),
@@ -89,8 +95,39 @@ _BLACKOUT = "".join(
     for number in range(1, 6)
 )
 
+_LEFT_BEHIND = """
+[[fault]]
+at_s = 2
+kind = "partition"
+nodes = ["n5"]
+[[fault]]
+at_s = 4
+kind = "kill"
+node = "n1"
+[[fault]]
+at_s = 4.1
+kind = "heal"
+"""
 
-SCENES = (*_CHANCES, "blackout", "amnesia")
+
+def _taken_over(*turns: tuple[float, str]) -> str:
+    """The namespace of n1 goes from hand to hand, and clients ask all who ever had it."""
+    return "".join(
+        f'[[fault]]\nat_s = {at_s}\nkind = "take-over"\nnode = "{node}"\ngateway = "n1"\n' for at_s, node in turns
+    )
+
+
+_PLANNED = {
+    "blackout": _BLACKOUT,
+    "amnesia": _BLACKOUT,
+    # One holder is behind when the gateway dies, and there again when another takes over.
+    "heirs": _LEFT_BEHIND + _taken_over((4.5, "n2")),
+    "rivals": _taken_over((1.5, "n2"), (3.5, "n3"), (5.5, "n1"), (7.5, "n2")),
+    # Who had the namespace until then obeys no rules.
+    "ousted": '[[fault]]\nat_s = 0\nkind = "lie"\nnode = "n1"\nlie = "releases-late"\n' + _taken_over((4, "n2")),
+}
+
+SCENES = tuple(dict.fromkeys((*_CHANCES, *_PLANNED)))
 
 
 def scene(name: str) -> Scenario:
@@ -98,6 +135,4 @@ def scene(name: str) -> Scenario:
     text = f'name = "{name}"\n{_QUICK}'
     for before, after in _OTHERWISE.get(name, ()):
         text = text.replace(before, after)
-    if name in ("blackout", "amnesia"):
-        return parse(f"{text}{_BLACKOUT}")
-    return parse(f"{text}[chance]\n{_CHANCES[name]}\n")
+    return parse(f"{text}{_PLANNED.get(name, '')}[chance]\n{_CHANCES.get(name, '')}\n")
