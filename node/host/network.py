@@ -13,7 +13,7 @@ import trio
 
 from node.host.addresses import InternetAddress, UnixAddress, parse_address, unix_name
 from node.host.plain import PlainStream
-from node.host.ports import Listener, Stream
+from node.host.ports import CertificateFiles, Listener, Stream
 from node.host.sockets import OpenSocket, reason_of
 from node.host.tls import RECEIVE_BATCH_BYTES, TlsStream
 from node.logs import get_logger
@@ -63,6 +63,16 @@ class RealNetwork:
     async def listen_plain(self, address: str) -> Listener:
         return SocketListener(await _listen(address), address, PlainStream)
 
+    async def listen_public(self, address: str, files: CertificateFiles) -> Listener:
+        from node.host.public import PublicCertificate  # only a node with such a door needs it
+
+        certificate = PublicCertificate(files)
+
+        def wrap(opened: OpenSocket) -> Stream:
+            return TlsStream(opened, certificate.context(), self._scratch, certificate.binding)
+
+        return SocketListener(await _listen(address), address, wrap)
+
     def _tls(self) -> TlsContexts:
         if self._contexts is None:
             self._contexts = self._make_contexts()
@@ -81,6 +91,7 @@ class SocketListener:
         self._address = str(parsed)
         self._wrap = wrap
         self._open = 0
+        self._accepting = trio.CancelScope()
 
     @property
     def address(self) -> str:
@@ -95,16 +106,24 @@ class SocketListener:
         try:
             async with trio.open_nursery() as nursery:
                 task_status.started()
-                while True:
-                    connected = await self._accept()
-                    if self._open >= CONNECTIONS_MAX:
-                        log.warning("connections-full", address=self.address, open=self._open)
-                        connected.close()
-                        continue
-                    self._open += 1
-                    nursery.start_soon(self._handle, handler, connected)
+                with self._accepting:
+                    await self._accept_all(nursery, handler)
+                self._close()
         finally:
             self._close()
+
+    def stop(self) -> None:
+        self._accepting.cancel()
+
+    async def _accept_all(self, nursery: trio.Nursery, handler: Callable[[Stream], Awaitable[None]]) -> None:
+        while True:
+            connected = await self._accept()
+            if self._open >= CONNECTIONS_MAX:
+                log.warning("connections-full", address=self.address, open=self._open)
+                connected.close()
+                continue
+            self._open += 1
+            nursery.start_soon(self._handle, handler, connected)
 
     async def _accept(self) -> socket.socket:
         while True:
@@ -132,6 +151,8 @@ class SocketListener:
             await stream.aclose()
 
     def _close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
         if self._unix_path is not None:

@@ -19,6 +19,10 @@ class PlainStream:
     def binding(self) -> bytes:
         return b""
 
+    @property
+    def peer(self) -> str:
+        return self._socket.peer
+
     async def send_all(self, parts: list[Buffer]) -> None:
         await take_turn(self._sending)
         try:

@@ -34,6 +34,10 @@ class Stream(Protocol):
     @property
     def binding(self) -> bytes: ...
 
+    @property
+    def peer(self) -> str:
+        """The address at the other end, for logs; empty where it has none."""
+
     async def send_all(self, parts: list[Buffer]) -> None:
         """Send the parts one after the other. Raises Unavailable(`stream-broken`)."""
 
@@ -57,7 +61,18 @@ class Listener(Protocol):
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Accept for ever, one task per stream, each stream closed when its handler ends."""
+        """Accept until stopped, one task per stream, each stream closed when its handler ends."""
+
+    def stop(self) -> None:
+        """Take nobody in any more: the door closes, and `serve` returns when the last handler has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where a public name's certificate (with its chain) and its key are, as PEM; somebody renews them."""
+
+    certificate: str
+    key: str
 
 
 class Network(Protocol):
@@ -70,6 +85,9 @@ class Network(Protocol):
     async def listen(self, address: str) -> Listener: ...
 
     async def listen_plain(self, address: str) -> Listener: ...
+
+    async def listen_public(self, address: str, files: CertificateFiles) -> Listener:
+        """A door for programs that trust a name's certificate. Raises Malformed(`tls-certificate`)."""
 
 
 class File(Protocol):

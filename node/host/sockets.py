@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import trio
 
+from node.host.addresses import InternetAddress
 from node.host.ports import Buffer
 from protocol.errors import Unavailable
 
@@ -41,6 +42,15 @@ class OpenSocket:
     @property
     def is_sendable(self) -> bool:
         return not (self._torn or self._closed)
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end; empty for a Unix socket, and when it is gone."""
+        try:
+            place = self._socket.getpeername()
+        except OSError:
+            return ""
+        return str(InternetAddress(place[0], place[1])) if isinstance(place, tuple) else ""
 
     def receive_now(self, buffer: memoryview) -> int | None:
         """Fill some of `buffer`; 0 at the end, None when nothing is there yet."""

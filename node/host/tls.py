@@ -56,6 +56,10 @@ class TlsStream:
     def binding(self) -> bytes:
         return self._binding
 
+    @property
+    def peer(self) -> str:
+        return self._socket.peer
+
     async def shake_hands(self) -> None:
         """Complete the handshake, if it was not yet. Raises Unavailable(`stream-broken`)."""
         async with self._shaking:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import trio
 
 from node.host.addresses import InternetAddress, UnixAddress, parse_address
-from node.host.ports import Listener, Stream
+from node.host.ports import CertificateFiles, Listener, Stream
 from node.logs import get_logger
 from protocol.errors import MaillonError, Refused, Unavailable
 from sim.host.pipe import MemoryStream, Pipe
@@ -183,6 +183,9 @@ class MemoryNetwork:
     async def listen_plain(self, address: str) -> Listener:
         return await self._listen(address, b"")
 
+    async def listen_public(self, address: str, files: CertificateFiles) -> Listener:
+        return await self._listen(address, self._binding)
+
     async def _dial(self, address: str, own_binding: bytes) -> Stream:
         wires, place = self._wires, self._place(address)
         await trio.lowlevel.checkpoint()
@@ -227,6 +230,7 @@ class MemoryListener:
         self._wires = wires
         self._place = place
         self._arrive, self._arrived = trio.open_memory_channel[MemoryStream](math.inf)
+        self._accepting = trio.CancelScope()
 
     def deliver(self, stream: MemoryStream) -> None:
         self._arrive.send_nowait(stream)
@@ -240,11 +244,19 @@ class MemoryListener:
         try:
             async with trio.open_nursery() as nursery:
                 task_status.started()
-                async for stream in self._arrived:
-                    nursery.start_soon(self._handle, handler, stream)
+                with self._accepting:
+                    async for stream in self._arrived:
+                        nursery.start_soon(self._handle, handler, stream)
+                self._close()
         finally:
-            if self._wires.listeners.get(self._place) is self:
-                del self._wires.listeners[self._place]
+            self._close()
+
+    def stop(self) -> None:
+        self._accepting.cancel()
+
+    def _close(self) -> None:
+        if self._wires.listeners.get(self._place) is self:
+            del self._wires.listeners[self._place]
 
     async def _handle(self, handler: Callable[[Stream], Awaitable[None]], stream: MemoryStream) -> None:
         try:

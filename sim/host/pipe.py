@@ -168,6 +168,10 @@ class MemoryStream:
     def binding(self) -> bytes:
         return self._binding
 
+    @property
+    def peer(self) -> str:
+        return self._incoming.source
+
     async def send_all(self, parts: list[Buffer]) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         await take_turn(self._sending)

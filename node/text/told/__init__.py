@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from node.text.told import machine, members, scenarios, storage, succession, wire
+from node.text.told import http, machine, members, scenarios, storage, succession, wire
 
 TOLD: Mapping[str, str] = {
+    **http.TOLD,
     **machine.TOLD,
     **members.TOLD,
     **scenarios.TOLD,

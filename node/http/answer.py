@@ -1,0 +1,105 @@
+"""How a response begins: its status line and headers, and how the client will know where its body ends.
+
+A response is framed by what the application said (`content-length`), by what it sent at once, else by chunks; for a
+client of HTTP/1.0 by the end of the connection. Headers of an application are checked for line ends, so that a name
+that somebody stored can never become a header of its own.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+
+from node.http.asgi import Headers
+from node.http.head import Fault, Head
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+_RESERVED = frozenset({b"connection", b"transfer-encoding", b"keep-alive"})
+_BODILESS = (204, 304)
+
+
+class Framing(enum.Enum):
+    """How the end of a body is told."""
+
+    NONE = "none"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """`data` is sent before the body; `length_bytes` is what the body must come to, where that was told."""
+
+    data: bytes
+    framing: Framing
+    length_bytes: int
+    keeps_alive: bool
+
+
+def begin(
+    head: Head, status: int, headers: Headers, *, whole_bytes: int | None, keeps_alive: bool, date: bytes
+) -> Beginning:
+    """The beginning of an answer to `head`. `whole_bytes` is the size of a body that is there in full.
+
+    Raises:
+        ValueError: when the application's headers are none.
+    """
+    lines, declared, dated = [_status_line(status)], None, False
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in _RESERVED:
+            raise ValueError(f"the header {lowered!r} is the server's business")
+        if lowered == b"content-length":
+            declared = int(value)
+        dated = dated or lowered == b"date"
+        lines.append(b"%b: %b\r\n" % (name, value))
+    if not dated:
+        lines.append(b"date: %b\r\n" % date)
+    framing, length = _framing(head, status, declared, whole_bytes)
+    if framing is Framing.LENGTH and declared is None:
+        lines.append(b"content-length: %d\r\n" % length)
+    if framing is Framing.CHUNKED:
+        lines.append(b"transfer-encoding: chunked\r\n")
+    keeps_alive = keeps_alive and head.keeps_alive and framing is not Framing.CLOSE
+    if not keeps_alive:
+        lines.append(b"connection: close\r\n")
+    elif head.version == "1.0":
+        lines.append(b"connection: keep-alive\r\n")
+    data = b"".join([*lines, b"\r\n"])
+    if not data.count(b"\r") == data.count(b"\n") == len(lines) + 1 or b"\0" in data:
+        raise ValueError("a line end within a header")
+    return Beginning(data, framing, length, keeps_alive)
+
+
+def _framing(head: Head, status: int, declared: int | None, whole_bytes: int | None) -> tuple[Framing, int]:
+    if status in _BODILESS or head.method == "HEAD":
+        return Framing.NONE, 0
+    if declared is not None:
+        return Framing.LENGTH, declared
+    if whole_bytes is not None:
+        return Framing.LENGTH, whole_bytes
+    return (Framing.CHUNKED if head.version == "1.1" else Framing.CLOSE), 0
+
+
+def refusal(fault: Fault, date: bytes) -> bytes:
+    """The whole answer to a request that no application sees; the connection ends with it."""
+    told = fault.reason.encode("ascii", "replace") + b"\n"
+    return b"%bdate: %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
+        _status_line(fault.status),
+        date,
+        len(told),
+        told,
+    )
+
+
+@lru_cache(maxsize=64)
+def _status_line(status: int) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode("ascii")
