@@ -128,6 +128,9 @@ class VaultSection:
     hedge_after_s: float = setting(0.5, "A read asks one more holder when an answer takes longer.", least=0.001)
     stall_s: float = setting(120.0, "A client that sends or takes no byte for so long is given up.", least=0.01)
     retry_s: float = setting(2.0, "A namespace that could not be opened is tried again after this.", least=0.01)
+    follow_every_s: float = setting(
+        1.0, "A gateway that follows another one looks this often for what that one wrote.", least=0.01
+    )
     blocks_in_flight: int = setting(
         8, "Blocks of one object that travel at the same time; a put prepares as many again meanwhile.", least=1
     )

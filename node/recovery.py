@@ -133,6 +133,20 @@ def next_secrets(sheet: Sheet, node: NodeId, seed: bytes, newest: Newest) -> Gat
     return replace(made, takeover=True)
 
 
+def following_secrets(sheet: Sheet, node: NodeId, seed: bytes, newest: Newest) -> GatewaySecrets:
+    """Those with which `node` follows the namespace, and may take it over one day: of the present generation."""
+    made = gateway_secrets(
+        sheet.root,
+        name=sheet.name,
+        data_class=sheet.data_class,
+        node=node,
+        writer_seed=seed,
+        generation=newest.generation,
+        from_epoch=newest.epoch + 1,
+    )
+    return replace(made, follows=True)
+
+
 def reading(host: Host, guest: Guest, journals: JournalStore, root: Root) -> ReadTools:
     """What finds and reads the journal, with the keys of every generation."""
     return ReadTools(

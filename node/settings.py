@@ -94,6 +94,7 @@ def vault_config(config: Config) -> VaultConfig:
         hedge_after_s=vault.hedge_after_s,
         stall_s=vault.stall_s,
         retry_s=vault.retry_s,
+        follow_every_s=vault.follow_every_s,
         blocks_in_flight=vault.blocks_in_flight,
         desks=vault.desks,
         bulk=Carriage.SEALED if config.bulk == "sealed" else Carriage.SECURE,

@@ -22,13 +22,12 @@ from node.vault.objects import (
     ObjectStat,
     ShareExplanation,
 )
-from node.vault.serving import Open
+from node.vault.serving import Open, Readable
 from node.vault.tenancy import Tenancy
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId, OrganisationId
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef, ObjectPut
-from protocol.namespace.journal import decode_opening
 from protocol.placement.classes import Code, lawful_caps
 from protocol.placement.explain import Reason, reasons
 
@@ -42,11 +41,11 @@ class Inspector:
         self._mesh = mesh
         self._holders = holders
 
-    async def stat(self, tenancy: Tenancy, serving: Open, bucket: str, key: str) -> ObjectStat:
+    async def stat(self, tenancy: Tenancy, serving: Readable, bucket: str, key: str) -> ObjectStat:
         """What is known of the object that the key names now. Raises Missing(`object-missing` | `bucket-missing`)."""
         return self.stat_of(tenancy, serving, await serving.catalog.stat(bucket, key))
 
-    def stat_of(self, tenancy: Tenancy, serving: Open, stored: StoredObject) -> ObjectStat:
+    def stat_of(self, tenancy: Tenancy, serving: Readable, stored: StoredObject) -> ObjectStat:
         """The same, from what the catalog says."""
         inline_bytes = stored.inline.size_bytes if stored.inline is not None else 0
         copies = len(serving.journal.opening.holders)
@@ -65,13 +64,13 @@ class Inspector:
         )
 
     def explain(
-        self, tenancy: Tenancy, serving: Open, stored: StoredObject, blocks: Sequence[BlockRef]
+        self, tenancy: Tenancy, serving: Readable, stored: StoredObject, blocks: Sequence[BlockRef]
     ) -> Explanation:
         """Where each share is."""
         rules = tenancy.rules()
         live = self._mesh.live()
         inline = stored.inline is not None
-        holders = decode_opening(tenancy.secrets.opening).holders if inline else ()
+        holders = serving.journal.opening.holders if inline else ()
         return Explanation(
             stat=self.stat_of(tenancy, serving, stored),
             blocks=tuple(self._explain_block(reference, rules, live) for reference in blocks),

@@ -11,20 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import trio
-
 from node.host.ports import Buffer
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.values import StoredObject
-from node.vault.journal.line import RemoteLine, note_problem
 from node.vault.journal.reader import Epochs
 from node.vault.journal.replay import LoadTables, replay
+from node.vault.journal.tails import acknowledged
 from node.vault.journal.tools import Known, ReadTools
 from node.vault.objects import ObjectStat
 from node.vault.read import ReadingTools, read_object
-from protocol.errors import MaillonError, Unavailable
-from protocol.ids import NodeId
-from protocol.namespace.journal import Opening
 
 # So many objects are read, evenly over the first ones of every bucket.
 SAMPLE_OBJECTS: Final = 24
@@ -75,7 +70,7 @@ async def rehearse(
         Unavailable: `journal-not-ready` when too few holders answer; `entry-unreadable`, `block-unreadable`: what
             would not come back.
     """
-    length = await acknowledged(tools, known.opening)
+    length = (await acknowledged(tools, known.opening)).length
     await replay(tools, catalog, epochs, length, load)
     totals = await catalog.totals()
     sample = await _sample(catalog)
@@ -86,32 +81,6 @@ async def rehearse(
         await read_object(reading, whole, blocks, counted)
     progress(len(sample), len(sample))
     return Rehearsed(known.opening.epoch, length, totals.objects, totals.size_bytes, len(sample), counted.size_bytes)
-
-
-async def acknowledged(tools: ReadTools, opening: Opening) -> int:
-    """How many entries of the epoch w holders have.
-
-    Raises:
-        Unavailable: `journal-not-ready`, with the holders that did not answer.
-    """
-    lengths: dict[NodeId, int] = {}
-
-    async def ask(node: NodeId) -> None:
-        try:
-            tail = await RemoteLine(node, opening, tools.ask, tools.timers.ask_deadline_s).tail()
-        except MaillonError as error:
-            note_problem(node, error)
-        else:
-            if tail is not None:
-                lengths[node] = tail.tip.length
-
-    async with trio.open_nursery() as nursery:
-        for node in opening.holders:
-            nursery.start_soon(ask, node)
-    if len(lengths) < opening.w:
-        away = tuple(tools.name_of(node) for node in opening.holders if node not in lengths)
-        raise Unavailable("journal-not-ready", namespace=tools.namespace, needed=opening.w, away=away)
-    return sorted(lengths.values(), reverse=True)[opening.w - 1]
 
 
 async def _sample(catalog: Catalog) -> Sequence[StoredObject]:

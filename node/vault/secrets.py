@@ -52,7 +52,8 @@ class WrappingKey:
 class GatewaySecrets:
     """What this node needs to write and read one namespace, and the class of its new blocks.
 
-    `opening` is the epoch it last wrote, encoded. `takeover`: it is to become the writer, whoever is now.
+    `opening` is the epoch it last wrote, encoded. `takeover`: it is to become the writer, whoever is now. `follows`:
+    it reads what another gateway writes, until then.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
@@ -64,6 +65,7 @@ class GatewaySecrets:
     wrapping_keys: Annotated[tuple[WrappingKey, ...], Length(1, GENERATIONS_KEPT_MAX)]
     opening: Annotated[bytes, Length(0, 256 * limits.KIB)]
     takeover: bool = False
+    follows: bool = False
 
     @property
     def writer_key(self) -> SigningKey:

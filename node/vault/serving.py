@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import trio
 
@@ -36,6 +37,31 @@ from protocol.ids import NamespaceId
 from protocol.keys.signing import SigningKey
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef, Checkpoint
+from protocol.namespace.journal import Opening
+
+
+class Read(Protocol):
+    """The journal that a namespace is read by: one's own, or one that is followed."""
+
+    @property
+    def opening(self) -> Opening:
+        """The newest epoch's."""
+
+    def require_lease(self) -> None:
+        """Raise why what is here may be too old to be read."""
+
+
+class Readable(Protocol):
+    """A tenancy that may be read."""
+
+    @property
+    def journal(self) -> Read: ...
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def reading(self) -> ReadingTools: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ that its holders can show, and goes on in an epoch of its own. It is served for 
 journal cannot be opened yet (too few of its holders answer after a power cut, say), it says why and tries again.
 Nothing is served before what was adopted is in the catalog, nor when another writer may have taken over, so what is
 read is never older than what was acknowledged. When another gateway has taken over, this one serves nothing until
-somebody tells it to take over in turn.
+somebody tells it to take over in turn. A gateway may also be told to follow another one: then it reads
+(`node.vault.following`), until it is told to take over.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from node.vault.blocks import fetch_block
 from node.vault.catalog.catalog import Catalog
 from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTools
 from node.vault.checkpoint.loading import load_tables
+from node.vault.following import Followed, Follower
 from node.vault.journal.discover import discover
 from node.vault.journal.keeper import HolderKeeper
 from node.vault.journal.own_copy import OwnCopy
@@ -32,8 +34,9 @@ from node.vault.journal.succeed import Ended
 from node.vault.journal.takeover import Succeeded, Successor, require_ours
 from node.vault.journal.tools import Known
 from node.vault.journal.writer import JournalWriter
+from node.vault.pins import Pins
 from node.vault.secrets import GatewaySecrets, save_secrets
-from node.vault.serving import Open, block_tools, keep_house, open_for, table_blocks
+from node.vault.serving import Open, Readable, block_tools, keep_house, open_for, reading_for, table_blocks
 from node.vault.tenancy_tools import TenancyTools, journal_tools
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.members.roster import Rules
@@ -57,7 +60,7 @@ class Tenancy:
         self._fresh = fresh
         self._is_kept = fresh is None
         self._open: Open | None = None
-        self._readable: Open | None = None
+        self._readable: Readable | None = None
         # Rows of the newest checkpoint that have arrived, of how many; None when none are on their way.
         self.arrival: tuple[int, int] | None = None
         self._problem: MaillonError = Unavailable("namespace-opening", namespace=secrets.name)
@@ -86,7 +89,7 @@ class Tenancy:
         self._open.journal.require_lease()
         return self._open
 
-    def require_readable(self) -> Open:
+    def require_readable(self) -> Readable:
         """The tenancy, as soon as what has arrived in its catalog may be read. Raises the reason why it may not."""
         if self._readable is None:
             raise self._problem
@@ -105,6 +108,13 @@ class Tenancy:
             while self._open is None:
                 await self._changed.wait()
         return self.require_open()
+
+    async def wait_readable(self, deadline_s: float) -> Readable:
+        """The tenancy, as soon as it may be read. Raises the latest reason at the deadline."""
+        with trio.move_on_after(deadline_s):
+            while self._readable is None:
+                await self._changed.wait()
+        return self.require_readable()
 
     async def keep(self) -> None:
         """Have the namespace still be there after a restart: what is fresh is not, until then."""
@@ -151,6 +161,9 @@ class Tenancy:
         while True:
             try:
                 with first_error():
+                    if self.secrets.follows and not self.secrets.takeover:
+                        await self._follow()
+                        continue
                     await self._serve()
             except MaillonError as error:
                 log.warning("namespace.closed", namespace=self.secrets.name, error=str(error))
@@ -184,10 +197,42 @@ class Tenancy:
                     nursery.start_soon(self._checkpointer(serving).run)
                 nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
         finally:
-            self._readable = None
+            self._set_readable(None)
             self._set_open(None)
             with trio.CancelScope(shield=True):
                 await catalog.close()
+
+    async def _follow(self) -> None:
+        """Read what another gateway writes, until somebody tells this one to take over."""
+        catalog = Catalog(self._tools.host, self.secrets.namespace)
+        facts = self._tools.mesh.view.namespace(self.secrets.namespace)
+        try:
+            await catalog.open()
+            follower = Follower(
+                self._journal_tools,
+                catalog,
+                partial(self._load, catalog),
+                self._tools.follow_every_s,
+                () if facts is None else facts.journal_holders,
+            )
+            self._wanted = trio.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(follower.run)
+                nursery.start_soon(self._let_follow, follower, catalog)
+                await self._wanted.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._set_readable(None)
+            with trio.CancelScope(shield=True):
+                await catalog.close()
+
+    async def _let_follow(self, follower: Follower, catalog: Catalog) -> None:
+        await follower.wait_ready()
+        writer = self._journal_tools.name_of(follower.opening.certificate.node)
+        self._problem = Refused("namespace-followed", namespace=self.secrets.name, gateway=writer)
+        blocks = block_tools(self._tools, self.secrets.writer_key, self.secrets.namespace)
+        reading = reading_for(self._tools, blocks, Pins(), follower.read_inline)
+        self._set_readable(Followed(follower, catalog, reading))
 
     def _is_member(self) -> bool:
         """Whether this node may write; a guest that recovers may not, so it has no house to keep either."""
@@ -234,7 +279,7 @@ class Tenancy:
 
     async def _enter(self, opening: Opening) -> None:
         """The epoch is ours: remember it, and tell the members."""
-        self.secrets = replace(self.secrets, opening=encode_opening(opening), takeover=False)
+        self.secrets = replace(self.secrets, opening=encode_opening(opening), takeover=False, follows=False)
         await self._save()
         await self._announce(opening)
 
@@ -256,7 +301,7 @@ class Tenancy:
     async def _let_read(self, serving: Open, serve_after_s: float) -> None:
         """What has arrived in the catalog may be read, once no other writer serves any more."""
         await trio.sleep_until(max(serve_after_s, trio.current_time()))
-        self._readable = serving
+        self._set_readable(serving)
 
     async def _load(self, catalog: Catalog, checkpoint: Checkpoint, touched: Set[bytes]) -> None:
         def note(rows: int, of_rows: int) -> None:
@@ -299,5 +344,12 @@ class Tenancy:
 
     def _set_open(self, serving: Open | None) -> None:
         self._open = serving
+        self._tell_change()
+
+    def _set_readable(self, readable: Readable | None) -> None:
+        self._readable = readable
+        self._tell_change()
+
+    def _tell_change(self) -> None:
         self._changed.set()
         self._changed = trio.Event()

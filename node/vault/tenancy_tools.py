@@ -48,6 +48,7 @@ class TenancyTools:
     pack_every_s: float
     checkpoint_times: CheckpointTimes
     retry_s: float
+    follow_every_s: float
     current_rules: CurrentRules
 
     def rules(self, data_class: str) -> Rules:

@@ -40,7 +40,7 @@ from node.vault.objects import (
 from node.vault.put import put_object
 from node.vault.read import read_object
 from node.vault.secrets import GatewaySecrets, load_secrets, save_secrets, saved_namespaces
-from node.vault.serving import Open
+from node.vault.serving import Readable
 from node.vault.spread import SpreadTimes
 from node.vault.tenancy import Tenancy
 from node.vault.tenancy_tools import TenancyTools, read_tools
@@ -73,6 +73,7 @@ class VaultConfig:
     hedge_after_s: float = 0.5
     stall_s: float = 120.0
     retry_s: float = 2.0
+    follow_every_s: float = 1.0
     blocks_in_flight: int = 8
     desks: int = 16
     bulk: Carriage = Carriage.SECURE
@@ -179,14 +180,14 @@ class Vault:
         return await discover(tools, None, () if facts is None else facts.journal_holders)
 
     async def adopt(self, secrets: GatewaySecrets) -> None:
-        """Take a namespace over with these secrets, which replace those that this node may have had.
+        """Take a namespace over with these secrets, or follow it, if they say so; they replace older ones.
 
         They are durable before anything else happens: from then on this node tries until it is the writer.
 
         Raises:
             Refused: `namespace-exists` when another namespace here has the name; `journal-generation` when these
                 secrets are not newer than those it has.
-            Unavailable: why the namespace could not be opened yet.
+            Unavailable: why the namespace could not be opened, or read, yet.
         """
         nursery, tools = self._nursery, self._tools
         if nursery is None:
@@ -205,7 +206,10 @@ class Vault:
             life.scope.cancel()
             await life.ended.wait()
         tenancy = self._begin(nursery, Tenancy(tools, secrets))
-        await tenancy.wait_open(tools.spread_times.put_deadline_s)
+        if secrets.follows:
+            await tenancy.wait_readable(tools.spread_times.put_deadline_s)
+        else:
+            await tenancy.wait_open(tools.spread_times.put_deadline_s)
 
     def _begin(self, nursery: trio.Nursery, tenancy: Tenancy) -> Tenancy:
         namespace, life = tenancy.secrets.namespace, _Life()
@@ -289,7 +293,7 @@ class Vault:
         stored, blocks = await serving.catalog.whole(path.bucket, path.key)
         return self._inspector.explain(tenancy, serving, stored, blocks)
 
-    def _at(self, name: str | None) -> tuple[Tenancy, Open]:
+    def _at(self, name: str | None) -> tuple[Tenancy, Readable]:
         """The named tenancy, or the only one, for reading."""
         tenancy = self._named(name)
         return tenancy, tenancy.require_readable()
@@ -346,6 +350,7 @@ def tenancy_tools(
         pack_every_s=config.pack_every_s,
         checkpoint_times=config.checkpoints,
         retry_s=config.retry_s,
+        follow_every_s=config.follow_every_s,
         current_rules=CurrentRules(mesh),
     )
 

@@ -40,6 +40,13 @@ TOLD: Mapping[str, str] = {
         "Your organisation has {limit} namespaces here that it never announced; {namespace} must wait for them."
     ),
     "namespace-closing": N_("The namespace {namespace} is being closed, as its node stops."),
+    "namespace-behind": N_(
+        "The namespace {namespace} cannot be read here now: too few of its journal's holders say how far it is."
+    ),
+    "namespace-followed": N_(
+        "The namespace {namespace} is written by the gateway {gateway}; this one follows it, for reading. "
+        "To write here: maillon namespace takeover NAME"
+    ),
     "namespace-read-only": N_(
         "The namespace {namespace} can only be read here, as this node is no member of the federation yet."
     ),

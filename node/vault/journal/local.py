@@ -91,12 +91,7 @@ class OwnLine:
         await self._local.open(encode_opening(self._opening), succession)
 
     async def tail(self) -> HeldTail | None:
-        try:
-            return await self._decide(lambda kept: (kept.acceptor, HeldTail(kept.tip, kept.acceptor.is_fenced)))
-        except Missing as error:
-            if error.identifier != "journal-epoch":
-                raise
-            return None
+        return await own_tail(self._local, self._opening)
 
     async def append(self, first: int, entries: Sequence[bytes], under: Ballot | None = None) -> Tip:
         return await self._local.append(self._opening.namespace, self._opening.epoch, first, entries, under)
@@ -127,3 +122,18 @@ class OwnLine:
 
     async def _decide(self, rule: Rule[R]) -> R:
         return await self._local.decide(self._opening.namespace, self._opening.epoch, rule)
+
+
+async def own_tail(local: LocalJournal, opening: Opening) -> HeldTail | None:
+    """How far our own copy of the epoch goes; None when there is none, or no more."""
+    try:
+        return await local.decide(opening.namespace, opening.epoch, _look)
+    except Missing as error:
+        if error.identifier != "journal-epoch":
+            raise
+        return None
+
+
+def _look(kept: Kept) -> tuple[AcceptorState, HeldTail]:
+    """Nothing changes."""
+    return kept.acceptor, HeldTail(kept.tip, kept.acceptor.is_fenced)
