@@ -1,0 +1,202 @@
+"""Bucket policies: the part of Amazon's language that making a bucket public, or sharing it, needs. Pure.
+
+A statement allows or denies principals some actions on some resources. Principals are everybody (`*`), a namespace
+(`arn:aws:iam::NAMESPACE:root`) or one key of it (`arn:aws:iam::NAMESPACE:user/ACCESS_KEY_ID`). What a reader of the
+policy could misunderstand is not accepted at all: other conditions than `aws:SecureTransport`, the `Not…` words and
+principals of other kinds are refused with `NotImplemented`. Deny wins over Allow, and silence is no.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from node.s3 import faults
+from node.s3.faults import S3Error
+
+_VERSIONS = ("2012-10-17", "2008-10-17")
+_STATEMENT = ("Sid", "Effect", "Principal", "Action", "Resource", "Condition")
+_NOT_SERVED = ("NotPrincipal", "NotAction", "NotResource")
+_RESOURCE = "arn:aws:s3:::"
+_PRINCIPAL = re.compile(r"arn:aws:iam::([^:]+):(?:root|user/([A-Za-z0-9]+))")
+EVERYBODY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for what. `namespaces` are the names by which the asker's namespace is known; empty: anonymous."""
+
+    namespaces: tuple[str, ...]
+    key_id: str
+    action: str
+    resource: str
+    is_secure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Everybody, a namespace, or one of its keys."""
+
+    namespace: str
+    key_id: str = ""
+
+    def covers(self, asker: Asker) -> bool:
+        """Whether the asker is meant."""
+        if self.namespace == EVERYBODY:
+            return True
+        return self.namespace in asker.namespaces and self.key_id in ("", asker.key_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One rule; `is_secure` is what the connection must be for it to apply, or None."""
+
+    allows: bool
+    principals: tuple[Principal, ...]
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    is_secure: bool | None
+
+    def applies(self, asker: Asker) -> bool:
+        """Whether it speaks about this."""
+        return (
+            self.is_secure in (None, asker.is_secure)
+            and any(_fits(action.lower(), asker.action.lower()) for action in self.actions)
+            and any(_fits(resource, asker.resource) for resource in self.resources)
+            and any(principal.covers(asker) for principal in self.principals)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A bucket's policy."""
+
+    statements: tuple[Statement, ...]
+
+    def verdict(self, asker: Asker) -> bool | None:
+        """True: allowed; False: denied; None: it says nothing."""
+        applying = [statement.allows for statement in self.statements if statement.applies(asker)]
+        return all(applying) if applying else None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody is allowed anything."""
+        return any(
+            statement.allows and any(one.namespace == EVERYBODY for one in statement.principals)
+            for statement in self.statements
+        )
+
+
+@lru_cache(maxsize=256)
+def parse_policy(document: bytes, bucket: str) -> Policy:
+    """The policy that a client wrote for this bucket.
+
+    Raises:
+        S3Error: MalformedPolicy; NotImplemented for what is not served.
+    """
+    try:
+        told = json.loads(document)
+    except (ValueError, RecursionError):
+        raise _malformed("Policies must be valid JSON and the first byte must be '{'") from None
+    if not isinstance(told, dict) or told.keys() - {"Version", "Id", "Statement"}:
+        raise _malformed("A policy has a Version, an Id and Statements.")
+    if told.get("Version", _VERSIONS[1]) not in _VERSIONS:
+        raise _malformed("The policy must contain a valid version string")
+    statements = told.get("Statement")
+    listed = statements if isinstance(statements, list) else [statements]
+    if not listed:
+        raise _malformed("Could not parse the policy: Statement is empty!")
+    return Policy(tuple(_statement(one, bucket) for one in listed))
+
+
+def _statement(told: object, bucket: str) -> Statement:
+    if not isinstance(told, dict):
+        raise _malformed("A statement is a JSON object.")
+    for name in told:
+        if name in _NOT_SERVED:
+            raise faults.not_served(f"{name} in a bucket policy")
+        if name not in _STATEMENT:
+            raise _malformed(f"Unknown field {name!s}"[:200])
+    if told.get("Effect") not in ("Allow", "Deny"):
+        raise _malformed("Effect must be Allow or Deny")
+    actions, resources = _texts(told.get("Action")), _texts(told.get("Resource"))
+    if any(not action.startswith("s3:") and action != "*" for action in actions):
+        raise _malformed("Policy has invalid action")
+    for resource in resources:
+        if not _fits_bucket(resource, bucket):
+            raise _malformed("Policy has invalid resource")
+    return Statement(
+        allows=told["Effect"] == "Allow",
+        principals=_principals(told.get("Principal")),
+        actions=actions,
+        resources=tuple(resource.removeprefix(_RESOURCE) for resource in resources),
+        is_secure=_condition(told.get("Condition")),
+    )
+
+
+def _fits_bucket(resource: str, bucket: str) -> bool:
+    return resource.startswith(_RESOURCE) and resource.removeprefix(_RESOURCE).partition("/")[0] == bucket
+
+
+def _principals(told: object) -> tuple[Principal, ...]:
+    if told == EVERYBODY:
+        return (Principal(EVERYBODY),)
+    if not isinstance(told, dict) or not told:
+        raise _malformed("Invalid principal in policy")
+    if told.keys() != {"AWS"}:
+        raise faults.not_served(f"principals of the kinds {', '.join(sorted(told))}"[:200])
+    return tuple(_principal(one) for one in _texts(told["AWS"]))
+
+
+def _principal(text: str) -> Principal:
+    if text == EVERYBODY:
+        return Principal(EVERYBODY)
+    found = _PRINCIPAL.fullmatch(text)
+    if found is None:
+        raise _malformed("Invalid principal in policy")
+    return Principal(found[1], found[2] or "")
+
+
+def _condition(told: object) -> bool | None:
+    if told in (None, {}):
+        return None
+    if isinstance(told, dict) and list(told) == ["Bool"] and list(told["Bool"]) == ["aws:SecureTransport"]:
+        value = told["Bool"]["aws:SecureTransport"]
+        if str(value).lower() in ("true", "false"):
+            return str(value).lower() == "true"
+    raise faults.not_served("Condition in a bucket policy")
+
+
+def _texts(told: object) -> tuple[str, ...]:
+    listed = told if isinstance(told, list) else [told]
+    if not listed or not all(isinstance(one, str) and one for one in listed):
+        raise _malformed("A policy's Principal, Action and Resource are texts or lists of texts.")
+    return tuple(listed)
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """`*` stands for any letters, `?` for one. Never more steps than pattern times text, whatever is written."""
+    at, star, resume, place = 0, -1, 0, 0
+    while place < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, resume = at, place
+            at += 1
+        elif at < len(pattern) and pattern[at] in ("?", text[place]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            resume += 1
+            at, place = star + 1, resume
+        else:
+            return False
+    return not pattern[at:].strip("*")
+
+
+def _malformed(message: str) -> S3Error:
+    return S3Error(faults.MALFORMED_POLICY, message)
+
+
+def resource_of(bucket: str, key: str) -> str:
+    """How a policy names a bucket, or an object in it."""
+    return f"{bucket}/{key}" if key else bucket

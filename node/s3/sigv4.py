@@ -1,0 +1,110 @@
+"""AWS Signature Version 4: what is signed, and with which key. Pure;
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
+
+A signature is an HMAC over a canonical form of the request, under a key that derives from the secret, the date, the
+region and the service; so a signature that leaks is good for one request of one day. The region is taken from the
+signature: whoever has the secret may call this gateway's region what he likes, because there is only one of it, and
+most programs ask their users for nothing or for `us-east-1`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from node.s3.names import encoded, encoded_key
+from node.s3.request import Request
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+UNSIGNED = "UNSIGNED-PAYLOAD"
+KEYS_KEPT_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where and when a signature is valid."""
+
+    date: str
+    region: str
+    service: str = "s3"
+
+    def __str__(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request says about its signature. `payload` is the x-amz-content-sha256 that was signed."""
+
+    key_id: str
+    scope: Scope
+    signed_headers: tuple[str, ...]
+    signature: str
+    timestamp: str
+    payload: str
+
+
+class SigningKeys:
+    """Derived keys of late, so that most requests need one HMAC and not five."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, Scope], bytes] = {}
+
+    def derive(self, secret: str, scope: Scope) -> bytes:
+        """The signing key."""
+        found = self._kept.get((secret, scope))
+        if found is None:
+            found = f"AWS4{secret}".encode()
+            for part in (scope.date, scope.region, scope.service, "aws4_request"):
+                found = hmac.digest(found, part.encode(), "sha256")
+            if len(self._kept) >= KEYS_KEPT_MAX:
+                self._kept.clear()
+            self._kept[secret, scope] = found
+        return found
+
+
+def signature(key: bytes, string_to_sign: str) -> str:
+    """The signature of a string, in hexadecimal."""
+    return hmac.digest(key, string_to_sign.encode("latin-1", errors="replace"), "sha256").hex()
+
+
+def same(found: str, expected: str) -> bool:
+    """Compare two signatures in constant time."""
+    return hmac.compare_digest(found.encode(errors="replace"), expected.encode(errors="replace"))
+
+
+def string_to_sign(claim: Claim, canonical_request: str) -> str:
+    """What the signature is over."""
+    hashed = hashlib.sha256(canonical_request.encode("latin-1")).hexdigest()
+    return f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{hashed}"
+
+
+def canonical_requests(request: Request, claim: Claim) -> tuple[str, ...]:
+    """The canonical forms that honest clients make of this request.
+
+    S3 wants the path encoded anew from its decoded form. Some clients sign the path just as they send it, which
+    differs for letters that need no encoding; both forms name the same object.
+    """
+    query = _canonical_query(request, leave_out="X-Amz-Signature")
+    headers = "".join(f"{name}:{_canonical_value(request, name)}\n" for name in claim.signed_headers)
+    rest = f"{query}\n{headers}\n{';'.join(claim.signed_headers)}\n{claim.payload}"
+    paths = dict.fromkeys([encoded_key(unquote_to_bytes(request.raw_path)), request.raw_path])
+    return tuple(f"{request.method}\n{path}\n{rest}" for path in paths)
+
+
+def _canonical_query(request: Request, *, leave_out: str) -> str:
+    pairs = [
+        (_encoded_again(name), _encoded_again(value)) for name, value in request.query_pairs if name != leave_out
+    ]
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _encoded_again(raw: str) -> str:
+    return encoded(unquote_to_bytes(raw.replace("+", " "))) if "%" in raw or "+" in raw else encoded(raw)
+
+
+def _canonical_value(request: Request, name: str) -> str:
+    return " ".join(request.headers.get(name, "").split())

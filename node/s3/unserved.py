@@ -1,0 +1,47 @@
+"""Headers that would change what a request means, and that are not served: they are refused by name. Pure.
+
+Ignoring one of them would be a lie: an object would be thought encrypted under a key of one's own, kept in a colder
+class, or granted to somebody. Headers that S3 does not know, and those that only tell who asks, are let pass.
+"""
+
+from __future__ import annotations
+
+from node.s3 import faults
+from node.s3.faults import S3Error
+from node.s3.operations import Operation, Right
+from node.s3.request import Request
+
+_REFUSED = (
+    "x-amz-mfa", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
+    "x-amz-grant-write-acp", "x-amz-write-offset-bytes", "x-amz-server-side-encryption-context",
+    "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-bucket-key-enabled",
+    "x-amz-restore", "x-amz-if-match-last-modified-time", "x-amz-if-match-size", "x-amz-rename-source",
+    "x-amz-fwd-status", "x-amz-request-route",
+)  # fmt: skip
+_SSE = "x-amz-server-side-encryption"
+_SSE_CUSTOMER = "x-amz-server-side-encryption-customer-"
+_SSE_COPY = "x-amz-copy-source-server-side-encryption-customer-"
+
+
+def refuse_unserved(request: Request, operation: Operation) -> None:
+    """Raises S3Error(NotImplemented), naming the header."""
+    for name in request.header_names():
+        if name in _REFUSED:
+            raise faults.not_served(name)
+        if name.startswith((_SSE_CUSTOMER, _SSE_COPY)):
+            raise faults.not_served(f"{name} (SSE-C)")
+    if operation.right is not Right.WRITE:
+        return
+    encryption = request.header(_SSE)
+    if encryption not in (None, "AES256"):
+        raise faults.not_served(f"{_SSE}: {encryption}")
+    storage_class = request.header("x-amz-storage-class")
+    if storage_class not in (None, "", "STANDARD"):
+        raise faults.not_served(f"x-amz-storage-class: {storage_class}")
+
+
+def require_owner(request: Request, owner: str) -> None:
+    """Raises S3Error(AccessDenied) when the bucket is somebody else's than the client expects."""
+    for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
+        if request.header(name) not in (None, owner):
+            raise S3Error(faults.ACCESS_DENIED)
