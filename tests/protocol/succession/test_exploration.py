@@ -31,14 +31,17 @@ from tests.support.successions import HOLDERS
 TWO, THREE, FOUR, SIX = quorum_for(0, 1), quorum_for(1, 0), quorum_for(1, 1), quorum_for(2, 1)
 COMPLETE = {
     "2 holders, one of them lies: 3 ballots, 2 entries": Bounds(TWO, ballots=3, entries=2, disks_lost=0),
-    "3 holders: 3 ballots, 2 entries": Bounds(THREE, ballots=3, entries=2, disks_lost=1),
+    "3 holders: 2 ballots, 2 entries": Bounds(THREE, ballots=2, entries=2, disks_lost=1),
+    "3 holders: 3 ballots, 1 entry": Bounds(THREE, ballots=3, entries=1, disks_lost=1),
     "4 holders, one of them lies: 2 ballots, 2 entries": Bounds(FOUR, ballots=2, entries=2, disks_lost=1),
     "4 holders, one of them lies: 3 ballots, 1 entry": Bounds(FOUR, ballots=3, entries=1, disks_lost=1),
     "6 holders, one of them lies: 2 ballots, 1 entry": Bounds(SIX, ballots=2, entries=1, disks_lost=2),
     "6 holders, one lies, two away: 3 ballots, 2 entries": Bounds(SIX, ballots=3, entries=2, disks_lost=0, absent=2),
-    "6 holders, one lies, one is away: 3 ballots, 1 entry": Bounds(SIX, ballots=3, entries=1, disks_lost=1, absent=1),
+    "6 holders, one lies, one is away: 2 ballots, 1 entry": Bounds(SIX, ballots=2, entries=1, disks_lost=1, absent=1),
 }
 LARGE = {
+    "3 holders: 3 ballots, 2 entries": Bounds(THREE, ballots=3, entries=2, disks_lost=1),
+    "6 holders, one lies, one away: 3 ballots, 1 entry": Bounds(SIX, ballots=3, entries=1, disks_lost=1, absent=1),
     "6 holders, one of them lies: 2 ballots, 2 entries": Bounds(SIX, ballots=2, entries=2, disks_lost=2),
     "6 holders, one lies, one away: 3 ballots, 2 entries": Bounds(SIX, ballots=3, entries=2, disks_lost=1, absent=1),
 }
@@ -57,7 +60,7 @@ def test_there_is_one_history_in_every_state_of_a_small_world(bounds: Bounds) ->
 def test_and_in_every_state_of_one_that_takes_minutes(bounds: Bounds) -> None:
     found = explore(Model(bounds))
     assert found.wrong is None, found
-    assert found.states > 200_000
+    assert found.states > 100_000
 
 
 def test_and_in_the_nearest_states_of_a_larger_one() -> None:
