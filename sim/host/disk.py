@@ -187,13 +187,18 @@ class MemoryDisk:
         return self._platter.databases.setdefault(_inside(path), MemoryDatabase()).open(path.name)
 
     def exists(self, path: PurePath) -> bool:
-        known = [*self._platter.files, *self._platter.databases]
-        return any(_inside(path) in (each, *each.parents) for each in known)
+        platter, wanted = self._platter, _inside(path)
+        if wanted in platter.files or wanted in platter.databases:
+            return True
+        depth, parts = len(wanted.parts), wanted.parts
+        return any(each.parts[:depth] == parts for each in (*platter.files, *platter.databases))
 
     def list(self, directory: PurePath) -> list[str]:
-        depth = len(_inside(directory).parts)
-        known = [*self._platter.files, *self._platter.databases]
-        return sorted({each.parts[depth] for each in known if directory in each.parents})
+        within = _inside(directory).parts
+        depth, known = len(within), (*self._platter.files, *self._platter.databases)
+        return sorted(
+            {each.parts[depth] for each in known if len(each.parts) > depth and each.parts[:depth] == within}
+        )
 
     def read(self, path: PurePath, *, size_bytes_max: int) -> bytes:
         self._guard("disk.read")

@@ -87,7 +87,7 @@ class Patron:
         self.ledger = Ledger()
         self.tally = Tally()
         self.violations: list[Violation] = []
-        self._sheet: Sheet | None = None
+        self._words = ""
         self._lives = lives
         self._work = work
         self._trace = trace
@@ -98,14 +98,14 @@ class Patron:
         created = await self._lives.on(
             self.gateway, lambda services: services.vault.create_namespace(self.namespace, data_class=data_class)
         )
-        self._sheet = read_sheet(created.sheet)
+        self._words = created.sheet
 
     @property
     def sheet(self) -> Sheet:
         """The words on paper."""
-        if self._sheet is None:
+        if not self._words:
             raise RuntimeError(f"{self.namespace} was not created yet")
-        return self._sheet
+        return read_sheet(self._words)
 
     def also_at(self, node: str) -> None:
         """From now on the clients ask this node too."""

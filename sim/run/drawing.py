@@ -17,7 +17,7 @@ from sim.host.streams import stream
 # Latencies from and to, in milliseconds, and the chances that a dial fails and a message breaks its connection.
 _NETWORKS: Final = ((1, 5, 0.0, 0.0), (5, 40, 0.0, 0.0), (20, 150, 0.001, 0.0005), (40, 400, 0.01, 0.002))
 _HEAL_WITHIN_S: Final = 400.0
-_SHORT_S: Final = 6.0
+_SHORT_S: Final = 5.0
 
 Section = Mapping[str, int | float | str]
 

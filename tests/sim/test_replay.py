@@ -16,7 +16,7 @@ from sim.run.recorded import plan_of, record
 from sim.scenario.reading import load, parse
 from tests.support.sim_program import maillon_sim
 
-BRIEF = 'name = "brief"\n[phases]\nsafety_s = 2\n'
+BRIEF = 'name = "brief"\n[federation]\nnodes = 3\n[phases]\nsafety_s = 2\n'
 STRUCK = (Planned(0.5, Silence("n2")), Planned(1.0, Heal()))
 
 
@@ -37,7 +37,7 @@ def test_a_run_is_played_again_event_by_event_beside_it(tmp_path: Path) -> None:
 
 def test_a_list_alone_is_played_with_the_scenario_that_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text(dump(STRUCK[:1], scenario="brief", seed=9))
-    (tmp_path / "mine.toml").write_text(BRIEF.replace("2", "1"))
+    (tmp_path / "mine.toml").write_text(BRIEF.replace("safety_s = 2", "safety_s = 1"))
     for name in ("brief-9-replay", "brief-9-replay-2"):
         asked = ("--scenario", str(tmp_path / "mine.toml"), "--dir", str(tmp_path / "runs"))
         assert maillon_sim("replay", str(tmp_path / "mine.json"), *asked).exit_code == 0

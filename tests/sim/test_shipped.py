@@ -13,26 +13,34 @@ import pytest
 from sim.faults.chance import draw
 from sim.faults.kinds import Armed
 from sim.run.play import play
-from sim.scenario.model import POINTS
+from sim.scenario.model import POINTS, Scenario
 from sim.scenario.reading import SHIPPED, load, shipped
-from tests.sim.shipped import in_short
+from tests.sim.shipped import in_haste, in_short
 
 ROOT = Path(__file__).parents[2]
 
 
-# Those that are the like of another one, for `make chaos`: all of them take minutes.
+# Those that are the like of another one. `make chaos` plays them too, and all of them at their full length: minutes.
 ALIKE = {
     "bit-rot", "churn-exponential", "churn-weibull", "flash-crowd", "mass-return", "organisation-leaves",
     "partition-flapping", "partition-symmetric", "power-cut", "site-burns", "slow-nodes", "torn-writes",
     "update-at-once",
 }  # fmt: skip
-PLAYED = [pytest.param(name, marks=pytest.mark.chaos if name in ALIKE else ()) for name in shipped()]
 
 
-@pytest.mark.parametrize("name", PLAYED)
+@pytest.mark.parametrize("name", [name for name in shipped() if name not in ALIKE])
 def test_it_keeps_every_promise(name: str) -> None:
+    keeps_every_promise(in_haste(name))
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("name", shipped())
+def test_it_keeps_every_promise_at_its_full_length(name: str) -> None:
+    keeps_every_promise(in_short(name))
+
+
+def keeps_every_promise(scenario: Scenario) -> None:
     """Those that need repair lack shares at the end, and fail by nothing else."""
-    scenario = in_short(name)
     outcome = play(scenario, 1, draw(scenario, 1))
     others = [violation for violation in outcome.violations if violation.law != "full"]
     assert others == []
@@ -67,7 +75,7 @@ CHILD = """
 from sim.faults.chance import draw
 from sim.run.play import play
 from tests.sim.shipped import cut_short
-scenario = cut_short({name!r}, 30)
+scenario = cut_short({name!r}, 14)
 print(play(scenario, 5, draw(scenario, 5)).digest)
 """
 
