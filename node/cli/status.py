@@ -84,11 +84,10 @@ def told_why(line: NamespaceLine) -> str:
 
 
 def _namespace_told(line: NamespaceLine) -> list[str]:
-    lines = [
-        _("namespace {name}: {objects} objects, {size}, code {code}").format(
-            name=line.name, objects=line.objects, size=show_size(line.size_bytes), code=line.code
-        )
-    ]
+    told = _("namespace {name}: {objects} objects, {size}, code {code}")
+    if not line.code:
+        told = _("namespace {name}: {objects} objects, {size}")
+    lines = [told.format(name=line.name, objects=line.objects, size=show_size(line.size_bytes), code=line.code)]
     if not line.writable:
         lines.append("  " + told_why(line))
     if not line.journal_epoch:

@@ -12,7 +12,7 @@ from typing import Final
 
 from node.mesh.peering import Peering
 from node.vault.catalog.catalog import StoredObject
-from node.vault.catalog.values import share_bytes_of
+from node.vault.catalog.values import CatalogTotals, share_bytes_of
 from node.vault.holders import Holders
 from node.vault.objects import (
     BlockExplanation,
@@ -81,7 +81,7 @@ class Inspector:
         """How the namespace is."""
         problem = tenancy.problem
         if problem is not None:
-            return self._closed(tenancy, problem)
+            return await self._closed(tenancy, problem)
         serving, rules = tenancy.require_open(), tenancy.rules()
         journal = serving.journal.status()
         totals = await serving.catalog.totals()
@@ -137,16 +137,18 @@ class Inspector:
         owners = {candidate.node: candidate.organisation for candidate in rules.candidates if candidate.node in live}
         return min([complete, *(block_survives(block, owners) for block in incomplete)])
 
-    def _closed(self, tenancy: Tenancy, problem: MaillonError) -> NamespaceStatus:
+    async def _closed(self, tenancy: Tenancy, problem: MaillonError) -> NamespaceStatus:
+        """Of one that cannot be written here; what it holds is told where it can be read."""
         arrived_rows, arriving_rows = tenancy.arrival or (0, 0)
+        totals = await _readable_totals(tenancy)
         return NamespaceStatus(
             name=tenancy.secrets.name,
             namespace=tenancy.secrets.namespace,
             data_class=tenancy.secrets.data_class,
             code="",
             problem=problem,
-            objects=0,
-            size_bytes=0,
+            objects=0 if totals is None else totals.objects,
+            size_bytes=0 if totals is None else totals.size_bytes,
             incomplete_blocks=0,
             releasing_blocks=0,
             survives=0,
@@ -210,6 +212,14 @@ def stat_of_change(name: str, change: ObjectPut, journal_copies: int) -> ObjectS
         blocks=len(change.blocks),
         metadata=change.metadata,
     )
+
+
+async def _readable_totals(tenancy: Tenancy) -> CatalogTotals | None:
+    """What the namespace holds, where it may be read now."""
+    try:
+        return await tenancy.require_readable().catalog.totals()
+    except MaillonError:
+        return None
 
 
 def _journal_survives(health: JournalHealth) -> int:

@@ -55,6 +55,7 @@ def test_it_reads_what_was_and_what_comes_and_writes_nothing() -> None:
         (status,) = await reader.namespaces()
         assert status.problem is not None
         assert status.problem.identifier == "namespace-followed"
+        assert (status.objects, status.size_bytes) == (2, len(LARGE) + len("written after it began"))
 
     in_a_township(main)
 
