@@ -1,6 +1,7 @@
 """The numbers of the kinds of request, apart from the messages, so that who only asks its own node loads no ciphers.
 
-Numbers are never reused. The kinds 36 and 48 to 53 belong to the hand-over of a journal, 54 to guests; 64 is local.
+Numbers are never reused. The kinds 36 and 48 to 53 belong to the hand-over of a journal, 54 to guests, 56 and 57 to
+gateways of one organisation; 64 is local.
 """
 
 from __future__ import annotations
@@ -48,5 +49,8 @@ class Kind(enum.IntEnum):
     SUCCESSION_ASK = 52
     JOURNAL_RELEASE = 53
     NAMESPACE_SHOW = 54
+
+    GATEWAY_FIND = 56
+    GATEWAY_PASS = 57
 
     ADMIN = 64

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import requests
+from protocol import passing, requests
 from protocol.errors import MaillonError
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId, PublicKey
 from protocol.namespace.inventories import Part
@@ -22,6 +22,7 @@ from protocol.wire import schema
 from tests.support.vectors import load_vectors
 
 HELD = succession_requests.HeldEpoch(epoch=2, length=1, head=Digest(b"\x06" * 32), is_ended=True, is_copy=False)
+FIELD = passing.HttpField(name=b"host", value=b"s3.example")
 SAMPLES: tuple[Any, ...] = (
     requests.Done(),
     requests.Ping(updates=(b"", b"update")),
@@ -86,8 +87,15 @@ SAMPLES: tuple[Any, ...] = (
     HELD,
     succession_requests.SuccessionAskReply(epochs=(HELD,), newest=b"succession", opening=b""),
     succession_requests.ReleaseJournals(release=b"release"),
+    passing.GatewayFind(access_key="KEY", bucket=""),
+    passing.GatewayFound(is_here=True),
+    FIELD,
+    passing.GatewayPass(
+        method="PUT", path=b"/b/a%20b", query=b"x-id=PutObject", is_secure=True, client="192.0.2.1", fields=(FIELD,)
+    ),
+    passing.GatewayAnswer(status=200, fields=(FIELD,)),
 )
-PARTS = {succession_requests.HeldEpoch}  # stand inside others only
+PARTS = {succession_requests.HeldEpoch, passing.HttpField}  # stand inside others only
 KINDS = tuple(type(sample) for sample in SAMPLES)
 
 
@@ -101,7 +109,7 @@ def test_vectors(sample: Any) -> None:
 def test_every_message_has_a_version_and_a_vector() -> None:
     messages = {
         value
-        for module in (requests, succession_requests)
+        for module in (requests, succession_requests, passing)
         for value in vars(module).values()
         if inspect.isclass(value) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__
     }

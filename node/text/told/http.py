@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from node.text import N_
 
 TOLD: Mapping[str, str] = {
+    "gateway-not-ready": N_("The gateway of this namespace is starting or stopping. Try again in a moment."),
     "http-body": N_("The body of the request breaks HTTP's rules: {reason}."),
     "http-body-size": N_("The body of the request is longer than {limit} bytes."),
     "http-client-gone": N_("The client went away before its request was whole."),
     "http-client-slow": N_("The client was too slow and was given up."),
+    "key-halves": N_("Give both halves of a key, its name and its secret, or neither."),
+    "not-of-the-organisation": N_("Only nodes of the same organisation pass requests on to each other."),
     "tls-certificate": N_("The certificate in {path} or its key cannot be used: {reason}."),
 }
