@@ -223,6 +223,11 @@ def _id_of(facts: OrganisationFacts | NodeFacts) -> bytes:
     return facts.node if isinstance(facts, NodeFacts) else facts.organisation
 
 
+def node_named(services: Services, name: str) -> NodeId:
+    """The node of this name, or whose id begins so. Raises Missing(`unknown-name`), Refused(`ambiguous-name`)."""
+    return _one("node", name, services.mesh.view.nodes(), lambda facts: (facts.name, facts.node)).node
+
+
 def _one(what: str, name: str, candidates: Sequence[T], naming: Callable[[T], tuple[str, bytes]]) -> T:
     """The candidate with this name, or whose id begins so.
 

@@ -28,6 +28,15 @@ class NamespaceTakeOver:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceMove:
+    """Have the node of this name or id, whose gateway follows the namespace, write it."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    name: Name
+    to: Name
+
+
+@dataclass(frozen=True, slots=True)
 class NamespaceCreated:
     """The sheet is shown this once; the node does not keep it."""
 
@@ -82,6 +91,7 @@ class NamespacePage:
 
 NAMESPACE_CREATE = Command("namespace-create", NamespaceCreate, NamespaceCreated)
 NAMESPACE_TAKE_OVER = Command("namespace-take-over", NamespaceTakeOver, Done)
+NAMESPACE_MOVE = Command("namespace-move", NamespaceMove, Done)
 NAMESPACE_NEWEST = Command("namespace-newest", NamespaceNewest, NewestEpoch)
 NAMESPACE_ADOPT = Command("namespace-adopt", NamespaceAdopt, Done)
 NAMESPACE_DRILL = Command("namespace-drill", NamespaceDrill, Done)

@@ -108,6 +108,7 @@ def _table(services: Services) -> Mapping[str, Callable[[Exchange, bytes], Await
             asked(member_calls.LEAVE, members.leave),
             asked(namespace_calls.NAMESPACE_CREATE, objects.create_namespace),
             asked(namespace_calls.NAMESPACE_TAKE_OVER, takeovers.take_over),
+            asked(namespace_calls.NAMESPACE_MOVE, takeovers.move),
             asked(namespace_calls.NAMESPACE_NEWEST, takeovers.newest),
             asked(namespace_calls.NAMESPACE_ADOPT, takeovers.adopt),
             asked(namespace_calls.NAMESPACE_DRILL, takeovers.drill_held),

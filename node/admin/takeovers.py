@@ -1,4 +1,4 @@
-"""What `namespace rotate`, `recover` and `sheet --verify` need of a member's node.
+"""What `namespace rotate`, `recover`, `follow`, `move` and `sheet --verify` need of a member's node.
 
 The root stays with the command: it learns here which epoch and generation are the newest, makes the secrets of the
 next generation, and hands over those.
@@ -6,7 +6,7 @@ next generation, and hands over those.
 
 from __future__ import annotations
 
-from node.admin import calls, namespace_calls
+from node.admin import calls, members, namespace_calls
 from node.admin.services import Services
 from node.vault.secrets import decode_secrets
 from protocol.errors import Refused
@@ -15,6 +15,12 @@ from protocol.errors import Refused
 async def take_over(services: Services, question: namespace_calls.NamespaceTakeOver) -> calls.Done:
     """Write the namespace here again; return when it is open."""
     await services.vault.take_over(question.name)
+    return calls.Done()
+
+
+async def move(services: Services, question: namespace_calls.NamespaceMove) -> calls.Done:
+    """Hand the namespace over to another gateway; return when that one writes it."""
+    await services.vault.move(question.name, members.node_named(services, question.to))
     return calls.Done()
 
 

@@ -65,6 +65,7 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
             "recover": Leaf("namespace_recover", N_("Bring a namespace back on an empty machine, from its sheet.")),
             "rotate": Leaf("namespace_rotate", N_("Replace a namespace's secrets, so that a thief is locked out.")),
             "follow": Leaf("namespace_follow", N_("Read here what another gateway of a namespace writes.")),
+            "move": Leaf("namespace_move", N_("Hand a namespace over to another gateway, which follows it.")),
             "takeover": Leaf("namespace_takeover", N_("Write here what another gateway writes now.")),
             "list": Leaf("namespace_list", N_("List the namespaces that this node serves.")),
         },

@@ -7,6 +7,9 @@ then the next one is looked for.
 
 What it shows is as old as its last look, and it knows how old that is: when the holders have not answered for the
 length of a lease, it serves nobody, as a writer would.
+
+A writer may hand over: its last entry then asks one follower to go on (`node.vault.moving`). It is told by the
+journal because that cannot be lost, nor forged by whoever has no business in it.
 """
 
 from __future__ import annotations
@@ -20,14 +23,16 @@ from node.logs import get_logger
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.values import InlineAt
 from node.vault.journal.discover import discover
-from node.vault.journal.reader import Epochs
-from node.vault.journal.replay import LoadTables, replay
+from node.vault.journal.reader import EpochReader, Epochs
+from node.vault.journal.replay import LoadTables, epoch_key_of, replay
 from node.vault.journal.tails import acknowledged
 from node.vault.journal.tools import Known, ReadTools
 from node.vault.read import ReadingTools
 from protocol.errors import Unavailable
 from protocol.ids import NodeId, short_text_of
+from protocol.namespace.changes import WriterSignedOff
 from protocol.namespace.journal import Opening
+from protocol.namespace.sealed_entry import open_changes
 
 log = get_logger(__name__)
 
@@ -47,6 +52,7 @@ class Follower:
         self._epochs: Epochs | None = None
         self._seen_s = -inf
         self._ready = trio.Event()
+        self._called = trio.Event()
 
     async def run(self) -> None:
         """Until cancelled. Holders that cannot be asked now are asked again.
@@ -69,6 +75,10 @@ class Follower:
     async def wait_ready(self) -> None:
         """Return once all that was acknowledged before `run` began may be read."""
         await self._ready.wait()
+
+    async def wait_called(self) -> None:
+        """Return once the writer signed off and asked this node to go on."""
+        await self._called.wait()
 
     @property
     def opening(self) -> Opening:
@@ -103,6 +113,14 @@ class Follower:
             raise Unavailable("journal-not-found", namespace=self._tools.namespace)
         length = max(upto.length, tip.length) if tip.epoch == known.opening.epoch else upto.length
         await replay(self._tools, self._catalog, epochs, length, self._load)
+        if length and await self._is_asked(epochs.newest, length):
+            self._called.set()
+
+    async def _is_asked(self, reader: EpochReader, length: int) -> bool:
+        """Whether the last of so many entries ends with the writer's word to this node."""
+        changes = open_changes(epoch_key_of(self._tools, reader), await reader.entry(length - 1))
+        last = changes[-1] if changes else None
+        return isinstance(last, WriterSignedOff) and last.successor == self._tools.me
 
     async def _newest(self) -> tuple[Known, Epochs]:
         if self._known is None or self._epochs is None:

@@ -39,6 +39,7 @@ from node.vault.secrets import GatewaySecrets, save_secrets
 from node.vault.serving import Open, Readable, block_tools, keep_house, open_for, reading_for, table_blocks
 from node.vault.tenancy_tools import TenancyTools, journal_tools
 from protocol.errors import MaillonError, Refused, Unavailable
+from protocol.ids import NodeId
 from protocol.members.roster import Rules
 from protocol.namespace.changes import Change, Checkpoint, WriterSignedOff
 from protocol.namespace.journal import Opening, decode_opening, encode_opening
@@ -66,6 +67,7 @@ class Tenancy:
         self._problem: MaillonError = Unavailable("namespace-opening", namespace=secrets.name)
         self._changed = trio.Event()
         self._wanted = trio.Event()
+        self._left = trio.Event()
 
     # --- what stands above uses ----------------------------------------------------------------------------------
 
@@ -148,13 +150,32 @@ class Tenancy:
 
     async def sign_off(self) -> None:
         """Say in the journal that nobody is served here any more, so that a successor need not wait."""
-        serving, self._open = self._open, None
+        try:
+            await self._leave(WriterSignedOff())
+        except MaillonError as error:
+            log.info("namespace.not-signed-off", namespace=self.secrets.name, error=str(error))
+
+    async def hand_over(self, successor: NodeId) -> None:
+        """Serve nobody any more, ask `successor` in the journal to go on, and follow it from then on.
+
+        Raises:
+            MaillonError: why the journal could not say so; the namespace is closed then, and opened anew.
+        """
+        self.require_open()
+        self.secrets = replace(self.secrets, follows=True)
+        await self._save()
+        try:
+            await self._leave(WriterSignedOff(successor))
+        finally:
+            self._left.set()
+
+    async def _leave(self, last: WriterSignedOff) -> None:
+        serving = self._open
+        self._set_open(None)
+        self._set_readable(None)
         if serving is not None:
             self._problem = Unavailable("namespace-closing", namespace=self.secrets.name)
-            try:
-                await serving.journal.append([WriterSignedOff()])
-            except MaillonError as error:
-                log.info("namespace.not-signed-off", namespace=self.secrets.name, error=str(error))
+            await serving.journal.append([last])
 
     async def run(self) -> None:
         """Serve until cancelled, trying again whenever serving fails."""
@@ -165,6 +186,7 @@ class Tenancy:
                         await self._follow()
                         continue
                     await self._serve()
+                    continue
             except MaillonError as error:
                 log.warning("namespace.closed", namespace=self.secrets.name, error=str(error))
                 self._problem = error
@@ -176,7 +198,7 @@ class Tenancy:
     # --- inside --------------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
-        """Become the writer, then serve for as long as the writer runs."""
+        """Become the writer, then serve for as long as the writer runs, or until it hands over."""
         catalog = Catalog(self._tools.host, self.secrets.namespace)
         try:
             await catalog.open()
@@ -187,6 +209,7 @@ class Tenancy:
             )
             serving = open_for(self._tools, self.secrets, journal, catalog)
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._until_left, nursery.cancel_scope)
                 await nursery.start(journal.run)
                 nursery.start_soon(self._let_read, serving, succeeded.serve_after_s)
                 await self._wait_ready(journal)
@@ -201,6 +224,11 @@ class Tenancy:
             self._set_open(None)
             with trio.CancelScope(shield=True):
                 await catalog.close()
+
+    async def _until_left(self, scope: trio.CancelScope) -> None:
+        self._left = trio.Event()
+        await self._left.wait()
+        scope.cancel()
 
     async def _follow(self) -> None:
         """Read what another gateway writes, until somebody tells this one to take over."""
@@ -219,12 +247,18 @@ class Tenancy:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(follower.run)
                 nursery.start_soon(self._let_follow, follower, catalog)
+                nursery.start_soon(self._answer_call, follower)
                 await self._wanted.wait()
                 nursery.cancel_scope.cancel()
         finally:
             self._set_readable(None)
             with trio.CancelScope(shield=True):
                 await catalog.close()
+
+    async def _answer_call(self, follower: Follower) -> None:
+        await follower.wait_called()
+        log.info("namespace.handed-over", namespace=self.secrets.name)
+        await self.take_over()
 
     async def _let_follow(self, follower: Follower, catalog: Catalog) -> None:
         await follower.wait_ready()

@@ -26,6 +26,7 @@ from node.vault.holders import Holders
 from node.vault.inspect import Inspector, stat_of_change
 from node.vault.journal.discover import discover
 from node.vault.journal.tools import JournalTimers, Known
+from node.vault.moving import move
 from node.vault.objects import (
     Bucket,
     CreatedNamespace,
@@ -47,7 +48,7 @@ from node.vault.tenancy_tools import TenancyTools, read_tools
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import Engine
 from protocol.errors import MaillonError, Missing, Refused
-from protocol.ids import NamespaceId, identity_from_text, text_of
+from protocol.ids import NamespaceId, NodeId, identity_from_text, text_of
 from protocol.keys.signing import SigningKey
 from protocol.limits import KEY_BYTES_MAX
 from protocol.namespace.changes import BucketCreated, DrillHeld, Metadata, ObjectDeleted
@@ -168,6 +169,15 @@ class Vault:
         tenancy = self._named(name)
         await tenancy.take_over()
         await tenancy.wait_open(self._tools.spread_times.put_deadline_s)
+
+    async def move(self, name: str, successor: NodeId) -> None:
+        """Have another gateway, which follows this namespace, write it. See `node.vault.moving`.
+
+        Raises:
+            Missing: `namespace-missing`. Refused: `namespace-here`, or why it is not written here.
+            Unavailable: `namespace-not-moved`.
+        """
+        await move(self._tools.mesh, self._named(name), successor, self._tools.spread_times.put_deadline_s)
 
     async def newest(self, namespace: NamespaceId) -> Known:
         """The newest epoch of any namespace that anybody who answers can prove.

@@ -214,9 +214,13 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class WriterSignedOff:
-    """From here on the writer serves nobody: whoever succeeds it need not wait for its lease to run out."""
+    """From here on the writer serves nobody: whoever succeeds it need not wait for its lease to run out.
+
+    `successor` is the gateway that is asked to, if any: it follows this journal.
+    """
 
     WIRE_VERSION: ClassVar[int] = 1
+    successor: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)

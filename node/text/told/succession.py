@@ -47,6 +47,11 @@ TOLD: Mapping[str, str] = {
         "The namespace {namespace} is written by the gateway {gateway}; this one follows it, for reading. "
         "To write here: maillon namespace takeover NAME"
     ),
+    "namespace-here": N_("The namespace {namespace} is written by this very node."),
+    "namespace-not-moved": N_(
+        "{node} did not take the namespace {namespace} over in time, so this node writes it again. It must follow it "
+        "first; on that node: maillon namespace follow"
+    ),
     "namespace-read-only": N_(
         "The namespace {namespace} can only be read here, as this node is no member of the federation yet."
     ),

@@ -8,7 +8,7 @@ import trio
 from node.vault.sheet import Sheet, read_sheet
 from protocol.errors import MaillonError, Missing, Refused, Unavailable
 from tests.support.rotating import follow
-from tests.support.township import Township, in_a_township
+from tests.support.township import Township, in_a_township, node_of
 
 SECOND = 3
 SMALL, LARGE = b"in the journal", bytes(300_000)
@@ -89,6 +89,36 @@ def test_told_to_take_over_it_writes_and_the_first_is_fenced() -> None:
         with pytest.raises(MaillonError):
             await township.client().put("small", b"written by the first")
         assert await township.client(SECOND).get("large") == LARGE
+
+    in_a_township(main)
+
+
+def test_handed_over_it_writes_within_seconds_and_the_first_follows() -> None:
+    async def main(township: Township) -> None:
+        await settle(township)
+        began_s = trio.current_time()
+        await township.on(1, lambda services: services.vault.move("photos", node_of(SECOND)))
+        assert trio.current_time() - began_s < 5
+        await township.client(SECOND).put("small", b"written by the second")
+        with pytest.raises(Refused, match="namespace-followed"):
+            await township.client().put("small", b"not here")
+        await trio.sleep(3)
+        assert await township.client().get("small") == b"written by the second"
+        await township.on(SECOND, lambda services: services.vault.move("photos", node_of(1)))
+        await township.client().put("small", b"and back")
+        assert await until_read(township, "small", b"and back") < 3
+
+    in_a_township(main)
+
+
+def test_handed_to_nobody_who_follows_it_is_taken_back() -> None:
+    async def main(township: Township) -> None:
+        await settle(township)
+        with pytest.raises(Unavailable, match="namespace-not-moved"):
+            await township.on(1, lambda services: services.vault.move("photos", node_of(2)))
+        await township.client().put("small", b"still written here")
+        with pytest.raises(Refused, match="namespace-here"):
+            await township.on(1, lambda services: services.vault.move("photos", node_of(1)))
 
     in_a_township(main)
 

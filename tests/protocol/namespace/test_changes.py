@@ -90,7 +90,7 @@ changes = st.one_of(
     st.builds(BlocksReleased, st.lists(ids.map(BlockId), min_size=1, max_size=5).map(tuple)),
     packs(),
     st.builds(Checkpoint, block_refs(), times, times, ids.map(Digest)),
-    st.builds(WriterSignedOff),
+    st.builds(WriterSignedOff, st.none() | ids.map(NodeId)),
     st.builds(DrillHeld, times),
     st.builds(BlocksReplaced, st.lists(block_refs(), min_size=1, max_size=3).map(tuple)),
 )

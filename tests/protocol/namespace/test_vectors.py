@@ -125,6 +125,7 @@ CHANGES: dict[str, Change] = {
     ),
     "checkpoint": Checkpoint(BLOCK, 7, 1_000, Digest(repeated(0x48))),
     "writer-signed-off": WriterSignedOff(),
+    "writer-hands-over": WriterSignedOff(NodeId(bytes(range(32)))),
     "drill-held": DrillHeld(1_790_000_004),
 }
 
