@@ -58,7 +58,7 @@ _CHANCES = {
     # As in a storm, with little memory.
     "narrow": _STORM + "disk_every_s = 2",
     # Nothing happens but bits that flip on disks.
-    "rot": "rot_every_s = 0.25",
+    "rot": "rot_every_s = 0.1",
     # As in a storm, but two nodes may be away at a time, and a put wants four of the five.
     "strict": _STORM + "away_most = 2",
     # A calm day, on which as much is deleted as is put, and checkpoints follow each other.
@@ -69,7 +69,7 @@ _CHANCES = {
 
 # Where a scenario says something else than the others.
 _OTHERWISE = {
-    "few": (("nodes = 5", 'nodes = 6\norganisations = 2\ncode = "2/4"'),),
+    "few": (("nodes = 5", 'nodes = 6\norganisations = 2\ncode = "2/4"'), ("pause_s = 0.5", "pause_s = 0.2")),
     "strict": (("nodes = 5", 'nodes = 5\ncode = "2/5"\nmargin = 2'),),
     "amnesia": (
         ("checkpoint_after_s = 4", "checkpoint_after_s = 600"),
@@ -78,7 +78,10 @@ _OTHERWISE = {
     "heirs": (("pause_s = 0.5", "pause_s = 0.2"),),
     "rivals": (("pause_s = 0.5", "pause_s = 0.15"),),
     "ousted": (("pause_s = 0.5", "pause_s = 0.2"), ("keys = 4", "keys = 8")),
-    "farewells": (("[workload]", '[churn]\nmodel = "exponential"\nend = "stop"\nup_s = 8\ndown_s = 1\n[workload]'),),
+    "farewells": (
+        ("[workload]", '[churn]\nmodel = "exponential"\nend = "stop"\nup_s = 8\ndown_s = 1\n[workload]'),
+        ("heal_within_s = 60", "heal_within_s = 20"),
+    ),
     "narrow": (("[node.vault]", "[node.vault]\ndesks = 1"),),
     "tidy": (
         ("checkpoint_after_s = 4", "checkpoint_after_s = 1.5"),
