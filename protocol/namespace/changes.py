@@ -2,11 +2,10 @@
 
 Every change is a message of its own, written as its kind's number and its canonical bytes, so that a reader can
 name a kind it does not know. It must then stop: to skip a change would be to guess at the namespace's state. Kinds
-are numbered with room beside each other, and numbers are never reused; what `ObjectPut` already carries (version,
-checksums, metadata, lock, parts) leaves nothing to be guessed at when those are served.
+are numbered with room beside each other, and numbers are never reused. The changes themselves stand in
+`bucket_changes`, `object_changes` and `block_changes`, what they speak of in `contents`; all are found here.
 
-Reserved: 2 bucket deleted, 3 bucket settings; 18 delete marker, 19 metadata replaced, 20 lock replaced; 32 upload
-begun; 49 block moved.
+Reserved: 49 block moved.
 """
 
 from __future__ import annotations
@@ -18,233 +17,107 @@ from typing import Annotated, ClassVar, Final
 
 from protocol import limits
 from protocol.errors import Malformed, Refused
-from protocol.ids import BlockId, Digest, NodeId
+from protocol.ids import BlockId
+from protocol.namespace.block_changes import (
+    BlockCompleted,
+    BlocksReleased,
+    BlocksReplaced,
+    Checkpoint,
+    DrillHeld,
+    ObjectsPacked,
+    PackedObject,
+    WriterSignedOff,
+)
+from protocol.namespace.bucket_changes import (
+    BucketCreated,
+    BucketDeleted,
+    BucketDocumentPut,
+    BucketSet,
+    KeyCreated,
+    KeyRevoked,
+)
+from protocol.namespace.contents import (
+    BLOCKS_PER_CHANGE_MAX,
+    PARTS_MAX,
+    VERSION_BYTES,
+    BlockRef,
+    Checksum,
+    ClassName,
+    InlineRef,
+    Metadata,
+    SealingKey,
+    Version,
+)
+from protocol.namespace.object_changes import (
+    LockReplaced,
+    MarkerPut,
+    ObjectDeleted,
+    ObjectPut,
+    PartPut,
+    TagsReplaced,
+    UploadAborted,
+    UploadBegun,
+)
 from protocol.wire import schema
 from protocol.wire.schema import Length, Range
 
-VERSION_BYTES: Final = 16
-BLOCKS_PER_CHANGE_MAX: Final = 4_096
-PARTS_MAX: Final = 100_000
-
-BucketName = Annotated[str, Length(3, limits.BUCKET_NAME_BYTES_MAX)]
-ObjectKey = Annotated[str, Length(1, limits.KEY_BYTES_MAX)]
-Version = Annotated[bytes, Length(VERSION_BYTES, VERSION_BYTES)]
-SealingKey = Annotated[bytes, Length(32, 32)]
-ClassName = Annotated[str, Length(1, limits.NAME_BYTES_MAX)]
-Placing = Annotated[tuple[NodeId, ...], Length(1, limits.SHARES_MAX)]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class BlockRef:
-    """One block of an object: where it is, and the key that opens it. Bit i of `missing`: share i is to come."""
-
-    block: BlockId
-    key: SealingKey
-    size_bytes: Annotated[int, Range(0, limits.BLOCK_PLAIN_BYTES_MAX)]
-    k: Annotated[int, Range(1, limits.SHARES_MAX)]
-    n: Annotated[int, Range(1, limits.SHARES_MAX)]
-    placing: Placing
-    missing: Annotated[int, Range(0, 2**limits.SHARES_MAX - 1)]
-
-    def __post_init__(self) -> None:
-        if not self.k <= self.n == len(self.placing) or self.missing >> self.n:
-            raise Malformed("block-reference", k=self.k, n=self.n, nodes=len(self.placing))
-
-    def __repr__(self) -> str:
-        return f"BlockRef(block={self.block.hex()[:16]}, size_bytes={self.size_bytes}, {self.k} of {self.n})"
-
-
-Blocks = Annotated[tuple[BlockRef, ...], Length(0, BLOCKS_PER_CHANGE_MAX)]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class InlineRef:
-    """A small object's sealed bytes, `size_bytes` of them from `offset` in the entry's inline bytes."""
-
-    offset: Annotated[int, Range(0, limits.ENTRY_BYTES_MAX)]
-    size_bytes: Annotated[int, Range(1, 2 * limits.INLINE_BYTES_MAX)]
-    key: SealingKey
-
-    def __repr__(self) -> str:
-        return f"InlineRef(offset={self.offset}, size_bytes={self.size_bytes})"
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """One header that the client asked to keep."""
-
-    name: Annotated[str, Length(1, 256)]
-    value: Annotated[str, Length(0, limits.METADATA_BYTES_MAX)]
-
-
-@dataclass(frozen=True, slots=True)
-class Checksum:
-    """A checksum that the client sent, by its S3 name."""
-
-    algorithm: Annotated[str, Length(1, 32)]
-    value: Annotated[bytes, Length(1, 64)]
-
-
-@dataclass(frozen=True, slots=True)
-class BucketCreated:
-    WIRE_VERSION: ClassVar[int] = 1
-    bucket: BucketName
-    created_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectPut:
-    """The key now names these bytes: blocks in order, or inline bytes, or the parts journaled for `upload`.
-
-    `digest` is the BLAKE3 of the plain bytes of an inline object, or of the blocks' ids in order: hashing a large
-    object once more would cost as much as sealing it, and the ids commit to every byte already. `retain_until_s` and
-    `legal_hold` are S3's object lock.
-    """
-
-    WIRE_VERSION: ClassVar[int] = 1
-    bucket: BucketName
-    key: ObjectKey
-    version: Version
-    size_bytes: Annotated[int, Range(0, limits.OBJECT_BYTES_MAX)]
-    digest: Digest
-    modified_s: int
-    data_class: ClassName
-    blocks: Blocks = ()
-    inline: InlineRef | None = None
-    upload: Version | None = None
-    etag: Annotated[str, Length(0, 128)] = ""
-    metadata: Annotated[tuple[Metadata, ...], Length(0, 256)] = ()
-    checksums: Annotated[tuple[Checksum, ...], Length(0, 8)] = ()
-    retain_until_s: int = 0
-    legal_hold: bool = False
-
-    def __post_init__(self) -> None:
-        if bool(self.blocks) + (self.inline is not None) + (self.upload is not None) > 1:
-            raise Malformed("object-content", key=self.key)
-
-
-@dataclass(frozen=True, slots=True)
-class PartPut:
-    """A part of an object under way is durable. `ObjectPut.upload` joins the parts in the order of their numbers."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    upload: Version
-    number: Annotated[int, Range(0, PARTS_MAX)]
-    size_bytes: Annotated[int, Range(0, limits.OBJECT_BYTES_MAX)]
-    digest: Digest
-    blocks: Blocks
-
-
-@dataclass(frozen=True, slots=True)
-class UploadAborted:
-    """The parts journaled for `upload` will never be an object's."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    upload: Version
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectDeleted:
-    """The key names nothing any more; with `version`, only if that is the version it names."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    bucket: BucketName
-    key: ObjectKey
-    version: Version | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BlockCompleted:
-    """All n shares of the block are durable, at these nodes."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    block: BlockId
-    placing: Placing
-
-
-@dataclass(frozen=True, slots=True)
-class BlocksReleased:
-    """No holder has anything of these blocks any more: nobody needs to be told again."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    blocks: Annotated[tuple[BlockId, ...], Length(1, BLOCKS_PER_CHANGE_MAX)]
-
-
-@dataclass(frozen=True, slots=True)
-class PackedObject:
-    """A small object's sealed bytes, `size_bytes` of them from `offset` in the pack's plain bytes."""
-
-    bucket: BucketName
-    key: ObjectKey
-    version: Version
-    offset: Annotated[int, Range(0, limits.BLOCK_PLAIN_BYTES_MAX)]
-    size_bytes: Annotated[int, Range(1, 2 * limits.INLINE_BYTES_MAX)]
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectsPacked:
-    """These objects, as far as their keys still name these versions, are now in the block `pack`.
-
-    They were inline or in other packs before. Each stays sealed under its own key inside the pack, so that an object
-    whose key is forgotten is gone at once, and the pack's other objects stay.
-    """
-
-    WIRE_VERSION: ClassVar[int] = 1
-    pack: BlockRef
-    objects: Annotated[tuple[PackedObject, ...], Length(1, limits.OBJECTS_PER_PACK_MAX)]
-
-    def __post_init__(self) -> None:
-        if any(one.offset + one.size_bytes > self.pack.size_bytes for one in self.objects):
-            raise Malformed("pack-bounds", block=self.pack.block)
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The tables of `manifest` are what the journal added up to when `covers_length` entries of `covers_epoch` stood.
-
-    `covers_head` is the hash of the last of them. Whoever has the tables needs only the entries after that point.
-    """
-
-    WIRE_VERSION: ClassVar[int] = 1
-    manifest: BlockRef
-    covers_epoch: int
-    covers_length: int
-    covers_head: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class WriterSignedOff:
-    """From here on the writer serves nobody: whoever succeeds it need not wait for its lease to run out.
-
-    `successor` is the gateway that is asked to, if any: it follows this journal.
-    """
-
-    WIRE_VERSION: ClassVar[int] = 1
-    successor: NodeId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DrillHeld:
-    """At `at_s` somebody rehearsed a recovery of the namespace from its sheet, and it worked."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    at_s: int
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class BlocksReplaced:
-    """Blocks of tables and manifests that the checkpoints so far need no more."""
-
-    WIRE_VERSION: ClassVar[int] = 1
-    blocks: Annotated[tuple[BlockRef, ...], Length(1, BLOCKS_PER_CHANGE_MAX)]
-
+__all__ = [
+    "BLOCKS_PER_CHANGE_MAX",
+    "KINDS",
+    "PARTS_MAX",
+    "VERSION_BYTES",
+    "BlockCompleted",
+    "BlockRef",
+    "BlocksReleased",
+    "BlocksReplaced",
+    "BucketCreated",
+    "BucketDeleted",
+    "BucketDocumentPut",
+    "BucketSet",
+    "Change",
+    "Checkpoint",
+    "Checksum",
+    "ClassName",
+    "DrillHeld",
+    "EncodedChange",
+    "InlineRef",
+    "KeyCreated",
+    "KeyRevoked",
+    "LockReplaced",
+    "MarkerPut",
+    "Metadata",
+    "ObjectDeleted",
+    "ObjectPut",
+    "ObjectsPacked",
+    "PackedObject",
+    "PartPut",
+    "SealingKey",
+    "TagsReplaced",
+    "UploadAborted",
+    "UploadBegun",
+    "Version",
+    "WriterSignedOff",
+    "blocks_named_by",
+    "decode_changes",
+    "encode_change",
+    "encode_changes",
+    "join_changes",
+    "moved",
+]
 
 Change = (
     BucketCreated
+    | BucketDeleted
+    | BucketSet
+    | BucketDocumentPut
     | ObjectPut
+    | ObjectDeleted
+    | MarkerPut
+    | TagsReplaced
+    | LockReplaced
+    | UploadBegun
     | PartPut
     | UploadAborted
-    | ObjectDeleted
     | BlockCompleted
     | BlocksReleased
     | ObjectsPacked
@@ -252,6 +125,8 @@ Change = (
     | WriterSignedOff
     | DrillHeld
     | BlocksReplaced
+    | KeyCreated
+    | KeyRevoked
 )
 
 
@@ -272,8 +147,15 @@ def blocks_named_by(change: Change) -> tuple[BlockId, ...]:
 
 KINDS: Final[dict[int, type[Change]]] = {
     1: BucketCreated,
+    2: BucketDeleted,
+    3: BucketSet,
+    4: BucketDocumentPut,
     16: ObjectPut,
     17: ObjectDeleted,
+    18: MarkerPut,
+    19: TagsReplaced,
+    20: LockReplaced,
+    32: UploadBegun,
     33: PartPut,
     34: UploadAborted,
     48: BlockCompleted,
@@ -283,6 +165,8 @@ KINDS: Final[dict[int, type[Change]]] = {
     66: WriterSignedOff,
     67: DrillHeld,
     68: BlocksReplaced,
+    80: KeyCreated,
+    81: KeyRevoked,
 }
 _NUMBERS: Final[dict[type[Change], int]] = {kind: number for number, kind in KINDS.items()}
 

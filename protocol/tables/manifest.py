@@ -15,7 +15,7 @@ from protocol import limits
 from protocol.errors import Malformed, OverLimit
 from protocol.ids import ID_BYTES, Digest, NodeId
 from protocol.namespace.changes import BlockRef
-from protocol.tables.rows import ROW_KEY_BYTES_MAX
+from protocol.tables.keys import ROW_KEY_BYTES_MAX
 from protocol.wire import schema
 from protocol.wire.schema import Length
 

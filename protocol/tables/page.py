@@ -20,7 +20,8 @@ from typing import Final
 
 from protocol import limits
 from protocol.errors import Malformed, OverLimit
-from protocol.tables.rows import ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX
+from protocol.tables.keys import ROW_KEY_BYTES_MAX
+from protocol.tables.rows import ROW_VALUE_BYTES_MAX
 
 # Key and value; no value: the key is gone.
 TableRow = tuple[bytes, bytes | None]

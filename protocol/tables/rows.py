@@ -1,9 +1,11 @@
 """The rows of a namespace: what its journal adds up to, as pairs of bytes that sort.
 
 The same pair stands in the gateway's catalog and in the tables of a checkpoint, byte for byte, so that filling a
-catalog from tables is a plain bulk insert, and a checkpoint a plain read. A row's first byte is its kind; the rest of
-its key makes rows of one kind sort as they are asked for: objects of a bucket by the UTF-8 bytes of their keys, runs
-of blocks in the order of the object's bytes. Its value is a canonical message, or empty.
+catalog from tables is a plain bulk insert, and a checkpoint a plain read. A row's first byte is its kind, and its
+value a canonical message, or empty; `protocol.tables.keys` makes the keys.
+
+What a key names now stands in an OBJECT row; older versions of it, and delete markers, in VERSION rows with the same
+values. A key whose newest version is a delete marker has no OBJECT row.
 
 An object of few blocks carries them in its own row; longer ones keep them in runs under an *owner*, an id that no
 other content ever has. Runs are short, as a run is rewritten when one of its blocks is completed. Blocks name their
@@ -17,15 +19,28 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from protocol import limits
-from protocol.coding.label import Stamp
-from protocol.ids import ID_BYTES, BlockId, Digest
-from protocol.namespace.changes import Checksum, ClassName, InlineRef, Metadata, SealingKey, Version
+from protocol.ids import BlockId, Digest
+from protocol.namespace.bucket_changes import KeyName
+from protocol.namespace.contents import (
+    AllChecksums,
+    AllMetadata,
+    AllTags,
+    BucketName,
+    ClassName,
+    ETag,
+    InlineRef,
+    LockDefault,
+    ObjectKey,
+    Retention,
+    SealingKey,
+    Version,
+    Versioning,
+)
 from protocol.wire.schema import Length, Range
 
 BLOCKS_PER_RUN: Final = 8
 RUN_BYTES_MAX: Final = 4 * limits.KIB
 OWNER_BYTES: Final = 20
-ROW_KEY_BYTES_MAX: Final = 36 + limits.BUCKET_NAME_BYTES_MAX + limits.KEY_BYTES_MAX
 ROW_VALUE_BYTES_MAX: Final = limits.ENTRY_BYTES_MAX
 
 
@@ -34,20 +49,50 @@ class RowKind(enum.IntEnum):
 
     BUCKET = 1
     DRILL = 2
+    DOCUMENT = 3
+    ACCESS_KEY = 4
     OBJECT = 16
     INLINE = 17
+    VERSION = 18
+    NULL = 19
     RUN = 32
     UPLOAD = 33
+    PART = 34
+    BEGUN = 35
+    BEGUN_AT = 36
     LATE = 48
     RELEASE = 49
+    SHARED = 50
     PACK = 64
 
 
 @dataclass(frozen=True, slots=True)
 class BucketRow:
-    """A bucket."""
+    """A bucket, and what becomes of its objects when they are put again, deleted, or to be locked."""
 
     WIRE_VERSION: ClassVar[int] = 1
+    created_s: int
+    versioning: Versioning
+    has_lock: bool
+    lock_default: LockDefault | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document of a bucket."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    document: Annotated[bytes, Length(1, limits.BUCKET_DOCUMENT_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AccessKeyRow:
+    """An access key, but for its name."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    secret: KeyName
+    bucket: BucketName | None
+    is_read_only: bool
     created_s: int
 
 
@@ -61,13 +106,16 @@ class DrillRow:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What most objects do not have."""
+    """What most objects do not have. `part_count`: of the parts that a client uploaded it in."""
 
-    etag: Annotated[str, Length(0, 128)]
-    metadata: Annotated[tuple[Metadata, ...], Length(0, 256)]
-    checksums: Annotated[tuple[Checksum, ...], Length(0, 8)]
+    etag: ETag
+    metadata: AllMetadata
+    checksums: AllChecksums
     retain_until_s: int
     legal_hold: bool
+    tags: AllTags
+    retention: Retention | None
+    part_count: Annotated[int, Range(0, limits.UPLOAD_PARTS_MAX)]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,10 +130,11 @@ class PackedRef:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ObjectRow:
-    """What a key names. `epoch` and `position` are those of the entry that put it.
+    """A version of what a key names. `epoch` and `position` are those of the entry that put it.
 
-    `blocks` is an encoded `BlockRun`, or empty; then the blocks, if any, stand in the runs of `owner`. `share_bytes`
-    is what all shares of all blocks take.
+    `is_null`: it is the one version of its key that S3 calls null. `is_marker`: it is a delete marker. `blocks` is
+    an encoded `BlockRun`, or empty; then the blocks, if any, stand in the runs of `owner`. `share_bytes` is what all
+    shares of all blocks take.
     """
 
     WIRE_VERSION: ClassVar[int] = 1
@@ -103,6 +152,16 @@ class ObjectRow:
     inline: InlineRef | None
     extras: Extras | None
     packed: PackedRef | None
+    is_null: bool
+    is_marker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NullRow:
+    """Which of a key's VERSION rows is the version named null."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    version: Version
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,12 +187,48 @@ class BlockRun:
 
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """An object under way whose parts are journaled as they come: who owns their runs, and what they add up to."""
+    """An object under way whose parts the writer journals as they come: who owns their runs."""
 
     WIRE_VERSION: ClassVar[int] = 1
     owner: Annotated[bytes, Length(OWNER_BYTES, OWNER_BYTES)]
+
+
+@dataclass(frozen=True, slots=True)
+class BegunRow:
+    """An object that a client uploads in parts: who owns their runs, and what was said of it when it began."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    owner: Annotated[bytes, Length(OWNER_BYTES, OWNER_BYTES)]
+    bucket: BucketName
+    key: ObjectKey
+    begun_s: int
+    metadata: AllMetadata
+    tags: AllTags
+    retention: Retention | None
+    legal_hold: bool
+    checksum: Annotated[str, Length(0, 64)]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """A part of an object, or of an upload. A client's part that has no etag is not all there."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    size_bytes: Annotated[int, Range(0, limits.OBJECT_BYTES_MAX)]
+    digest: Digest
+    etag: ETag
+    checksums: AllChecksums
+    modified_s: int
     block_count: int
     share_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRow:
+    """A block that several objects or parts are made of: how many `more` references it has than one."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    more: Annotated[int, Range(1, 2**63 - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,96 +248,3 @@ class PackRow:
     put_bytes: int
     live_objects: int
     live_bytes: int
-
-
-def bucket_key(bucket: str) -> bytes:
-    return bytes([RowKind.BUCKET]) + bucket.encode()
-
-
-def bucket_of(key: bytes) -> str:
-    """The bucket that `bucket_key` made a key of."""
-    return key[1:].decode()
-
-
-def drill_key() -> bytes:
-    return bytes([RowKind.DRILL])
-
-
-def object_key(bucket: str, key: str) -> bytes:
-    return objects_of(bucket) + key.encode()
-
-
-def objects_of(bucket: str) -> bytes:
-    """How the keys of all objects of a bucket begin."""
-    name = bucket.encode()
-    return bytes([RowKind.OBJECT, len(name)]) + name
-
-
-def object_name(key: bytes) -> tuple[str, str]:
-    """Bucket and key, from what `object_key` made of them."""
-    end = 2 + key[1]
-    return key[2:end].decode(), key[end:].decode()
-
-
-def owner_of(stamp: Stamp, ordinal: int) -> bytes:
-    """The owner of what change number `ordinal` of an entry put."""
-    return stamp.epoch.to_bytes(8, "big") + stamp.position.to_bytes(8, "big") + ordinal.to_bytes(4, "big")
-
-
-def inline_key(stamp: Stamp, row: bytes) -> bytes:
-    """Says that the object with the row key `row` is inline in the entry with this stamp. They sort by age."""
-    return bytes([RowKind.INLINE]) + stamp.epoch.to_bytes(8, "big") + stamp.position.to_bytes(8, "big") + row[1:]
-
-
-def inline_row(key: bytes) -> tuple[Stamp, bytes]:
-    """The stamp and the object's row key, from what `inline_key` made of them."""
-    stamp = Stamp(int.from_bytes(key[1:9], "big"), int.from_bytes(key[9:17], "big"))
-    return stamp, bytes([RowKind.OBJECT]) + key[17:]
-
-
-def runs_of(owner: bytes) -> bytes:
-    """How the keys of all runs of an owner begin."""
-    return bytes([RowKind.RUN]) + owner
-
-
-def part_of(owner: bytes, part: int) -> bytes:
-    """How the keys of all runs of one part begin."""
-    return runs_of(owner) + part.to_bytes(4, "big")
-
-
-def run_key(owner: bytes, part: int, run: int) -> bytes:
-    return part_of(owner, part) + run.to_bytes(2, "big")
-
-
-def upload_key(upload: bytes) -> bytes:
-    return bytes([RowKind.UPLOAD]) + upload
-
-
-def late_key(block: bytes, row: bytes) -> bytes:
-    """Says that the row with the key `row` names a block some of whose shares are still to come."""
-    return lates_of(block) + row
-
-
-def lates_of(block: bytes) -> bytes:
-    """How the late rows of one block begin; of all blocks, with no block."""
-    return bytes([RowKind.LATE]) + block
-
-
-def late_row(key: bytes) -> tuple[BlockId, bytes]:
-    """The block, and the key of the row that names it, from what `late_key` made of them."""
-    return BlockId(key[1 : 1 + ID_BYTES]), key[1 + ID_BYTES :]
-
-
-def release_key(block: bytes) -> bytes:
-    """With no block, how the keys of all releases begin."""
-    return bytes([RowKind.RELEASE]) + block
-
-
-def pack_key(block: bytes) -> bytes:
-    """With no block, how the keys of all packs begin."""
-    return bytes([RowKind.PACK]) + block
-
-
-def block_of(key: bytes) -> BlockId:
-    """The block that `release_key` or `pack_key` made a key of."""
-    return BlockId(key[1:])

@@ -1,45 +1,42 @@
-"""The catalog: a namespace's index, and nothing but a cache of its journal.
+"""The questions that are asked of a namespace's catalog.
 
-It holds what the journal's changes add up to, over all epochs, and the tip up to which they were applied, in one
-SQLite transaction each time: so at any moment, also in a copy restored from last week, tip and rows agree. Entries
-before the tip are skipped, an entry beyond the next is a bug, and a catalog that is missing, damaged, of another
-format or not on its journal's history is thrown away and filled again (`start_over`). Until whoever replays says
-`set_ready`, every question is answered with `catalog-rebuilding` rather than with half the truth.
-
-The database is used by one thread at a time, so a reader never sees half an entry either.
+What every request asks for (a bucket's settings, an access key) is answered from memory; what takes a look at a row
+or two is answered on this very thread, and everything else on another. Until the catalog is ready, only what has
+arrived and is final is answered (`node.vault.catalog.opened`).
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence, Set
-from pathlib import PurePath
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
-import trio
-
-from node.host.ports import Host
-from node.logs import get_logger
 from node.vault.catalog.database import CatalogDatabase
+from node.vault.catalog.listing import list_objects, list_uploads, list_versions
+from node.vault.catalog.opened import INDEX_FOLDER, Applied, OpenCatalog, catalog_path
 from node.vault.catalog.values import (
     NOWHERE,
     CatalogTip,
     CatalogTotals,
     InlineAt,
+    ListedObjects,
+    ListedUploads,
     PackedAt,
     PendingRelease,
     StoredBucket,
+    StoredKey,
     StoredObject,
     StoredPack,
+    StoredPart,
+    StoredUpload,
 )
-from protocol.coding.label import Stamp
-from protocol.errors import Damaged, Missing, Unavailable
-from protocol.ids import BlockId, NamespaceId, short_text_of, text_of
-from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject
-from protocol.namespace.journal import FIRST_EPOCH
-from protocol.tables.rows import object_key
+from protocol.errors import Damaged, Missing
+from protocol.ids import BlockId
+from protocol.namespace.changes import BlockRef, PackedObject
+from protocol.namespace.contents import NULL_VERSION, Versioning
+from protocol.tables.keys import object_key
 
 __all__ = [
+    "INDEX_FOLDER",
     "NOWHERE",
     "Applied",
     "Catalog",
@@ -51,161 +48,140 @@ __all__ = [
     "StoredBucket",
     "StoredObject",
     "StoredPack",
+    "catalog_path",
 ]
 
-INDEX_FOLDER: Final = PurePath("index")
 LIST_MAX: Final = 10_000
-_FILE_SUFFIXES: Final = ("", "-wal", "-shm")
 
-T = TypeVar("T")
-
-# One entry to apply: the tip after it, and what it says.
-Applied = tuple[CatalogTip, Sequence[Change]]
-
-log = get_logger(__name__)
+# An object and its blocks, or its pack.
+Whole = tuple[StoredObject, tuple[BlockRef, ...]]
 
 
-class Catalog:
+class Catalog(OpenCatalog):
     """One namespace's index. Open it, replay what it lacks, call `set_ready`, then ask."""
-
-    def __init__(self, host: Host, namespace: NamespaceId) -> None:
-        self._host = host
-        self._namespace = namespace
-        self._path = catalog_path(namespace)
-        self._database: CatalogDatabase | None = None
-        self._turn = trio.Lock()
-        self._ready = trio.Event()
-        self._damage = trio.Event()
-        self._final: Callable[[bytes], bool] | None = None
-
-    @property
-    def is_damaged(self) -> bool:
-        """The database was found damaged: `start_over` and replay."""
-        return self._damage.is_set()
-
-    @property
-    def tip(self) -> CatalogTip:
-        """The last entry applied; `NOWHERE` before the first epoch."""
-        return NOWHERE if self._database is None else self._database.tip
-
-    @property
-    def checkpoint(self) -> Checkpoint | None:
-        """The newest checkpoint that was applied."""
-        return None if self._database is None else self._database.checkpoint
-
-    @property
-    def is_settled(self) -> bool:
-        """Nothing but tables and the present epoch is needed: it began with a checkpoint, or is the first."""
-        began = FIRST_EPOCH if self._database is None else max(FIRST_EPOCH, self._database.checkpoint_epoch)
-        return self.tip.epoch == began
-
-    async def open(self) -> CatalogTip:
-        """Open what is there, or an empty catalog instead of it. Returns the tip to replay from."""
-        async with self._turn:
-            if self._database is None:
-                await self._host.threads.run_blocking(self._open_blocking)
-        return self.tip
-
-    async def start_over(self) -> None:
-        """Throw the catalog away and begin an empty one."""
-        self._ready, self._final = trio.Event(), None
-        async with self._turn:
-            await self._host.threads.run_blocking(self._start_over_blocking)
-
-    def set_ready(self) -> None:
-        """All that is acknowledged was applied: questions are answered from now on."""
-        self._damage = trio.Event()
-        self._final = None
-        self._ready.set()
-
-    def answer_what_is_final(self, touched: Set[bytes]) -> None:
-        """While tables arrive, answer for the objects that have arrived, but for those with these row keys
-        (`touched_by`): entries that are still to be applied say something of them. Until `set_ready`."""
-        self._final = lambda key: key not in touched
-
-    async def wait_ready(self) -> None:
-        await self._ready.wait()
-
-    async def wait_damaged(self) -> None:
-        """Return once the database was found damaged."""
-        await self._damage.wait()
-
-    async def enter(self, start: CatalogTip) -> None:
-        """Go on in the next epoch, whose opening `start` names: the tip is the decided end of the one before.
-
-        Raises:
-            Damaged: `catalog-gap` when an epoch is missing between them; `index-damaged`.
-        """
-        async with self._turn:
-            await self._guarded(self._enter_blocking, start)
-
-    async def apply(self, entries: Sequence[Applied]) -> None:
-        """Apply entries of one epoch that follow each other, in one transaction; those before the tip are skipped.
-
-        Raises:
-            Damaged: `catalog-gap` when an entry is missing before them; `index-damaged`.
-        """
-        async with self._turn:
-            await self._guarded(self._apply_blocking, entries)
-
-    async def close(self) -> None:
-        async with self._turn:
-            if self._database is not None:
-                await self._host.threads.run_blocking(self._database.close)
-            self._database = None
 
     def has_bucket(self, bucket: str) -> bool:
         """Whether there is such a bucket, without a wait: every put asks."""
-        return self.require_ready().has_bucket(bucket)
+        return self.find_bucket(bucket) is not None
 
-    def require_ready(self) -> CatalogDatabase:
-        """The database, while it answers questions. Raises Unavailable(`catalog-rebuilding`)."""
-        if self._database is None or not self._ready.is_set():
-            raise self._rebuilding()
-        return self._database
+    def find_bucket(self, bucket: str) -> StoredBucket | None:
+        """The bucket, if there is such a one, without a wait. Raises Unavailable(`catalog-rebuilding`)."""
+        return self.require_ready().sums.buckets.get(bucket)
+
+    def known_buckets(self) -> tuple[StoredBucket, ...]:
+        """All buckets, by name, without a wait. Raises Unavailable(`catalog-rebuilding`)."""
+        known = list(self.require_ready().sums.buckets.values())
+        return tuple(sorted(known, key=lambda bucket: bucket.bucket))
+
+    def find_key(self, key_id: str) -> StoredKey | None:
+        """The access key, if there is such a one, without a wait. Raises Unavailable(`catalog-rebuilding`)."""
+        return self.require_ready().sums.keys.get(key_id)
+
+    def known_keys(self) -> tuple[StoredKey, ...]:
+        """All access keys, by name, without a wait. Raises Unavailable(`catalog-rebuilding`)."""
+        known = list(self.require_ready().sums.keys.values())
+        return tuple(sorted(known, key=lambda key: key.key_id))
 
     async def bucket(self, bucket: str) -> StoredBucket:
         """Raises Missing(`bucket-missing`)."""
-        found = await self._ask(lambda database: database.bucket(bucket))
+        found = await self._ask(lambda database: database.sums.buckets.get(bucket))
         if found is None:
             raise Missing("bucket-missing", bucket=bucket)
         return found
 
     async def buckets(self) -> tuple[StoredBucket, ...]:
-        return await self._ask(lambda database: database.buckets())
+        found = await self._ask(lambda database: list(database.sums.buckets.values()))
+        return tuple(sorted(found, key=lambda bucket: bucket.bucket))
 
-    async def stat(self, bucket: str, key: str) -> StoredObject:
-        """What the key names. Raises Missing(`bucket-missing` or `object-missing`)."""
-        found = await self._ask_point(lambda database: database.stat(bucket, key), object_key(bucket, key))
+    async def document(self, bucket: str, name: str) -> bytes | None:
+        """A document of a bucket. Raises Missing(`bucket-missing`)."""
+        known = self.find_bucket(bucket)
+        if known is None:
+            raise Missing("bucket-missing", bucket=bucket)
+        if name not in known.documents:
+            return None
+        return await self._ask_point(lambda database: database.document(bucket, name), b"")
+
+    async def find(self, bucket: str, key: str, version: bytes | None = None) -> StoredObject | None:
+        """What the key names, or that version of it; a marker as well, when it is asked for. None: there is none."""
+        name = object_key(bucket, key)
+        if version is None:
+            return await self._ask_point(lambda database: database.stat(bucket, key), name)
+        if version == NULL_VERSION:
+            return await self._ask(lambda database: database.null(bucket, key))
+        return await self._ask(lambda database: database.stat(bucket, key, version))
+
+    async def stat(self, bucket: str, key: str, version: bytes | None = None) -> StoredObject:
+        """The same. Raises Missing: `bucket-missing`, `object-missing`, `object-deleted`, `version-missing`."""
+        found = await self.find(bucket, key, version)
         if found is None:
-            await self.bucket(bucket)
-            raise Missing("object-missing", bucket=bucket, key=key)
+            raise await self._absent(bucket, key, version)
         return found
 
-    async def whole(self, bucket: str, key: str) -> tuple[StoredObject, tuple[BlockRef, ...]]:
-        """What the key names and all its blocks, as of one moment: it may be another object at the next.
+    async def whole(self, bucket: str, key: str, version: bytes | None = None) -> Whole:
+        """What the key names, or a version of it, and all its blocks, as of one moment: the key may name another
+        object at the next.
 
         Raises:
-            Missing: `bucket-missing` or `object-missing`.
+            Missing: as `stat`.
         """
         name = object_key(bucket, key)
-        found = await self._ask_point(lambda database: _whole(database, bucket, key, with_runs=False), name)
-        if found is not None and found[0].owner:
-            found = await self._ask(lambda database: _whole(database, bucket, key, with_runs=True), name)
+        found: Whole | None = None
+        if version is None:
+            found = await self._ask_point(lambda database: _whole(database, bucket, key, None, with_runs=False), name)
+        if version is not None or (found is not None and found[0].owner):
+            found = await self._ask(
+                lambda database: _whole(database, bucket, key, version, with_runs=True),
+                name if version is None else None,
+            )
         if found is None:
-            await self.bucket(bucket)
-            raise Missing("object-missing", bucket=bucket, key=key)
+            raise await self._absent(bucket, key, version)
         return found
 
     async def list(
         self, bucket: str, *, prefix: str = "", start_after: str = "", limit: int = 1_000
     ) -> tuple[StoredObject, ...]:
         """The next objects in the order of their keys' UTF-8 bytes. Raises Missing(`bucket-missing`)."""
+        page = await self.page(bucket, prefix=prefix, delimiter="", start_after=start_after, limit=limit)
+        return page.entries
+
+    async def page(self, bucket: str, *, prefix: str, delimiter: str, start_after: str, limit: int) -> ListedObjects:
+        """The same, with what has the delimiter behind the prefix under its common prefix.
+
+        Raises:
+            Missing: `bucket-missing`.
+        """
         count = max(0, min(limit, LIST_MAX))
-        found = await self._ask(lambda database: database.list(bucket, prefix, start_after, count))
-        if not found:
+        found = await self._ask(
+            lambda database: list_objects(database.rows, bucket, prefix, delimiter, start_after, count)
+        )
+        if not found.entries and not found.prefixes:
             await self.bucket(bucket)
         return found
+
+    async def versions(
+        self, bucket: str, *, prefix: str, delimiter: str, after: tuple[str, bytes | None], limit: int
+    ) -> ListedObjects:
+        """All versions and markers, those of a key newest first. Raises Missing(`bucket-missing`)."""
+        await self.bucket(bucket)
+        count = max(0, min(limit, LIST_MAX))
+        return await self._ask(lambda database: list_versions(database.rows, bucket, prefix, delimiter, after, count))
+
+    async def begun(
+        self, bucket: str, *, prefix: str, delimiter: str, after: tuple[str, bytes | None], limit: int
+    ) -> ListedUploads:
+        """What clients upload in parts, by key. Raises Missing(`bucket-missing`)."""
+        await self.bucket(bucket)
+        count = max(0, min(limit, LIST_MAX))
+        return await self._ask(lambda database: list_uploads(database.rows, bucket, prefix, delimiter, after, count))
+
+    async def upload(self, upload: bytes) -> StoredUpload | None:
+        """What a client uploads in parts, if that goes on."""
+        return await self._ask_point(lambda database: database.upload(upload), b"")
+
+    async def parts(self, owner: bytes, *, after: int = 0, limit: int = 1_000) -> tuple[StoredPart, ...]:
+        """The whole parts of an upload or an object, by number, after that one."""
+        return await self._ask(lambda database: database.parts(owner, after, max(0, min(limit, LIST_MAX))))
 
     async def blocks(self, stored: StoredObject) -> tuple[BlockRef, ...]:
         """All blocks of the object, in order. Raises Missing(`object-missing`) when it was replaced meanwhile."""
@@ -241,148 +217,24 @@ class Catalog:
     async def totals(self) -> CatalogTotals:
         return await self._ask(lambda database: database.totals())
 
-    async def ask(self, question: Callable[[CatalogDatabase], T]) -> T:
-        """Ask the database anything, ready or not. For those who fill the catalog and who make checkpoints of it."""
-        async with self._turn:
-            return await self._guarded(question, self._opened())
-
-    async def change(self, work: Callable[[CatalogDatabase], T]) -> T:
-        """Change the database in one transaction, ready or not. For the same."""
-        async with self._turn:
-            return await self._guarded(_in_transaction, self._opened(), work)
-
-    async def _ask(self, question: Callable[[CatalogDatabase], T], about: bytes | None = None) -> T:
-        """The answer, once ready; before that, only about an object row that is final."""
-        async with self._turn:
-            return await self._guarded(self._answer, self._asked(about), question)
-
-    def _asked(self, about: bytes | None) -> CatalogDatabase:
-        """The database, if it may answer about this row now."""
-        is_final = about is not None and self._final is not None and self._final(about)
-        if self._database is None or not (self._ready.is_set() or is_final):
-            raise self._rebuilding()
-        return self._database
-
-    def _answer(self, database: CatalogDatabase, question: Callable[[CatalogDatabase], T]) -> T:
-        answer = question(database)
-        if answer is None and not self._ready.is_set():
-            raise self._rebuilding()
-        return answer
-
-    async def _ask_point(self, question: Callable[[CatalogDatabase], T], about: bytes) -> T:
-        """The same, for a question about a row or two, on this very thread when nobody else has the database.
-
-        It looks at about five pages, which are in memory but for the first time: some 30 µs, where a thread and back
-        take five times as much, and every get asks. What may be more than that goes to a thread (`_ask`).
-        """
-        try:
-            self._turn.acquire_nowait()
-        except trio.WouldBlock:
-            return await self._ask(question, about)
-        try:
-            return self._answer(self._asked(about), question)
-        except Damaged as error:
-            self._note_damage(error)
-            raise
-        finally:
-            self._turn.release()
-
-    def _rebuilding(self) -> Unavailable:
-        return Unavailable("catalog-rebuilding", namespace=self._namespace)
-
-    async def _guarded(self, work: Callable[..., T], *arguments: object) -> T:
-        try:
-            return await self._host.threads.run_blocking(work, *arguments)
-        except Damaged as error:
-            self._note_damage(error)
-            raise
-
-    def _note_damage(self, error: Damaged) -> None:
-        log.warning("catalog.damaged", namespace=short_text_of(self._namespace), error=str(error))
-        self._ready, self._final = trio.Event(), None
-        self._damage.set()
-
-    def _enter_blocking(self, start: CatalogTip) -> None:
-        database = self._opened()
-        if start.epoch <= database.tip.epoch:
-            return
-        if start.epoch != database.tip.epoch + 1 or start.length:
-            raise self._gap(start)
-        with _transaction(database):
-            database.set_tip(start)
-
-    def _apply_blocking(self, entries: Sequence[Applied]) -> None:
-        database = self._opened()
-        tip = database.tip
-        following = [(after, changes) for after, changes in entries if after[:2] > tip[:2]]
-        if not following:
-            return
-        with _transaction(database):
-            for after, changes in following:
-                if after[:2] != (tip.epoch, tip.length + 1):
-                    raise self._gap(after)
-                database.apply(Stamp(tip.epoch, tip.length), changes)
-                tip = after
-            database.set_tip(tip)
-
-    def _gap(self, found: CatalogTip) -> Damaged:
-        tip = self.tip
-        where = f"{found.epoch}/{found.length}"
-        return Damaged("catalog-gap", namespace=self._namespace, length=f"{tip.epoch}/{tip.length}", found=where)
-
-    def _opened(self) -> CatalogDatabase:
-        if self._database is None:
-            raise self._rebuilding()
-        return self._database
-
-    def _open_blocking(self) -> None:
-        try:
-            database = CatalogDatabase(self._host.open_index(self._path))
-            is_ours = database.read(self._namespace)
-        except Damaged as error:
-            log.warning("catalog.damaged", namespace=short_text_of(self._namespace), error=str(error))
-            self._start_over_blocking()
-            return
-        self._database = database
-        if not is_ours:
-            self._start_over_blocking()
-
-    def _start_over_blocking(self) -> None:
-        if self._database is not None:
-            with contextlib.suppress(Exception):
-                self._database.close()
-        self._database = None
-        for suffix in _FILE_SUFFIXES:
-            path = self._path.with_name(self._path.name + suffix)
-            if self._host.disk.exists(path):
-                self._host.disk.remove(path)
-        database = CatalogDatabase(self._host.open_index(self._path))
-        database.create(self._namespace)
-        self._database = database
-
-
-@contextlib.contextmanager
-def _transaction(database: CatalogDatabase) -> Iterator[None]:
-    """All of it, or nothing."""
-    try:
-        yield
-        database.commit()
-    except BaseException:
-        with contextlib.suppress(Exception):
-            database.roll_back()
-        raise
-
-
-def _in_transaction(database: CatalogDatabase, work: Callable[[CatalogDatabase], T]) -> T:
-    with _transaction(database):
-        return work(database)
+    async def _absent(self, bucket: str, key: str, version: bytes | None) -> Missing:
+        """Why there is no such thing."""
+        known = await self.bucket(bucket)
+        if version is not None:
+            return Missing("version-missing", bucket=bucket, key=key)
+        if known.versioning is not Versioning.NEVER:
+            newest = await self._ask(lambda database: database.newest(bucket, key))
+            if newest is not None and newest.is_marker:
+                marker = NULL_VERSION if newest.is_null else newest.version
+                return Missing("object-deleted", bucket=bucket, key=key, version=marker)
+        return Missing("object-missing", bucket=bucket, key=key)
 
 
 def _whole(
-    database: CatalogDatabase, bucket: str, key: str, *, with_runs: bool
-) -> tuple[StoredObject, tuple[BlockRef, ...]] | None:
+    database: CatalogDatabase, bucket: str, key: str, version: bytes | None, *, with_runs: bool
+) -> Whole | None:
     """None when there is no such object, or when not all of it has arrived yet. Runs of blocks may be many."""
-    stored = database.stat(bucket, key)
+    stored = database.null(bucket, key) if version == NULL_VERSION else database.stat(bucket, key, version)
     if stored is None:
         return None
     if stored.owner and not with_runs:
@@ -393,8 +245,3 @@ def _whole(
     if database.arriving.manifest() is None:
         raise Damaged("index-damaged", index="catalog", reason="blocks")
     return None
-
-
-def catalog_path(namespace: NamespaceId) -> PurePath:
-    """Below the node's folder."""
-    return INDEX_FOLDER / f"catalog-{text_of(namespace)}.sqlite"

@@ -11,53 +11,66 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from node.host.ports import Index
-from node.vault.catalog.applying import Applier, Sums
+from node.vault.catalog.applying import Applier
 from node.vault.catalog.arrival import ArrivingRows
+from node.vault.catalog.buckets import read_buckets, read_keys
 from node.vault.catalog.frozen import Frozen, FrozenRows
-from node.vault.catalog.reading import read_blocks, read_row, run_of
+from node.vault.catalog.reading import find_version, read_blocks, read_row, run_of
 from node.vault.catalog.rows import CatalogRows, Pair, end_of
+from node.vault.catalog.sums import Sums
 from node.vault.catalog.values import (
     NOWHERE,
     CatalogTip,
     CatalogTotals,
     PendingRelease,
-    StoredBucket,
     StoredObject,
     StoredPack,
+    StoredPart,
+    StoredUpload,
     object_of,
+    part_of,
+    upload_of,
 )
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
 from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject, blocks_named_by
-from protocol.tables.manifest import Manifest
-from protocol.tables.nodes import NodeNumbers
-from protocol.tables.rows import (
-    BucketRow,
-    DrillRow,
-    ObjectRow,
-    PackRow,
-    ReleaseRow,
-    RowKind,
+from protocol.tables.keys import (
+    begun_key,
     block_of,
-    bucket_key,
-    bucket_of,
+    document_key,
     drill_key,
     inline_key,
     inline_row,
     late_row,
     lates_of,
-    object_key,
-    objects_of,
+    null_key,
+    number_of,
     pack_key,
+    part_key,
+    parts_of,
     release_key,
     runs_of,
     upload_key,
+    versions_at,
+)
+from protocol.tables.manifest import Manifest
+from protocol.tables.nodes import NodeNumbers
+from protocol.tables.rows import (
+    BegunRow,
+    DocumentRow,
+    DrillRow,
+    NullRow,
+    ObjectRow,
+    PackRow,
+    PartRow,
+    ReleaseRow,
+    RowKind,
 )
 from protocol.wire import schema
 
 # Whoever changes the tables or what rows say changes this number; a catalog of another number is rebuilt.
-FORMAT: Final = 5
+FORMAT: Final = 6
 
 _STATEMENTS: Final = (
     """CREATE TABLE applied (
@@ -87,6 +100,11 @@ class CatalogDatabase:
         # Where blocks are noted that applied changes name, for whoever is going through the rows meanwhile.
         self.noting: set[BlockId] | None = None
         self._set_state(Sums(), NodeNumbers())
+
+    @property
+    def sums(self) -> Sums:
+        """What is kept in memory; another thread may look one thing up in it, or copy it all."""
+        return self._sums
 
     def _set_state(self, sums: Sums, numbers: NodeNumbers) -> None:
         self._sums, self._numbers, self._numbers_saved = sums, numbers, len(numbers)
@@ -120,13 +138,16 @@ class CatalogDatabase:
         self.checkpoint = None if checkpoint is None else read_row(Checkpoint, checkpoint)
         nodes: list[Any] = self._index.execute("SELECT node FROM nodes ORDER BY number")
         self.tip = CatalogTip(epoch, length, Digest(head))
-        buckets = {bucket.bucket for bucket in self.buckets()}
-        self._set_state(Sums(objects, size_bytes, buckets), NodeNumbers(NodeId(row[0]) for row in nodes))
+        self._set_state(self._read_sums(objects, size_bytes), NodeNumbers(NodeId(row[0]) for row in nodes))
+
+    def _read_sums(self, objects: int, size_bytes: int) -> Sums:
+        return Sums(objects, size_bytes, read_buckets(self.rows), read_keys(self.rows))
 
     def apply(self, stamp: Stamp, changes: Sequence[Change]) -> None:
         """Make the rows of one entry's changes; `set_tip` and `commit` follow."""
-        self._applier.apply(stamp, changes)
-        noting = self.noting
+        moved, noting = self._applier.apply(stamp, changes), self.noting
+        if noting is not None:
+            noting.update(moved)
         for change in changes:
             if noting is not None:
                 noting.update(blocks_named_by(change))
@@ -157,8 +178,7 @@ class CatalogDatabase:
     def end_arrival(self, manifest: Manifest) -> None:
         """All tables have arrived; the caller commits."""
         self.arriving.end()
-        buckets = {bucket.bucket for bucket in self.buckets()}
-        self._set_state(Sums(manifest.objects, manifest.size_bytes, buckets), self._numbers)
+        self._set_state(self._read_sums(manifest.objects, manifest.size_bytes), self._numbers)
         self.set_tip(CatalogTip(manifest.covers_epoch, manifest.covers_length, manifest.covers_head))
 
     def set_tip(self, tip: CatalogTip) -> None:
@@ -194,30 +214,38 @@ class CatalogDatabase:
     def close(self) -> None:
         self._index.close()
 
-    def has_bucket(self, bucket: str) -> bool:
-        """From memory, so that it may be asked on any thread."""
-        return bucket in self._sums.buckets
+    def stat(self, bucket: str, key: str, version: bytes | None = None) -> StoredObject | None:
+        """What the key names, or that version of it."""
+        found = find_version(self.rows, bucket, key, version)
+        return None if found is None else object_of(*found)
 
-    def bucket(self, bucket: str) -> StoredBucket | None:
-        value = self.rows.get(bucket_key(bucket))
-        return None if value is None else StoredBucket(bucket, read_row(BucketRow, value).created_s)
+    def null(self, bucket: str, key: str) -> StoredObject | None:
+        """The version of the key that is named null."""
+        named = self.stat(bucket, key)
+        if named is not None and named.is_null:
+            return named
+        value = self.rows.get(null_key(bucket, key))
+        return None if value is None else self.stat(bucket, key, read_row(NullRow, value).version)
 
-    def buckets(self) -> tuple[StoredBucket, ...]:
-        rows = self.rows.scan_prefix(bytes([RowKind.BUCKET]))
-        return tuple(StoredBucket(bucket_of(key), read_row(BucketRow, value).created_s) for key, value in rows)
+    def newest(self, bucket: str, key: str) -> StoredObject | None:
+        """The newest of a key's older versions and markers."""
+        first = versions_at(bucket, key)
+        rows = self.rows.scan(first, end_of(first), 1)
+        return object_of(rows[0][0], read_row(ObjectRow, rows[0][1])) if rows else None
 
-    def stat(self, bucket: str, key: str) -> StoredObject | None:
-        name = object_key(bucket, key)
-        value = self.rows.get(name)
-        return None if value is None else object_of(name, read_row(ObjectRow, value))
+    def document(self, bucket: str, name: str) -> bytes | None:
+        value = self.rows.get(document_key(bucket, name))
+        return None if value is None else read_row(DocumentRow, value).document
 
-    def list(self, bucket: str, prefix: str, start_after: str, limit: int) -> tuple[StoredObject, ...]:
-        """At most `limit` objects whose keys begin with `prefix` and sort after `start_after`."""
-        begin = objects_of(bucket)
-        # The next key after a key is that key with a zero byte added.
-        first = max(begin + prefix.encode(), begin + start_after.encode() + b"\0" if start_after else begin)
-        rows = self.rows.scan(first, end_of(begin + prefix.encode()), limit)
-        return tuple(object_of(key, read_row(ObjectRow, value)) for key, value in rows)
+    def upload(self, upload: bytes) -> StoredUpload | None:
+        value = self.rows.get(begun_key(upload))
+        return None if value is None else upload_of(upload, read_row(BegunRow, value))
+
+    def parts(self, owner: bytes, after: int, limit: int) -> tuple[StoredPart, ...]:
+        """Whole parts by number; a client's that is not all there is left out."""
+        rows = self.rows.scan(part_key(owner, after + 1), end_of(parts_of(owner)), limit)
+        found = (part_of(number_of(key), read_row(PartRow, value)) for key, value in rows)
+        return tuple(part for part in found if part.etag)
 
     def blocks(self, stored: StoredObject) -> tuple[BlockRef, ...]:
         """The object's blocks in order, or its pack; fewer when it was replaced meanwhile, or not all has arrived."""
@@ -253,7 +281,7 @@ class CatalogDatabase:
         )
 
     def uploads(self, limit: int) -> tuple[bytes, ...]:
-        """Objects under way, parts of which are journaled."""
+        """Objects under way, parts of which the writer journaled by itself."""
         prefix = upload_key(b"")
         return tuple(key[len(prefix) :] for key, _ in self.rows.scan(prefix, end_of(prefix), limit))
 
@@ -266,7 +294,7 @@ class CatalogDatabase:
         prefix = bytes([RowKind.INLINE])
         first = prefix
         if after is not None:
-            first = inline_key(after.stamp, object_key(after.bucket, after.key)) + b"\0"
+            first = inline_key(after.stamp, after.row_key) + b"\0"
         found = []
         for key, _ in self.rows.scan(first, end_of(prefix), limit):
             stamp, name = inline_row(key)
@@ -279,7 +307,7 @@ class CatalogDatabase:
 
     def still_packed(self, pack: BlockId, objects: Iterable[PackedObject]) -> tuple[StoredObject, ...]:
         """Those of a pack's objects that still name it."""
-        found = (self.stat(one.bucket, one.key) for one in objects)
+        found = (self.stat(one.bucket, one.key, one.version) for one in objects)
         return tuple(one for one in found if one is not None and one.packed is not None and one.packed.pack == pack)
 
     def _blocks_after(self, prefix: bytes, after: BlockId | None, limit: int) -> Sequence[Pair]:

@@ -2,8 +2,9 @@
 
 No row tells that of a block, so the rows that name blocks are gone through, a page at a time, while the catalog goes
 on. A block may move between rows meanwhile, but only forward in the order of reading (what loses its last reference
-becomes a release, and those come last); and whatever entries name that are applied meanwhile is noted. So after the
-last page every block that was named at the beginning, or is at the end, is known here.
+becomes a release, and those come last); whatever entries name that are applied meanwhile is noted, and so is what
+moves as an object's older version becomes what its key names, or the other way round. So after the last page every
+block that was named at the beginning, or is at the end, is known here.
 
 Blocks of tables are in no row: the manifest of the newest checkpoint names them, and who has read it adds them.
 """
@@ -22,15 +23,16 @@ from protocol.errors import OverLimit, Unavailable
 from protocol.ids import BlockId, NamespaceId, NodeId
 from protocol.namespace.changes import BlockRef
 from protocol.namespace.inventories import Part
+from protocol.tables.keys import block_of
 from protocol.tables.nodes import NodeNumbers
-from protocol.tables.rows import RowKind, block_of
+from protocol.tables.rows import RowKind
 
 # A block, and the nodes that have their share of it.
 Named = tuple[BlockId, tuple[NodeId, ...]]
 
 ROWS_AT_ONCE: Final = 512
 # Releases last: see above.
-_IN_ORDER: Final = (RowKind.OBJECT, RowKind.RUN, RowKind.PACK, RowKind.RELEASE)
+_IN_ORDER: Final = (RowKind.OBJECT, RowKind.VERSION, RowKind.RUN, RowKind.PACK, RowKind.RELEASE)
 
 
 class NamedBlocks:

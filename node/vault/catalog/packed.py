@@ -9,23 +9,16 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
-from node.vault.catalog.reading import read_blocks, read_row
+from node.vault.catalog.reading import find_version, read_blocks, read_row
 from node.vault.catalog.released import ReleasedRows
 from node.vault.catalog.rows import CatalogRows
 from protocol.coding.header import share_size
 from protocol.coding.label import Stamp
 from protocol.ids import BlockId
 from protocol.namespace.changes import BlockRef, ObjectsPacked, PackedObject
+from protocol.tables.keys import inline_key, late_key, pack_key
 from protocol.tables.nodes import NodeNumbers, pack_blocks
-from protocol.tables.rows import (
-    ObjectRow,
-    PackedRef,
-    PackRow,
-    inline_key,
-    late_key,
-    object_key,
-    pack_key,
-)
+from protocol.tables.rows import PackedRef, PackRow
 from protocol.wire import schema
 
 
@@ -69,11 +62,12 @@ class PackedRows:
         left_bytes: Counter[BlockId],
     ) -> bool:
         """Name the pack in the object's row, if it is that object. Counts what the packs that it leaves have left."""
-        key = object_key(one.bucket, one.key)
-        before = self._rows.get(key)
-        row = None if before is None else read_row(ObjectRow, before)
-        was = None if row is None or row.version != one.version else row.inline or row.packed
-        if row is None or was is None or was.size_bytes != one.size_bytes:
+        found = find_version(self._rows, one.bucket, one.key, one.version)
+        if found is None:
+            return False
+        key, row = found
+        was = row.inline or row.packed
+        if was is None or was.size_bytes != one.size_bytes:
             return False
         if isinstance(was, PackedRef):
             if was.pack == pack.block:
@@ -85,7 +79,7 @@ class PackedRows:
         share_bytes = pack.n * share_size(pack.k, one.size_bytes)
         packed = PackedRef(pack.block, one.offset, one.size_bytes, was.key)
         after = dataclasses.replace(row, inline=None, packed=packed, share_bytes=share_bytes)
-        self._rows.write(stamp, key, schema.encode(after), before)
+        self._rows.write(stamp, key, schema.encode(after), self._rows.get(key))
         return True
 
     def _lose(self, stamp: Stamp, block: BlockId, objects: int, size_bytes: int) -> None:

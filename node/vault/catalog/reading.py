@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from node.vault.catalog.rows import CatalogRows
 from protocol.errors import Damaged, MaillonError
 from protocol.namespace.changes import BlockRef
+from protocol.tables.keys import object_key, version_key
 from protocol.tables.nodes import NodeNumbers, unpack_blocks
 from protocol.tables.rows import ObjectRow, PackRow, RowKind
 from protocol.wire import schema
@@ -32,9 +34,24 @@ def read_blocks(run: bytes, numbers: NodeNumbers) -> tuple[BlockRef, ...]:
 def run_of(key: bytes, value: bytes) -> bytes:
     """The encoded blocks in a row of any kind that names blocks. Raises Damaged(`index-damaged`)."""
     match key[0]:
-        case RowKind.OBJECT:
+        case RowKind.OBJECT | RowKind.VERSION:
             return read_row(ObjectRow, value).blocks
         case RowKind.PACK:
             return read_row(PackRow, value).block
         case _:
             return value
+
+
+def find_version(rows: CatalogRows, bucket: str, name: str, version: bytes | None) -> tuple[bytes, ObjectRow] | None:
+    """The row of this version of the key, or of what the key names; None when there is no such thing."""
+    key = object_key(bucket, name)
+    value = rows.get(key)
+    if value is not None:
+        row = read_row(ObjectRow, value)
+        if version in (None, row.version):
+            return key, row
+    if version is None:
+        return None
+    key = version_key(bucket, name, version)
+    value = rows.get(key)
+    return None if value is None else (key, read_row(ObjectRow, value))

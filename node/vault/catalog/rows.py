@@ -85,6 +85,10 @@ class CatalogRows:
         in_tables = self._marks[key][2] if key in self._marks else before is not None
         self._marks[key] = (stamp.epoch, stamp.position, in_tables)
 
+    def delete(self, stamp: Stamp, key: bytes) -> None:
+        """The row, which is there, goes."""
+        self.write(stamp, key, None, b"")
+
     def flush(self) -> None:
         """Hand what was written to SQLite: together, and in the order of the keys, it costs a third."""
         if not self._values:

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from protocol.namespace.changes import Change, ObjectDeleted, ObjectPut, ObjectsPacked
-from protocol.tables.rows import object_key
+from protocol.namespace.changes import (
+    Change,
+    LockReplaced,
+    MarkerPut,
+    ObjectDeleted,
+    ObjectPut,
+    ObjectsPacked,
+    TagsReplaced,
+)
+from protocol.tables.keys import object_key
 
 
 def touched_by(changes: Iterable[Change]) -> set[bytes]:
-    """The row keys of the objects that the changes put, delete or move."""
+    """The row keys of the objects that the changes put, mark, delete, lock or move."""
     touched: set[bytes] = set()
     for change in changes:
         match change:
-            case ObjectPut() | ObjectDeleted():
+            case ObjectPut() | ObjectDeleted() | MarkerPut() | TagsReplaced() | LockReplaced():
                 touched.add(object_key(change.bucket, change.key))
             case ObjectsPacked():
                 touched.update(object_key(one.bucket, one.key) for one in change.objects)

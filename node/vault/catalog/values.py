@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocol.coding.header import share_size
 from protocol.coding.label import Stamp
 from protocol.ids import BlockId, Digest, NodeId
 from protocol.keys.sealing import sealed_size
-from protocol.namespace.changes import BlockRef, Checksum, Metadata, ObjectPut
-from protocol.tables.rows import Extras, ObjectRow, object_name
+from protocol.namespace.changes import BlockRef, Checksum, MarkerPut, Metadata, ObjectPut
+from protocol.namespace.contents import LockDefault, Retention, Tag, Versioning
+from protocol.tables.keys import object_key, object_name, version_key
+from protocol.tables.rows import BegunRow, Extras, ObjectRow, PartRow, RowKind
+
+NO_EXTRAS: Final = Extras("", (), (), 0, legal_hold=False, tags=(), retention=None, part_count=0)
+# A marker has neither bytes nor a class.
+_NO_DIGEST: Final = Digest(bytes(32))
+_NO_CLASS: Final = "-"
 
 
 class CatalogTip(NamedTuple):
@@ -53,11 +60,12 @@ class PackedAt:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What a key names. Its bytes are `inline`, or `packed` in the one block that `Catalog.whole` gives, or
-    `block_count` blocks, or none at all.
+    """A version of what a key names. Its bytes are `inline`, or `packed` in the one block that `Catalog.whole` gives,
+    or `block_count` blocks, or none at all.
 
-    `share_bytes` counts all shares of all its blocks. `run` holds its blocks if they are few, `owner` names the runs
-    that do if they are many: for the catalog alone.
+    `is_latest`: the key names it, or it is the marker that says that the key names nothing. `share_bytes` counts all
+    shares of all its blocks. `run` holds its blocks if they are few, `owner` names the runs that do if they are many:
+    for the catalog alone.
     """
 
     bucket: str
@@ -79,12 +87,93 @@ class StoredObject:
     stamp: Stamp
     run: bytes
     owner: bytes
+    tags: tuple[Tag, ...]
+    retention: Retention | None
+    part_count: int
+    is_null: bool
+    is_marker: bool
+    is_latest: bool
+
+    @property
+    def row_key(self) -> bytes:
+        """Where in the catalog it stands."""
+        if self.is_latest and not self.is_marker:
+            return object_key(self.bucket, self.key)
+        return version_key(self.bucket, self.key, self.version)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBucket:
+    """A bucket, its settings, and the names of its documents."""
+
     bucket: str
     created_s: int
+    versioning: Versioning = Versioning.NEVER
+    has_lock: bool = False
+    lock_default: LockDefault | None = None
+    documents: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredKey:
+    """An access key; with `bucket`, for that one alone."""
+
+    key_id: str
+    secret: str
+    bucket: str | None
+    is_read_only: bool
+    created_s: int
+
+    def __repr__(self) -> str:
+        return f"StoredKey(key_id={self.key_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """An object that a client uploads in parts."""
+
+    upload: bytes
+    owner: bytes
+    bucket: str
+    key: str
+    begun_s: int
+    metadata: tuple[Metadata, ...]
+    tags: tuple[Tag, ...]
+    retention: Retention | None
+    legal_hold: bool
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A whole part of an upload, or of an object that was uploaded in parts."""
+
+    number: int
+    size_bytes: int
+    digest: Digest
+    etag: str
+    checksums: tuple[Checksum, ...]
+    modified_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObjects:
+    """A page of objects and common prefixes; the name it ends with, and the version there, when more follow."""
+
+    entries: tuple[StoredObject, ...]
+    prefixes: tuple[str, ...]
+    next_after: str | None
+    next_version: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUploads:
+    """A page of uploads; the name it ends with, and the upload there, when more follow."""
+
+    entries: tuple[StoredUpload, ...]
+    prefixes: tuple[str, ...]
+    next_after: str | None
+    next_upload: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +213,7 @@ class Content:
     share_bytes: int = 0
     run: bytes = b""
     owner: bytes = b""
+    part_count: int = 0
 
 
 def share_bytes_of(blocks: tuple[BlockRef, ...]) -> int:
@@ -131,9 +221,18 @@ def share_bytes_of(blocks: tuple[BlockRef, ...]) -> int:
     return sum(block.n * share_size(block.k, sealed_size(block.size_bytes)) for block in blocks)
 
 
-def row_of(put: ObjectPut, stamp: Stamp, content: Content) -> ObjectRow:
+def row_of(put: ObjectPut, stamp: Stamp, content: Content, *, is_null: bool) -> ObjectRow:
     """The row of what was put."""
-    rare = put.etag or put.metadata or put.checksums or put.retain_until_s or put.legal_hold
+    extras = Extras(
+        etag=put.etag,
+        metadata=put.metadata,
+        checksums=put.checksums,
+        retain_until_s=put.retain_until_s,
+        legal_hold=put.legal_hold,
+        tags=put.tags,
+        retention=put.retention,
+        part_count=content.part_count,
+    )
     return ObjectRow(
         version=put.version,
         size_bytes=put.size_bytes,
@@ -147,16 +246,45 @@ def row_of(put: ObjectPut, stamp: Stamp, content: Content) -> ObjectRow:
         blocks=content.run,
         owner=content.owner,
         inline=put.inline,
-        extras=_extras(put) if rare else None,
+        extras=extras_or_none(extras),
         packed=None,
+        is_null=is_null,
+        is_marker=False,
     )
+
+
+def marker_row(marker: MarkerPut, stamp: Stamp, *, is_null: bool) -> ObjectRow:
+    """The row of a delete marker."""
+    return ObjectRow(
+        version=marker.version,
+        size_bytes=0,
+        digest=_NO_DIGEST,
+        modified_s=marker.modified_s,
+        data_class=_NO_CLASS,
+        epoch=stamp.epoch,
+        position=stamp.position,
+        block_count=0,
+        share_bytes=0,
+        blocks=b"",
+        owner=b"",
+        inline=None,
+        extras=None,
+        packed=None,
+        is_null=is_null,
+        is_marker=True,
+    )
+
+
+def extras_or_none(extras: Extras) -> Extras | None:
+    """The extras, unless there are none in them."""
+    return None if extras == NO_EXTRAS else extras
 
 
 def object_of(key: bytes, row: ObjectRow) -> StoredObject:
     """What the row with this key says."""
     bucket, name = object_name(key)
     stamp, inline, packed = Stamp(row.epoch, row.position), row.inline, row.packed
-    extras = row.extras or Extras("", (), (), 0, legal_hold=False)
+    extras = row.extras or NO_EXTRAS
     return StoredObject(
         bucket=bucket,
         key=name,
@@ -177,8 +305,31 @@ def object_of(key: bytes, row: ObjectRow) -> StoredObject:
         stamp=stamp,
         run=row.blocks,
         owner=row.owner,
+        tags=extras.tags,
+        retention=extras.retention,
+        part_count=extras.part_count,
+        is_null=row.is_null,
+        is_marker=row.is_marker,
+        is_latest=key[0] == RowKind.OBJECT,
     )
 
 
-def _extras(put: ObjectPut) -> Extras:
-    return Extras(put.etag, put.metadata, put.checksums, put.retain_until_s, legal_hold=put.legal_hold)
+def upload_of(upload: bytes, row: BegunRow) -> StoredUpload:
+    """What the row of an upload says."""
+    return StoredUpload(
+        upload=upload,
+        owner=row.owner,
+        bucket=row.bucket,
+        key=row.key,
+        begun_s=row.begun_s,
+        metadata=row.metadata,
+        tags=row.tags,
+        retention=row.retention,
+        legal_hold=row.legal_hold,
+        checksum=row.checksum,
+    )
+
+
+def part_of(number: int, row: PartRow) -> StoredPart:
+    """What the row of a part says."""
+    return StoredPart(number, row.size_bytes, row.digest, row.etag, row.checksums, row.modified_s)

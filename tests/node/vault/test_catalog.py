@@ -30,7 +30,7 @@ from protocol.namespace.changes import (
     PartPut,
 )
 from protocol.namespace.journal import start_of
-from protocol.tables.rows import object_key
+from protocol.tables.keys import object_key
 from tests.support.namespaces import block_ref, node, object_put, some, tenant
 
 TENANT = tenant()

@@ -19,7 +19,7 @@ from protocol.namespace.changes import (
     ObjectDeleted,
     ObjectPut,
 )
-from protocol.tables.rows import object_key
+from protocol.tables.keys import object_key
 from protocol.tables.tiers import FANOUT
 from sim.host.scheduling import run_deterministically
 from sim.host.world import World

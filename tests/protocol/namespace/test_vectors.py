@@ -14,23 +14,33 @@ from protocol.namespace.changes import (
     BlockRef,
     BlocksReleased,
     BucketCreated,
+    BucketDeleted,
+    BucketDocumentPut,
+    BucketSet,
     Change,
     Checkpoint,
     Checksum,
     DrillHeld,
     InlineRef,
+    KeyCreated,
+    KeyRevoked,
+    LockReplaced,
+    MarkerPut,
     Metadata,
     ObjectDeleted,
     ObjectPut,
     ObjectsPacked,
     PackedObject,
     PartPut,
+    TagsReplaced,
     UploadAborted,
+    UploadBegun,
     WriterSignedOff,
     decode_changes,
     encode_change,
     encode_changes,
 )
+from protocol.namespace.contents import LockDefault, LockMode, Retention, Tag, Versioning
 from protocol.namespace.inventories import (
     decode_stray_release,
     encode_stray_release,
@@ -50,6 +60,7 @@ from protocol.namespace.journal import (
     sign_opening,
     start_of,
 )
+from protocol.namespace.lifecycle import LifecycleRule, decode_rules, encode_rules
 from protocol.namespace.packs import Packing, SmallObject, read_directory
 from protocol.namespace.quorums import quorum
 from protocol.namespace.releases import decode_release, encode_release, sign_release, verify_release
@@ -76,6 +87,30 @@ BLOCK = BlockRef(
 )
 CHANGES: dict[str, Change] = {
     "bucket-created": BucketCreated("photos", 1_790_000_000),
+    "bucket-with-lock-created": BucketCreated("ledger", 1_790_000_000, has_lock=True),
+    "bucket-deleted": BucketDeleted("photos"),
+    "bucket-set": BucketSet(
+        "ledger", Versioning.ENABLED, has_lock=True, lock_default=LockDefault(LockMode.GOVERNANCE, 30)
+    ),
+    "bucket-document-put": BucketDocumentPut("photos", "cors", b"<CORSConfiguration/>"),
+    "marker-put": MarkerPut("photos", "film.mkv", repeated(0x37, 16), 1_790_000_005),
+    "tags-replaced": TagsReplaced("photos", "film.mkv", repeated(0x34, 16), (Tag("colour", "bleu"),)),
+    "lock-replaced": LockReplaced(
+        "ledger", "2026.pdf", repeated(0x38, 16), Retention(LockMode.COMPLIANCE, 1_800_000_000), legal_hold=True
+    ),
+    "upload-begun": UploadBegun(
+        repeated(0x66, 16),
+        "photos",
+        "long.mkv",
+        1_790_000_006,
+        (Metadata("content-type", "video/x-matroska"),),
+        (Tag("colour", "bleu"),),
+        Retention(LockMode.GOVERNANCE, 1_800_000_000),
+        legal_hold=False,
+        checksum="CRC32",
+    ),
+    "key-created": KeyCreated("MAILLONKEY", "no secret", "photos", is_read_only=True, created_s=1_790_000_007),
+    "key-revoked": KeyRevoked("MAILLONKEY"),
     "object-put-inline": ObjectPut(
         "photos",
         "été/plage.jpg",
@@ -100,6 +135,9 @@ CHANGES: dict[str, Change] = {
         checksums=(Checksum("CRC32C", b"\x01\x02\x03\x04"),),
         retain_until_s=1_800_000_000,
         legal_hold=True,
+        is_copy=True,
+        tags=(Tag("colour", "bleu"),),
+        retention=Retention(LockMode.GOVERNANCE, 1_800_000_000),
     ),
     "object-put-parts": ObjectPut(
         "photos",
@@ -110,9 +148,22 @@ CHANGES: dict[str, Change] = {
         1_790_000_003,
         "public",
         upload=repeated(0x66, 16),
+        parts=(1, 7),
     ),
     "object-deleted": ObjectDeleted("photos", "film.mkv", repeated(0x34, 16)),
     "part-put": PartPut(repeated(0x66, 16), 7, 4_000_000, Digest(repeated(0x47)), (BLOCK,)),
+    "clients-part-put": PartPut(
+        repeated(0x66, 16),
+        7,
+        4_000_000,
+        Digest(repeated(0x47)),
+        (BLOCK,),
+        first_block=512,
+        is_copy=True,
+        etag="0123456789abcdef0123456789abcdef",
+        checksums=(Checksum("CRC32", b"\x01\x02\x03\x04"),),
+        modified_s=1_790_000_008,
+    ),
     "upload-aborted": UploadAborted(repeated(0x66, 16)),
     "block-completed": BlockCompleted(BlockId(repeated(0x11)), BLOCK.placing),
     "blocks-released": BlocksReleased((BlockId(repeated(0x11)), BlockId(repeated(0x12)))),
@@ -128,6 +179,13 @@ CHANGES: dict[str, Change] = {
     "writer-hands-over": WriterSignedOff(NodeId(bytes(range(32)))),
     "drill-held": DrillHeld(1_790_000_004),
 }
+
+RULES = (
+    LifecycleRule("logs/", expire_days=30, noncurrent_days=7, newer_kept=2, abort_days=1),
+    LifecycleRule(
+        tags=(Tag("keep", "no"),), size_over=1_024, size_under=2**40, expire_at_s=1_800_000_000, expire_markers=True
+    ),
+)
 
 RELEASED = (BlockId(repeated(0x11)), BlockId(repeated(0x12)))
 
@@ -178,6 +236,7 @@ def build() -> dict[str, Any]:
             sign_stray_release(writer, root.namespace, 3, Stamp(2, 1_000), RELEASED)
         ).hex(),
         "pack": packed().plain().hex(),
+        "lifecycle": encode_rules(RULES).hex(),
     }
 
 
@@ -186,7 +245,7 @@ def opening_of_vectors() -> Opening:
 
 
 @pytest.mark.parametrize(
-    "part", ["root", "certificate", "opening", "changes", "entries", "release", "stray-release", "pack"]
+    "part", ["root", "certificate", "opening", "changes", "entries", "release", "stray-release", "pack", "lifecycle"]
 )
 def test_values_become_the_bytes_of_the_vectors(part: str) -> None:
     assert build()[part] == VECTORS[part]
@@ -207,6 +266,10 @@ def test_bytes_of_a_pack_become_its_directory() -> None:
     plain = bytes.fromhex(VECTORS["pack"])
     assert read_directory(plain) == packed().objects
     assert plain.startswith(b"sealed bytesothers")
+
+
+def test_bytes_of_lifecycle_rules_become_the_rules() -> None:
+    assert decode_rules(bytes.fromhex(VECTORS["lifecycle"])) == RULES
 
 
 def test_bytes_of_a_release_become_one_that_verifies() -> None:

@@ -18,29 +18,47 @@ from protocol.namespace.changes import (
     Metadata,
     encode_change,
 )
+from protocol.namespace.contents import LockDefault, LockMode, Retention, Tag, Versioning
+from protocol.tables.keys import (
+    access_key_key,
+    begun_at_key,
+    begun_key,
+    bucket_key,
+    document_key,
+    drill_key,
+    inline_key,
+    late_key,
+    null_key,
+    object_key,
+    object_name,
+    owner_of,
+    pack_key,
+    part_key,
+    release_key,
+    run_key,
+    shared_key,
+    upload_key,
+    version_key,
+)
 from protocol.tables.manifest import Manifest, PageRef, TableRef, decode_manifest, encode_manifest
 from protocol.tables.nodes import NodeNumbers, pack_blocks, unpack_blocks
 from protocol.tables.page import TableRow, decode_page, encode_page
 from protocol.tables.rows import (
+    AccessKeyRow,
+    BegunRow,
     BlockRun,
     BucketRow,
+    DocumentRow,
     DrillRow,
     Extras,
+    NullRow,
     ObjectRow,
     PackedRef,
     PackRow,
+    PartRow,
     ReleaseRow,
+    SharedRow,
     UploadRow,
-    bucket_key,
-    drill_key,
-    inline_key,
-    late_key,
-    object_key,
-    owner_of,
-    pack_key,
-    release_key,
-    run_key,
-    upload_key,
 )
 from protocol.wire import schema
 from tests.support.vectors import load_vectors
@@ -58,7 +76,22 @@ BLOCK = BlockRef(
 )
 NUMBERS = NodeNumbers(NODES)
 OWNER = owner_of(Stamp(3, 1_000), 7)
-EXTRAS = Extras("etag", (Metadata("colour", "bleu"),), (Checksum("CRC32C", b"1234"),), 99, legal_hold=True)
+RETENTION = Retention(LockMode.GOVERNANCE, 1_800_000_000)
+EXTRAS = Extras(
+    etag="etag",
+    metadata=(Metadata("colour", "bleu"),),
+    checksums=(Checksum("CRC32C", b"1234"),),
+    retain_until_s=99,
+    legal_hold=True,
+    tags=(Tag("keep", "yes"),),
+    retention=RETENTION,
+    part_count=2,
+)
+VERSION = repeated(0x33, 16)
+UPLOAD = repeated(0x66, 16)
+BEGUN = BegunRow(
+    OWNER, "photos", "a", 1_700_000_000, EXTRAS.metadata, EXTRAS.tags, RETENTION, legal_hold=True, checksum="CRC32"
+)
 
 
 def object_row(**content: Any) -> ObjectRow:
@@ -77,12 +110,31 @@ def object_row(**content: Any) -> ObjectRow:
         "inline": None,
         "extras": None,
         "packed": None,
+        "is_null": True,
+        "is_marker": False,
     }
     return ObjectRow(**(fields | content))
 
 
 ROWS: dict[str, tuple[bytes, object]] = {
-    "bucket": (bucket_key("photos"), BucketRow(1_700_000_000)),
+    "bucket": (
+        bucket_key("photos"),
+        BucketRow(1_700_000_000, Versioning.ENABLED, True, LockDefault(LockMode.COMPLIANCE, 365)),
+    ),
+    "document": (document_key("photos", "cors"), DocumentRow(b"<CORSConfiguration/>")),
+    "access key": (
+        access_key_key("MAILLONKEY"),
+        AccessKeyRow("not much of a secret", "photos", is_read_only=True, created_s=1_700_000_000),
+    ),
+    "older version": (version_key("photos", "a\0é", VERSION), object_row(is_null=False)),
+    "marker": (version_key("photos", "a", repeated(0x34, 16)), object_row(is_marker=True)),
+    "null": (null_key("photos", "a"), NullRow(VERSION)),
+    "part": (
+        part_key(OWNER, 2),
+        PartRow(4_000_000, Digest(repeated(0x44)), "e", EXTRAS.checksums, 9, 1, 6_000_000),
+    ),
+    "begun": (begun_key(UPLOAD), BEGUN),
+    "shared": (shared_key(BLOCK.block), SharedRow(2)),
     "drill": (drill_key(), DrillRow(1_700_000_000)),
     "inline object": (object_key("photos", "a/é"), object_row(inline=InlineRef(5, 4_112, repeated(0x55)))),
     "packed object": (
@@ -97,7 +149,7 @@ ROWS: dict[str, tuple[bytes, object]] = {
     "run": (run_key(OWNER, 2, 1), schema.decode(BlockRun, pack_blocks([BLOCK], NUMBERS))),
     "release": (release_key(BLOCK.block), ReleaseRow((0, 1, 2))),
     "pack": (pack_key(BLOCK.block), PackRow(pack_blocks([BLOCK], NUMBERS), 9_000, 2, 8_000)),
-    "upload": (upload_key(repeated(0x66, 16)), UploadRow(OWNER, 9, 54_000_000)),
+    "upload": (upload_key(repeated(0x66, 16)), UploadRow(OWNER)),
 }
 PAGE: list[TableRow] = [
     (bucket_key("photos"), b"one"),
@@ -119,7 +171,12 @@ def test_rows(name: str) -> None:
     assert schema.decode(type(row), bytes.fromhex(vector["value"])) == row
 
 
-def test_late_and_inline_rows_have_no_value() -> None:
+def test_a_key_of_a_version_says_which() -> None:
+    assert object_name(bytes.fromhex(VECTORS["rows"]["older version"]["key"])) == ("photos", "a\0é")
+
+
+def test_late_inline_and_begun_at_rows_have_no_value() -> None:
+    assert begun_at_key("photos", "a\0é", UPLOAD).hex() == VECTORS["rows"]["begun at"]["key"]
     assert late_key(BLOCK.block, object_key("photos", "b")).hex() == VECTORS["rows"]["late"]["key"]
     assert inline_key(Stamp(3, 1_000), object_key("photos", "a/é")).hex() == VECTORS["rows"]["inline"]["key"]
 

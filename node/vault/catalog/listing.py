@@ -1,0 +1,229 @@
+"""Pages of what a bucket holds, in S3's order, at a cost that depends on the page alone.
+
+A cursor goes through rows of one kind in the order of their keys, some at a time, and can be sent forward: so a
+common prefix costs one look however many keys have it, and any page costs what the first does. Versions of a key come
+the newest first, what the key names before all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from node.vault.catalog.reading import read_row
+from node.vault.catalog.rows import CatalogRows, Pair, end_of
+from node.vault.catalog.values import ListedObjects, ListedUploads, StoredObject, StoredUpload, object_of, upload_of
+from protocol.tables.keys import (
+    begun_at_key,
+    begun_in,
+    begun_key,
+    begun_name,
+    object_name,
+    objects_of,
+    version_key,
+    versions_at,
+    versions_from,
+    versions_of,
+)
+from protocol.tables.rows import BegunRow, ObjectRow
+
+# How many rows a cursor reads at once: few after it was sent forward, more and more while it is not.
+_FEW: Final = 8
+_MANY: Final = 1_024
+
+
+class Cursor:
+    """The rows from `first` on and before `end`. Blocking; nothing may write meanwhile."""
+
+    def __init__(self, rows: CatalogRows, first: bytes, end: bytes, at_once: int) -> None:
+        self._rows = rows
+        self._first = first
+        self._end = end
+        self._at_once = min(max(at_once, _FEW), _MANY)
+        self._read: list[Pair] = []
+        self._at = 0
+        self._is_over = False
+
+    def peek(self) -> Pair | None:
+        """The next row, or None at the end."""
+        if self._at == len(self._read) and not self._is_over:
+            self._read_on()
+        return self._read[self._at] if self._at < len(self._read) else None
+
+    def step(self) -> None:
+        """Go past the row that `peek` gave."""
+        self._at += 1
+
+    def skip_to(self, first: bytes) -> None:
+        """Go on with the first row whose key is not below `first`."""
+        while self._at < len(self._read) and self._read[self._at][0] < first:
+            self._at += 1
+        if self._at == len(self._read) and first > self._first:
+            self._first, self._at_once = first, _FEW
+
+    def _read_on(self) -> None:
+        self._read, self._at = self._rows.scan(self._first, self._end, self._at_once), 0
+        self._is_over = len(self._read) < self._at_once
+        self._at_once = min(4 * self._at_once, _MANY)
+        if self._read:
+            self._first = self._read[-1][0] + b"\0"
+
+
+@dataclass(slots=True)
+class _Page:
+    """What was found so far, common prefixes and entries together, and the name of the last of either."""
+
+    prefix: str
+    delimiter: str
+    limit: int
+    count: int = 0
+    last: str | None = None
+
+    def common(self, name: str) -> str | None:
+        """The common prefix that the name is counted under, if any."""
+        if not self.delimiter:
+            return None
+        at = name.find(self.delimiter, len(self.prefix))
+        return None if at < 0 else name[: at + len(self.delimiter)]
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= self.limit
+
+    def note(self, name: str) -> None:
+        self.count += 1
+        self.last = name
+
+
+def list_objects(
+    rows: CatalogRows, bucket: str, prefix: str, delimiter: str, start_after: str, limit: int
+) -> ListedObjects:
+    """Up to `limit` keys that begin with `prefix` and come after `start_after`, those with `delimiter` behind the
+    prefix under their common prefixes. After a common prefix come the keys that do not have it."""
+    begin, page = objects_of(bucket), _Page(prefix, delimiter, limit)
+    every = begin + prefix.encode()
+    cursor = Cursor(rows, max(every, _after(begin, start_after, page)), end_of(every), limit + 1)
+    entries: list[StoredObject] = []
+    prefixes: list[str] = []
+    while limit and (row := cursor.peek()) is not None:
+        if page.is_full:
+            return ListedObjects(tuple(entries), tuple(prefixes), page.last)
+        name = row[0][len(begin) :].decode()
+        common = page.common(name)
+        if common is None:
+            entries.append(object_of(row[0], read_row(ObjectRow, row[1])))
+            page.note(name)
+            cursor.step()
+        else:
+            prefixes.append(common)
+            page.note(common)
+            cursor.skip_to(end_of(begin + common.encode()))
+    return ListedObjects(tuple(entries), tuple(prefixes), None)
+
+
+def list_versions(
+    rows: CatalogRows,
+    bucket: str,
+    prefix: str,
+    delimiter: str,
+    after: tuple[str, bytes | None],
+    limit: int,
+) -> ListedObjects:
+    """The same of all versions and markers. `after`: a key, and one of its versions; without one, all of that key."""
+    page = _Page(prefix, delimiter, limit)
+    named, kept = _version_cursors(rows, bucket, page, *after)
+    entries: list[StoredObject] = []
+    prefixes: list[str] = []
+    # The key whose newest version was seen.
+    seen = after[0] if after[1] is not None else None
+    while limit and (found := _next_version(named, kept)) is not None:
+        row, cursor = found
+        if page.is_full:
+            version = entries[-1].version if entries and entries[-1].key == page.last else None
+            return ListedObjects(tuple(entries), tuple(prefixes), page.last, version)
+        name = object_name(row[0])[1]
+        common = page.common(name)
+        if common is None:
+            stored = object_of(row[0], read_row(ObjectRow, row[1]))
+            entries.append(stored if stored.is_latest or name == seen else replace(stored, is_latest=True))
+            seen = name
+            page.note(name)
+            cursor.step()
+        else:
+            prefixes.append(common)
+            page.note(common)
+            named.skip_to(end_of(objects_of(bucket) + common.encode()))
+            kept.skip_to(end_of(versions_from(bucket, common)))
+    return ListedObjects(tuple(entries), tuple(prefixes), None)
+
+
+def list_uploads(
+    rows: CatalogRows, bucket: str, prefix: str, delimiter: str, after: tuple[str, bytes | None], limit: int
+) -> ListedUploads:
+    """The uploads into a bucket that clients began, by key and then by id."""
+    page, every = _Page(prefix, delimiter, limit), begun_in(bucket, prefix)
+    cursor = Cursor(rows, max(every, _after_upload(bucket, page, *after)), end_of(every), limit + 1)
+    entries: list[StoredUpload] = []
+    prefixes: list[str] = []
+    while limit and (row := cursor.peek()) is not None:
+        if page.is_full:
+            upload = entries[-1].upload if entries and entries[-1].key == page.last else None
+            return ListedUploads(tuple(entries), tuple(prefixes), page.last, upload)
+        name, upload = begun_name(row[0])
+        common = page.common(name)
+        if common is None:
+            value = rows.get(begun_key(upload))
+            entries += [] if value is None else [upload_of(upload, read_row(BegunRow, value))]
+            page.note(name)
+            cursor.step()
+        else:
+            prefixes.append(common)
+            page.note(common)
+            cursor.skip_to(end_of(begun_in(bucket, common)))
+    return ListedUploads(tuple(entries), tuple(prefixes), None, None)
+
+
+def _after(begin: bytes, start_after: str, page: _Page) -> bytes:
+    """The first key after `start_after`; after all that begins with it, when that is a common prefix."""
+    if not start_after:
+        return begin
+    if page.common(start_after) == start_after:
+        return end_of(begin + start_after.encode())
+    return begin + start_after.encode() + b"\0"
+
+
+def _after_upload(bucket: str, page: _Page, key: str, upload: bytes | None) -> bytes:
+    if not key:
+        return begun_in(bucket)
+    if upload is not None:
+        return begun_at_key(bucket, key, upload) + b"\0"
+    if page.common(key) == key:
+        return end_of(begun_in(bucket, key))
+    return end_of(begun_at_key(bucket, key, b""))
+
+
+def _version_cursors(
+    rows: CatalogRows, bucket: str, page: _Page, key: str, version: bytes | None
+) -> tuple[Cursor, Cursor]:
+    """What keys name now, and all else."""
+    all_named, all_kept = objects_of(bucket) + page.prefix.encode(), versions_from(bucket, page.prefix)
+    named_first, kept_first = _after(objects_of(bucket), key, page), versions_of(bucket)
+    if version is not None:
+        kept_first = version_key(bucket, key, version) + b"\0"
+    elif key:
+        is_common = page.common(key) == key
+        kept_first = end_of(versions_from(bucket, key) if is_common else versions_at(bucket, key))
+    at_once = page.limit + 1
+    return (
+        Cursor(rows, max(all_named, named_first), end_of(all_named), at_once),
+        Cursor(rows, max(all_kept, kept_first), end_of(all_kept), at_once),
+    )
+
+
+def _next_version(named: Cursor, kept: Cursor) -> tuple[Pair, Cursor] | None:
+    """The next row of both, by key; what the key names before what it named."""
+    one, other = named.peek(), kept.peek()
+    if one is None or other is None:
+        return (one, named) if one is not None else (other, kept) if other is not None else None
+    is_named = object_name(one[0])[1].encode() <= object_name(other[0])[1].encode()
+    return (one, named) if is_named else (other, kept)

@@ -1,0 +1,420 @@
+"""Versions, copies and uploads against a few dicts: what the rows must add up to, written the other way round.
+
+The journals are those that a gateway writes: versions rise, a block is written once, and a copy names blocks of
+something that is there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count, pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.vault.catalog.database import CatalogDatabase
+from node.vault.catalog.listing import list_objects, list_uploads, list_versions
+from node.vault.catalog.values import StoredObject
+from protocol.coding.label import Stamp
+from protocol.ids import BlockId, Digest
+from protocol.namespace.changes import (
+    BlockCompleted,
+    BlockRef,
+    BucketCreated,
+    BucketDeleted,
+    BucketSet,
+    Change,
+    InlineRef,
+    LockReplaced,
+    MarkerPut,
+    ObjectDeleted,
+    ObjectPut,
+    ObjectsPacked,
+    PackedObject,
+    PartPut,
+    TagsReplaced,
+    UploadAborted,
+    UploadBegun,
+)
+from protocol.namespace.contents import Tag, Versioning
+from protocol.tables.keys import release_key, shared_key, version_key
+from protocol.tables.rows import ReleaseRow, SharedRow
+from protocol.wire import schema
+from tests.node.vault.test_catalog_model import memory_database
+from tests.support.namespaces import block_ref, some
+
+BUCKET = "photos"
+KEYS = ["a", "a/b", "a/b/c", "a\0", "a\0b", "b/", "b/é", "c"]
+DIGEST = Digest(bytes(32))
+
+OPS = [
+    "put", "put", "put", "inline", "inline", "copy", "copy", "mark", "delete", "delete version", "tags", "versioning",
+    "begin", "part", "part", "copy part", "complete", "abort", "pack", "completed", "drop bucket",
+]  # fmt: skip
+programs = st.lists(st.tuples(st.sampled_from(OPS), st.integers(0, 7), st.integers(0, 7)), max_size=24)
+
+
+@dataclass
+class Version:
+    put: ObjectPut | MarkerPut
+    is_null: bool
+    blocks: list[BlockRef]
+    tags: tuple[Tag, ...] = ()
+    is_packed: bool = False
+
+    @property
+    def version(self) -> bytes:
+        return self.put.version
+
+
+@dataclass
+class Upload:
+    key: str
+    parts: dict[int, list[BlockRef]] = field(default_factory=dict)
+
+
+class Model:
+    """A bucket as S3 describes it: of each key its versions, the newest last. And the changes that lead there."""
+
+    def __init__(self) -> None:
+        self.versioning: Versioning | None = Versioning.NEVER
+        self.keys: dict[str, list[Version]] = {}
+        self.uploads: dict[bytes, Upload] = {}
+        self.written: dict[BlockId, BlockRef] = {}
+        self.numbers = count()
+
+    def fresh(self, how_many: int) -> list[BlockRef]:
+        blocks = [block_ref(next(self.numbers), missing=number % 3) for number in range(how_many)]
+        self.written.update((block.block, block) for block in blocks)
+        return blocks
+
+    def next_version(self) -> bytes:
+        return next(self.numbers).to_bytes(16, "big")
+
+    def all_versions(self) -> list[Version]:
+        return [one for key in sorted(self.keys) for one in self.keys[key]]
+
+    def named(self, key: str) -> Version | None:
+        """What the key names: the newest version, if that is not a marker."""
+        newest = self.keys.get(key, [])[-1:]
+        return next((one for one in newest if isinstance(one.put, ObjectPut)), None)
+
+    def pick(self, number: int) -> Version | None:
+        """Some object that is there."""
+        objects = [one for one in self.all_versions() if isinstance(one.put, ObjectPut)]
+        return objects[number % len(objects)] if objects else None
+
+    def add(self, put: ObjectPut | MarkerPut, blocks: list[BlockRef]) -> None:
+        known = self.keys.setdefault(put.key, [])
+        if self.versioning is Versioning.NEVER:
+            known.clear()
+        if self.versioning is Versioning.SUSPENDED:
+            known[:] = [one for one in known if not one.is_null]
+        if isinstance(put, ObjectPut) or self.versioning is not Versioning.NEVER:
+            tags = put.tags if isinstance(put, ObjectPut) else ()
+            known.append(Version(put, self.versioning is not Versioning.ENABLED, blocks, tags))
+
+    def step(self, op: str, first: int, second: int) -> Change | None:
+        """Do one thing; the change that says so."""
+        key, upload = KEYS[first], some("upload", first % 3)[:16]
+        if self.versioning is None:
+            self.versioning = Versioning.NEVER
+            return BucketCreated(BUCKET, 1)
+        match op:
+            case "put":
+                return self.put(key, self.fresh([1, 2, 9, 20][second % 4]))
+            case "inline":
+                return self.put(key, [], InlineRef(second, 20, some("key", second)))
+            case "copy":
+                source = self.pick(second)
+                if source is not None and source.blocks:
+                    return self.put(key, list(source.blocks), is_copy=True)
+            case "mark":
+                marker = MarkerPut(BUCKET, key, self.next_version(), second)
+                self.add(marker, [])
+                return marker
+            case "delete":
+                self.keys[key] = [one for one in self.keys.get(key, []) if one is not self.named(key)]
+                return ObjectDeleted(BUCKET, key)
+            case "delete version":
+                if known := self.keys.get(key):
+                    return ObjectDeleted(BUCKET, key, known.pop(second % len(known)).version)
+            case "tags":
+                if (one := self.pick(second)) is not None:
+                    one.tags = (Tag(f"t{first}", ""),)
+                    return TagsReplaced(BUCKET, one.put.key, one.version, one.tags)
+            case "versioning":
+                self.versioning = [Versioning.ENABLED, Versioning.SUSPENDED][first % 2]
+                return BucketSet(BUCKET, self.versioning, has_lock=False, lock_default=None)
+            case "pack":
+                return self.pack()
+            case "completed":
+                return self.complete_block(first)
+            case "drop bucket":
+                if not self.all_versions():
+                    self.versioning = None
+                    self.uploads.clear()
+                return BucketDeleted(BUCKET)
+            case _:
+                return self.step_upload(op, key, upload, second)
+        return None
+
+    def put(
+        self, key: str, blocks: list[BlockRef], inline: InlineRef | None = None, *, is_copy: bool = False
+    ) -> ObjectPut:
+        size_bytes = sum(block.size_bytes for block in blocks) + (7 if inline else 0)
+        tags = (Tag("new", key),)
+        version = self.next_version()
+        put = ObjectPut(
+            BUCKET, key, version, size_bytes, DIGEST, 5, "public", tuple(blocks), inline, is_copy=is_copy, tags=tags
+        )
+        self.add(put, blocks)
+        return put
+
+    def step_upload(self, op: str, key: str, upload: bytes, second: int) -> Change | None:
+        known = self.uploads.get(upload)
+        if op == "begin":
+            self.uploads.setdefault(upload, Upload(key))
+            return UploadBegun(upload, BUCKET, key, 3, (), (), None, legal_hold=False, checksum="")
+        if known is None:
+            return None
+        match op:
+            case "abort":
+                del self.uploads[upload]
+                return UploadAborted(upload)
+            case "part" | "copy part":
+                source = self.pick(second)
+                if op == "copy part" and (source is None or not source.blocks):
+                    return None
+                blocks = self.fresh(second + 2) if op == "part" or source is None else list(source.blocks)
+                known.parts[second] = blocks
+                size_bytes = sum(block.size_bytes for block in blocks)
+                return PartPut(
+                    upload, second, size_bytes, DIGEST, tuple(blocks), is_copy=op == "copy part", etag="etag"
+                )
+            case _:
+                del self.uploads[upload]
+                listed = sorted(known.parts)[: 1 + second]
+                blocks = [block for number in listed for block in known.parts[number]]
+                version = self.next_version()
+                put = ObjectPut(
+                    BUCKET, known.key, version, 70, DIGEST, 5, "public", upload=upload, parts=tuple(listed)
+                )
+                self.add(put, blocks)
+                return put
+
+    def pack(self) -> Change | None:
+        """All that is inline, and all that was packed before, into a new pack."""
+        small = [one for one in self.all_versions() if isinstance(one.put, ObjectPut) and one.put.inline]
+        if not small:
+            return None
+        pack = block_ref(next(self.numbers), missing=1)
+        objects = tuple(PackedObject(BUCKET, one.put.key, one.version, 0, 20) for one in small)
+        for one in small:
+            one.is_packed = True
+        return ObjectsPacked(pack, objects)
+
+    def complete_block(self, first: int) -> Change | None:
+        late = sorted(block for block, ref in self.written.items() if ref.missing)
+        if not late:
+            return None
+        block = self.written[late[first % len(late)]]
+        whole = BlockRef(block.block, block.key, block.size_bytes, block.k, block.n, block.placing, 0)
+        self.written[block.block] = whole
+        for blocks in self.places():
+            blocks[:] = [whole if one.block == whole.block else one for one in blocks]
+        return BlockCompleted(block.block, block.placing)
+
+    def places(self) -> Iterator[list[BlockRef]]:
+        """Everything that names blocks."""
+        for one in self.all_versions():
+            yield one.blocks
+        for upload in self.uploads.values():
+            yield from upload.parts.values()
+
+
+def run(program: list[tuple[str, int, int]]) -> tuple[CatalogDatabase, Model]:
+    database, model = memory_database(), Model()
+    changes: list[Change] = [BucketCreated(BUCKET, 1)]
+    changes += [change for op in program if (change := model.step(*op)) is not None]
+    for position, change in enumerate(changes):
+        database.apply(Stamp(1, position), [change])
+        if position % 3 == 0:
+            database.commit()
+    return database, model
+
+
+def facts(database: CatalogDatabase, stored: StoredObject) -> object:
+    blocks = [block.block for block in database.blocks(stored)] if stored.packed is None else []
+    small = (stored.inline is not None, stored.packed is not None)
+    return stored.key, stored.version, stored.is_null, stored.is_marker, stored.is_latest, stored.tags, blocks, small
+
+
+def expected(model: Model) -> list[object]:
+    """All versions in S3's order."""
+    found: list[object] = []
+    for key in sorted(model.keys, key=str.encode):
+        for place, one in enumerate(reversed(model.keys[key])):
+            is_marker = isinstance(one.put, MarkerPut)
+            is_small = isinstance(one.put, ObjectPut) and one.put.inline is not None
+            small = (is_small and not one.is_packed, one.is_packed)
+            blocks = [block.block for block in one.blocks]
+            found.append((key, one.version, one.is_null, is_marker, place == 0, one.tags, blocks, small))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(programs)
+def test_versions_are_what_s3_says(program: list[tuple[str, int, int]]) -> None:
+    database, model = run(program)
+    listed = list_versions(database.rows, BUCKET, "", "", ("", None), 1_000).entries
+    assert [facts(database, stored) for stored in listed] == expected(model)
+    for stored in listed:
+        found = database.stat(BUCKET, stored.key, stored.version)
+        assert found == replace(stored, is_latest=stored.is_latest and not stored.is_marker)
+        if stored.is_null:
+            null = database.null(BUCKET, stored.key)
+            assert null is not None
+            assert null.version == stored.version
+    named = {key: one.version for key in model.keys if (one := model.named(key)) is not None}
+    entries = list_objects(database.rows, BUCKET, "", "", "", 1_000).entries
+    assert {stored.key: stored.version for stored in entries} == named
+    objects = [one.put for one in model.all_versions() if isinstance(one.put, ObjectPut)]
+    sums = (database.sums.objects, database.sums.size_bytes)
+    assert sums == (len(objects), sum(put.size_bytes for put in objects))
+    database.close()
+
+
+@settings(max_examples=150, deadline=None)
+@given(programs)
+def test_a_block_is_released_when_nothing_names_it_any_more(program: list[tuple[str, int, int]]) -> None:
+    database, model = run(program)
+    references = Counter(block.block for blocks in model.places() for block in blocks)
+    for block in model.written:
+        shared = database.rows.get(shared_key(block))
+        more = schema.decode(SharedRow, shared).more if shared else 0
+        assert more == max(0, references[block] - 1)
+        released = database.rows.get(release_key(block))
+        assert (released is not None) == (not references[block])
+        assert released is None or schema.decode(ReleaseRow, released).nodes
+    packs = {pack.block.block for pack in database.packs(None, 100)}
+    late = {block.block for block in database.incomplete(None, 1_000)} - packs
+    assert late == {block for block in references if model.written[block].missing}
+    puts = [(one.put, one.is_packed) for one in model.all_versions()]
+    inline = [put for put, is_packed in puts if isinstance(put, ObjectPut) and put.inline and not is_packed]
+    assert len(database.inline(None, 100)) == len(inline)
+    database.close()
+
+
+@settings(max_examples=80, deadline=None)
+@given(programs, st.sampled_from(["", "a", "a/", "a\0"]), st.sampled_from(["", "/", "b"]), st.integers(1, 4))
+def test_pages_of_any_length_add_up_to_one_long_page(
+    program: list[tuple[str, int, int]], prefix: str, delimiter: str, limit: int
+) -> None:
+    database, model = run(program)
+    entries, prefixes, after = [], [], ""
+    while True:
+        page = list_objects(database.rows, BUCKET, prefix, delimiter, after, limit)
+        entries += [stored.key for stored in page.entries]
+        prefixes += page.prefixes
+        assert len(page.entries) + len(page.prefixes) <= limit
+        if page.next_after is None:
+            break
+        after = page.next_after
+    names = [key for key in model.keys if model.named(key) is not None and key.startswith(prefix)]
+    assert (entries, prefixes) == under(names, prefix, delimiter)
+
+    whole = list_versions(database.rows, BUCKET, prefix, delimiter, ("", None), 1_000)
+    versions, begins, at = [], [], ("", None)
+    while True:
+        page = list_versions(database.rows, BUCKET, prefix, delimiter, at, limit)
+        versions += list(page.entries)
+        begins += page.prefixes
+        if page.next_after is None:
+            break
+        at = (page.next_after, page.next_version)
+    assert (tuple(versions), tuple(begins)) == (whole.entries, whole.prefixes)
+    every = [key for key in model.keys if model.keys[key] and key.startswith(prefix)]
+    assert begins == under(every, prefix, delimiter)[1]
+    database.close()
+
+
+def under(names: list[str], prefix: str, delimiter: str) -> tuple[list[str], list[str]]:
+    """Keys, and common prefixes, each in order."""
+    commons = {
+        name: prefix + name[len(prefix) :].partition(delimiter)[0] + delimiter
+        for name in names
+        if delimiter and delimiter in name[len(prefix) :]
+    }
+    return (
+        sorted((name for name in names if name not in commons), key=str.encode),
+        sorted(set(commons.values()), key=str.encode),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs, st.integers(1, 3))
+def test_uploads_are_found_by_their_keys(program: list[tuple[str, int, int]], limit: int) -> None:
+    database, model = run(program)
+    found, at = [], ("", None)
+    while True:
+        page = list_uploads(database.rows, BUCKET, "", "", at, limit)
+        found += [(stored.key, stored.upload) for stored in page.entries]
+        if page.next_after is None:
+            break
+        at = (page.next_after, page.next_upload)
+    assert found == sorted(found, key=lambda one: (one[0].encode(), one[1]))
+    assert {upload: key for key, upload in found} == {one: known.key for one, known in model.uploads.items()}
+    for upload, known in model.uploads.items():
+        stored = database.upload(upload)
+        assert stored is not None
+        parts = database.parts(stored.owner, -1, 100)
+        assert {part.number: part.size_bytes for part in parts} == {
+            number: sum(block.size_bytes for block in blocks) for number, blocks in known.parts.items()
+        }
+    database.close()
+
+
+def test_a_part_that_comes_in_pieces_is_there_with_the_last_of_them() -> None:
+    database, upload = memory_database(), some("upload")[:16]
+    blocks = [block_ref(number) for number in range(20)]
+    pieces: list[Change] = [
+        BucketCreated(BUCKET, 1),
+        UploadBegun(upload, BUCKET, "a", 3, (), (), None, legal_hold=False, checksum=""),
+        PartPut(upload, 1, 160, DIGEST, tuple(blocks[:16])),
+        PartPut(upload, 1, 40, DIGEST, tuple(blocks[16:]), first_block=16, etag="whole"),
+        # It does not go on where the part ends: nobody's.
+        PartPut(upload, 1, 40, DIGEST, (block_ref(77),), first_block=24, etag="wrong"),
+    ]
+    seen = []
+    for position, change in enumerate(pieces):
+        database.apply(Stamp(1, position), [change])
+        stored = database.upload(upload)
+        parts = () if stored is None else database.parts(stored.owner, 0, 10)
+        seen.append([(part.number, part.size_bytes, part.etag) for part in parts])
+    assert seen == [[], [], [], [(1, 200, "whole")], [(1, 200, "whole")]]
+    assert [pending.block for pending in database.releases(None, 10)] == [block_ref(77).block]
+    database.apply(Stamp(1, 9), [ObjectPut(BUCKET, "a", some("v")[:16], 200, DIGEST, 4, "public", upload=upload)])
+    whole = database.stat(BUCKET, "a")
+    assert whole is not None
+    assert (whole.part_count, database.blocks(whole)) == (1, tuple(blocks))
+    database.close()
+
+
+def test_a_lock_is_seen_on_the_version_it_was_put_on() -> None:
+    database = memory_database()
+    first, second = (number.to_bytes(16, "big") for number in (1, 2))
+    put = [ObjectPut(BUCKET, "a", version, 0, DIGEST, 4, "public") for version in (first, second)]
+    lock = LockReplaced(BUCKET, "a", first, None, legal_hold=True)
+    database.apply(Stamp(1, 0), [BucketCreated(BUCKET, 1, has_lock=True), *put, lock])
+    held = [one.legal_hold for one in list_versions(database.rows, BUCKET, "", "", ("", None), 9).entries]
+    assert held == [False, True]
+    database.close()
+
+
+def test_later_versions_sort_before_earlier_ones_and_keys_as_their_bytes() -> None:
+    names = sorted(KEYS, key=str.encode)
+    keys = [version_key(BUCKET, name, bytes(15) + bytes([number])) for name in names for number in (2, 1)]
+    assert all(one < other for one, other in pairwise(keys))
