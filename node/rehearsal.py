@@ -27,13 +27,13 @@ from node.vault.blocks import fetch_block
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.values import InlineAt
 from node.vault.checkpoint.loading import load_tables, tell_nobody
+from node.vault.config import tenancy_tools
 from node.vault.journal.discover import discover
 from node.vault.journal.reader import Epochs
 from node.vault.pins import Pins
 from node.vault.rehearse import Progress, Rehearsed, rehearse
 from node.vault.serving import block_tools, reading_for
 from node.vault.sheet import Sheet
-from node.vault.vault import tenancy_tools
 from protocol.ids import ID_BYTES, NodeId
 from protocol.keys.signing import SigningKey
 from protocol.namespace.changes import Checkpoint

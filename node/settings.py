@@ -11,8 +11,8 @@ from node.net.settings import NetSettings
 from node.store.config import DiskConfig, StoreConfig
 from node.upkeep.journal_copies import CopyTimes
 from node.vault.checkpoint.times import CheckpointTimes
+from node.vault.config import VaultConfig
 from node.vault.journal.tools import JournalTimers
-from node.vault.vault import VaultConfig
 from protocol.members.swim import SwimConfig
 from protocol.wire.envelopes import Carriage
 

@@ -18,7 +18,7 @@ from node.host.ports import Buffer, Host
 from node.vault.blocks import BlockReader, Page
 from node.vault.gather import Gatherer
 from node.vault.objects import Sink
-from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desks, Loan
+from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
 from protocol.coding.erasure import Engine
 from protocol.errors import Unavailable
 from protocol.keys.sealing import open_into, plain_size
@@ -41,18 +41,22 @@ class GetTools:
 class _Flight:
     """A few blocks on their way together: when they lie opened on their desks, and when they have been written."""
 
-    pages: tuple[Page, ...]
+    pages: tuple[tuple[Page, slice], ...]
     ready: trio.Event = field(default_factory=trio.Event)
     written: trio.Event = field(default_factory=trio.Event)
 
     @property
     def parts(self) -> list[Buffer]:
         """The plain bytes, in order."""
-        return [page.plain for page in self.pages]
+        return [page.plain[wanted] for page, wanted in self.pages]
 
 
-async def get_blocks(tools: GetTools, blocks: Sequence[BlockRef], sink: Sink) -> None:
-    """Write the plain bytes of the blocks to the sink, in order.
+# A block, and which of its plain bytes are wanted.
+Piece = tuple[BlockRef, slice]
+
+
+async def get_blocks(tools: GetTools, blocks: Sequence[Piece], sink: Sink) -> None:
+    """Write the wanted plain bytes of the blocks to the sink, in order.
 
     Raises:
         Unavailable: `block-unreadable`, `client-stalled`.
@@ -77,7 +81,7 @@ def open_inline(key: bytes, sealed: bytes) -> bytes:
 
 
 async def _read_ahead(
-    tools: GetTools, blocks: Sequence[BlockRef], send: trio.MemorySendChannel[_Flight], nursery: trio.Nursery
+    tools: GetTools, blocks: Sequence[Piece], send: trio.MemorySendChannel[_Flight], nursery: trio.Nursery
 ) -> None:
     window = trio.Semaphore(max(1, tools.blocks_in_flight // BLOCKS_PER_FLIGHT))
     waiting = deque(blocks)
@@ -88,27 +92,32 @@ async def _read_ahead(
 
 
 async def _fly(
-    tools: GetTools, waiting: deque[BlockRef], window: trio.Semaphore, *, task_status: trio.TaskStatus[_Flight]
+    tools: GetTools, waiting: deque[Piece], window: trio.Semaphore, *, task_status: trio.TaskStatus[_Flight]
 ) -> None:
     """Own desks until their blocks are written. Started once the desks are there, so blocks get desks in order."""
     async with tools.desks.loan() as loan:
         flight = _Flight(_board(loan, waiting))
         task_status.started(flight)
-        await BlockReader(tools.host, tools.engine, tools.gatherer).open_all(flight.pages)
+        await BlockReader(tools.host, tools.engine, tools.gatherer).open_all([page for page, _wanted in flight.pages])
         flight.ready.set()
         await flight.written.wait()
     window.release()
 
 
-def _board(loan: Loan, waiting: deque[BlockRef]) -> tuple[Page, ...]:
+def _board(loan: Loan, waiting: deque[Piece]) -> tuple[tuple[Page, slice], ...]:
     """The next blocks, as many as there are desks for now."""
-    pages = [Page(loan.held[0], waiting.popleft())]
+    pages = [_page(loan.held[0], waiting.popleft())]
     while waiting and len(pages) < BLOCKS_PER_FLIGHT:
         desk = loan.more()
         if desk is None:
             break
-        pages.append(Page(desk, waiting.popleft()))
+        pages.append(_page(desk, waiting.popleft()))
     return tuple(pages)
+
+
+def _page(desk: Desk, piece: Piece) -> tuple[Page, slice]:
+    reference, wanted = piece
+    return Page(desk, reference), wanted
 
 
 async def _write(tools: GetTools, sink: Sink, parts: list[Buffer]) -> None:

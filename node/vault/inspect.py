@@ -12,22 +12,22 @@ from typing import Final
 
 from node.mesh.peering import Peering
 from node.vault.catalog.catalog import StoredObject
-from node.vault.catalog.values import CatalogTotals, share_bytes_of
+from node.vault.catalog.values import CatalogTotals
 from node.vault.holders import Holders
 from node.vault.objects import (
     BlockExplanation,
     Explanation,
     JournalHealth,
     NamespaceStatus,
-    ObjectStat,
     ShareExplanation,
 )
 from node.vault.serving import Open, Readable
+from node.vault.stats import stat_of
 from node.vault.tenancy import Tenancy
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId, OrganisationId
 from protocol.members.roster import Rules
-from protocol.namespace.changes import BlockRef, ObjectPut
+from protocol.namespace.changes import BlockRef
 from protocol.placement.classes import Code, lawful_caps
 from protocol.placement.explain import Reason, reasons
 
@@ -41,28 +41,6 @@ class Inspector:
         self._mesh = mesh
         self._holders = holders
 
-    async def stat(self, tenancy: Tenancy, serving: Readable, bucket: str, key: str) -> ObjectStat:
-        """What is known of the object that the key names now. Raises Missing(`object-missing` | `bucket-missing`)."""
-        return self.stat_of(tenancy, serving, await serving.catalog.stat(bucket, key))
-
-    def stat_of(self, tenancy: Tenancy, serving: Readable, stored: StoredObject) -> ObjectStat:
-        """The same, from what the catalog says."""
-        inline_bytes = stored.inline.size_bytes if stored.inline is not None else 0
-        copies = len(serving.journal.opening.holders)
-        return ObjectStat(
-            namespace=tenancy.secrets.name,
-            bucket=stored.bucket,
-            key=stored.key,
-            version=stored.version,
-            size_bytes=stored.size_bytes,
-            stored_bytes=stored.share_bytes + inline_bytes * copies,
-            digest=stored.digest,
-            modified_s=stored.modified_s,
-            data_class=stored.data_class,
-            blocks=stored.block_count + (stored.packed is not None),
-            metadata=stored.metadata,
-        )
-
     def explain(
         self, tenancy: Tenancy, serving: Readable, stored: StoredObject, blocks: Sequence[BlockRef]
     ) -> Explanation:
@@ -72,7 +50,7 @@ class Inspector:
         inline = stored.inline is not None
         holders = serving.journal.opening.holders if inline else ()
         return Explanation(
-            stat=self.stat_of(tenancy, serving, stored),
+            stat=stat_of(tenancy.secrets.name, len(serving.journal.opening.holders), stored),
             blocks=tuple(self._explain_block(reference, rules, live) for reference in blocks),
             journal_holders=tuple(self._holders.name(node) for node in holders),
         )
@@ -194,24 +172,6 @@ def block_survives(block: BlockRef, owners: Mapping[NodeId, OrganisationId]) -> 
             break
         lost += 1
     return lost
-
-
-def stat_of_change(name: str, change: ObjectPut, journal_copies: int) -> ObjectStat:
-    """The statistics of an object that was just put."""
-    inline_bytes = change.inline.size_bytes if change.inline else 0
-    return ObjectStat(
-        namespace=name,
-        bucket=change.bucket,
-        key=change.key,
-        version=change.version,
-        size_bytes=change.size_bytes,
-        stored_bytes=share_bytes_of(change.blocks) + inline_bytes * journal_copies,
-        digest=change.digest,
-        modified_s=change.modified_s,
-        data_class=change.data_class,
-        blocks=len(change.blocks),
-        metadata=change.metadata,
-    )
 
 
 async def _readable_totals(tenancy: Tenancy) -> CatalogTotals | None:

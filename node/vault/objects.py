@@ -12,7 +12,7 @@ from typing import Protocol
 from node.host.ports import Buffer
 from protocol.errors import MaillonError
 from protocol.ids import BlockId, NamespaceId, NodeId
-from protocol.namespace.changes import Metadata
+from protocol.namespace.contents import NULL_VERSION, Checksum, Metadata, Retention, Tag
 from protocol.placement.explain import Reason
 
 
@@ -27,7 +27,11 @@ class ObjectPath:
 
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
-    """`stored_bytes` counts all shares, or all copies in the journal. `blocks` is 0 for an object kept inline."""
+    """`stored_bytes` counts all shares, or all copies in the journal. `blocks` is 0 for an object kept inline.
+
+    `is_null`: it is the version that S3 calls null. `is_marker`: it is a delete marker, and nothing else is known of
+    it. `is_latest`: no version of the key is newer. `part_count`: of the parts that a client uploaded it in.
+    """
 
     namespace: str
     bucket: str
@@ -40,6 +44,20 @@ class ObjectStat:
     data_class: str
     blocks: int
     metadata: tuple[Metadata, ...] = ()
+    etag: str = ""
+    checksums: tuple[Checksum, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    retention: Retention | None = None
+    legal_hold: bool = False
+    part_count: int = 0
+    is_null: bool = True
+    is_marker: bool = False
+    is_latest: bool = True
+
+    @property
+    def version_id(self) -> bytes:
+        """What the version is asked for by: the null one by `NULL_VERSION`."""
+        return NULL_VERSION if self.is_null else self.version
 
     @property
     def inline(self) -> bool:

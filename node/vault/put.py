@@ -1,287 +1,266 @@
-"""Putting an object: bytes in, an acknowledged journal entry out, with a bounded number of blocks in memory.
+"""Putting an object: bytes in, an acknowledged journal entry out.
 
-The source is read block by block onto desks; each block is sealed under a fresh key, coded and hashed in a thread,
-placed by its id and spread, while the next ones are read. Only when every block is durable is the object's change
-appended to the journal: until that append is acknowledged the object does not exist, afterwards it is whole. Up to
-64 KiB go into the journal entry itself. Very long objects journal their parts as they go, so that no entry grows
-with the object.
+Only when every block is durable, and whoever gave the bytes has said that they are what they should be, is the
+object's change appended to the journal: until that append is acknowledged the object does not exist, afterwards it is
+whole. Up to 64 KiB go into the journal entry itself. Very long objects journal their parts as they go, so that no
+entry grows with the object. Whether the key may be put is looked up, and its version named, in a turn at the key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-import trio
-from blake3 import blake3
-
-from node.first_error import first_error
-from node.host.ports import Host
 from node.logs import get_logger
-from node.vault.journal.writer import JournalWriter
-from node.vault.objects import ObjectPath, Source
-from node.vault.pace import Pace
-from node.vault.pins import Pins
-from node.vault.release.unnamed import Unnamed, Writing
-from node.vault.spread import Spreader
-from node.vault.workspaces import Desk, Desks, Loan
-from protocol.coding.block import EncodedBlock, encode_block
-from protocol.coding.erasure import Engine
-from protocol.coding.label import Stamp
-from protocol.errors import Malformed, OverLimit, Unavailable
-from protocol.ids import Digest, NamespaceId
+from node.vault.catalog.catalog import StoredBucket, StoredUpload
+from node.vault.intake import KEY_BYTES, Bounds, Intake, PutTools
+from node.vault.objects import Source
+from node.vault.release.unnamed import Writing
+from node.vault.shelf.deciding import check_condition, retention_for
+from node.vault.shelf.terms import UNCONDITIONAL, Finish, Finisher, PutTerms
+from protocol.errors import Missing
+from protocol.ids import BlockId, Digest
 from protocol.keys.sealing import seal_into, sealed_size
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX, OBJECT_BYTES_MAX
+from protocol.limits import INLINE_BYTES_MAX, OBJECT_BYTES_MAX, PART_BYTES_MAX
 from protocol.members.roster import Rules
-from protocol.namespace.changes import VERSION_BYTES, BlockRef, InlineRef, Metadata, ObjectPut, PartPut
+from protocol.namespace.changes import VERSION_BYTES, BlockRef, InlineRef, ObjectPut, PartPut
+from protocol.namespace.contents import Retention, Versioning
 
 log = get_logger(__name__)
 
 BLOCKS_PER_PART = 512
-FLIGHTS_AT_A_TIME = 2
-KEY_BYTES = 32
-
-C = TypeVar("C", ObjectPut, PartPut)
+NO_FINISH = Finish("")
 
 
 @dataclass(frozen=True, slots=True)
-class PutTools:
-    """What puts into one namespace work with. `rules` is asked anew for each object: members change."""
+class Named:
+    """A change that is acknowledged; whether its version is the null one of its key."""
 
-    host: Host
-    engine: Engine
-    desks: Desks
-    namespace: NamespaceId
-    spreader: Spreader
-    journal: JournalWriter
-    rules: Callable[[], Rules]
-    pins: Pins
-    unnamed: Unnamed
-    blocks_in_flight: int
-    stall_s: float
+    change: ObjectPut
+    is_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an object that is about to be named is made of."""
+
+    size_bytes: int
+    digest: Digest
+    data_class: str
+    blocks: tuple[BlockRef, ...] = ()
+    inline: InlineRef | None = None
+    upload: bytes | None = None
+    parts: tuple[int, ...] = ()
+    is_copy: bool = False
 
 
 async def put_object(
-    tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...], expected_bytes: int | None
-) -> ObjectPut:
-    """Store all bytes of `source` under `path`; return once the object is durable and named.
+    tools: PutTools, bucket: str, key: str, source: Source, terms: PutTerms, expected_bytes: int | None
+) -> Named:
+    """Store all bytes of `source` under the key; return once the object is durable and named.
 
     Raises:
         Malformed: `object-size-changed` when `expected_bytes` are few and more of them come.
-        Refused: `placement-impossible`.
+        Missing: `bucket-missing`. Refused: `placement-impossible`, `object-condition`, `bucket-not-locked`.
         Unavailable: `holders-too-few`, `journal-quorum`, `client-stalled`.
-        OverLimit: `object-size`.
+        OverLimit: `object-size`. And what `terms.finish` raises.
     """
+    rules = tools.rules()
+    retention = retention_for(require_bucket(tools, bucket), terms, tools.host.wall.now_s())
+    keep_until_s = keep_until(tools, rules, retention)
     with tools.unnamed.writing(tools.journal.next_position) as writing:
-        put = _Put(tools, path, source, metadata, writing)
-        with tools.pins.hold([put.version]):
-            if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:
-                return await put.run_small(expected_bytes)
-            return await put.run()
+        intake = Intake(tools, source, writing, rules, keep_until_s, Bounds(OBJECT_BYTES_MAX, INLINE_BYTES_MAX))
+        naming = Naming(tools, writing, bucket, key, terms, retention, keep_until_s)
+        if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:
+            return await _name_small(naming, intake, await intake.read_small(expected_bytes))
+        stored = await intake.read_blocks(BLOCKS_PER_PART)
+        if intake.small is not None:
+            return await _name_small(naming, intake, intake.small)
+        if not stored.ended:
+            upload = tools.host.entropy.random_bytes(VERSION_BYTES)
+            with tools.pins.hold([upload]):
+                await _put_long(tools, writing, intake, upload, stored.blocks)
+                return await naming.name(_content(intake, upload=upload), await naming.finish())
+        return await naming.name(_content(intake, blocks=stored.blocks), await naming.finish())
 
 
-class _Put:
-    """One object on its way in."""
+async def put_part(
+    tools: PutTools,
+    upload: StoredUpload,
+    number: int,
+    source: Source,
+    finish: Finisher,
+    expected_bytes: int | None,
+) -> PartPut:
+    """Store all bytes of `source` as a part of a client's upload; the last change that says so.
+
+    Raises:
+        Missing: `upload-missing` when the upload is over by then. And as `put_object`.
+    """
+    rules = tools.rules()
+    keep_until_s = keep_until(tools, rules, upload.retention)
+    with tools.unnamed.writing(tools.journal.next_position) as writing:
+        intake = Intake(tools, source, writing, rules, keep_until_s, Bounds(PART_BYTES_MAX))
+        blocks: list[BlockRef] = []
+        ended = expected_bytes == 0
+        while not ended:
+            stored = await intake.read_blocks(BLOCKS_PER_PART)
+            blocks += stored.blocks
+            ended = stored.ended
+        told = await finish()
+        async with tools.turns.of(upload.bucket, upload.upload):
+            if await tools.catalog.upload(upload.upload) is None:
+                raise Missing("upload-missing", bucket=upload.bucket, key=upload.key)
+            now_s = tools.host.wall.now_s()
+            pieces = part_changes(upload.upload, number, blocks, intake.digest, told, now_s)
+            for piece in pieces:
+                await writing.journal(tools.journal, piece, [block.block for block in piece.blocks])
+            return pieces[-1]
+
+
+def part_changes(
+    upload: bytes, number: int, blocks: Sequence[BlockRef], digest: Digest, told: Finish, now_s: int
+) -> list[PartPut]:
+    """The changes that say that these blocks are the part; what was told of it stands in the last."""
+    starts = range(0, max(1, len(blocks)), BLOCKS_PER_PART)
+    pieces = []
+    for start in starts:
+        some = tuple(blocks[start : start + BLOCKS_PER_PART])
+        size_bytes, is_last = sum(block.size_bytes for block in some), start == starts[-1]
+        piece = PartPut(
+            upload,
+            number,
+            size_bytes,
+            digest,
+            some,
+            first_block=start,
+            etag=told.etag if is_last else "",
+            checksums=told.checksums if is_last else (),
+            modified_s=now_s,
+        )
+        pieces.append(piece)
+    return pieces
+
+
+class Naming:
+    """An object that is about to be named: what is said of it besides its bytes."""
 
     def __init__(
-        self, tools: PutTools, path: ObjectPath, source: Source, metadata: tuple[Metadata, ...], writing: Writing
-    ) -> None:
-        self.tools = tools
-        self.writing = writing
-        self.path = path
-        self.source = source
-        self.metadata = metadata
-        self.rules = tools.rules()
-        self.content = blake3()
-        self.size_bytes = 0
-        self.small: bytes | None = None
-        self.pace = Pace.of(tools.blocks_in_flight)
-        self.version = tools.host.entropy.random_bytes(VERSION_BYTES)
-
-    async def run(self) -> ObjectPut:
-        """Store the first part; what kind of object it is shows then."""
-        part = await self._put_part()
-        if self.small is not None:
-            return await self._put_inline(self.small)
-        if part.ended:
-            return await self._append(self._change(part.blocks))
-        number = 0
-        while part.blocks:
-            await self._append(self._part(number, part.blocks))
-            number += 1
-            part = _Part((), ended=True) if part.ended else await self._put_part()
-        return await self._append(self._change((), upload=self.version))
-
-    async def run_small(self, expected_bytes: int) -> ObjectPut:
-        """An object that is known to ride in the journal needs no desk."""
-        buffer = memoryview(bytearray(expected_bytes + 1))
-        filled = await self._read(buffer)
-        if filled > expected_bytes:
-            raise Malformed("object-size-changed", expected_bytes=expected_bytes, found_bytes=filled)
-        return await self._put_inline(bytes(buffer[:filled]))
-
-    async def _put_part(self) -> _Part:
-        """Read on and store up to `BLOCKS_PER_PART` blocks, two flights at a time."""
-        flights: list[list[BlockRef]] = []
-        window = trio.Semaphore(FLIGHTS_AT_A_TIME)
-        room, ended = BLOCKS_PER_PART, False
-        with first_error():
-            async with trio.open_nursery() as nursery:
-                while room and not ended:
-                    await window.acquire()
-                    most = min(room, self.pace.blocks)
-                    loaded = await nursery.start(self._fly, most, flights, window)
-                    room, ended = room - loaded.blocks, loaded.ended
-        stored = tuple(reference for flight in flights for reference in flight)
-        for reference in stored:
-            self.content.update(reference.block)
-        return _Part(stored, ended=ended)
-
-    async def _fly(
         self,
-        most: int,
-        flights: list[list[BlockRef]],
-        window: trio.Semaphore,
-        *,
-        task_status: trio.TaskStatus[_Loaded],
+        tools: PutTools,
+        writing: Writing,
+        bucket: str,
+        key: str,
+        terms: PutTerms,
+        retention: Retention | None,
+        keep_until_s: int,
     ) -> None:
-        """A few blocks from source to holders. Started once their bytes are read, so blocks are read in order."""
-        async with self.tools.desks.loan() as loan:
-            laden = await self._load(loan, most)
-            flights.append(stored := [])
-            task_status.started(_Loaded(len(laden), not laden or laden[-1].filled < BLOCK_PLAIN_BYTES_MAX))
-            if laden:
-                began_s = trio.current_time()
-                stored.extend(await self._store(laden))
-                self.pace = self.pace.after(len(laden), trio.current_time() - began_s)
-        window.release()
+        self._tools = tools
+        self._writing = writing
+        self._bucket = bucket
+        self._key = key
+        self._terms = terms
+        self._retention = retention
+        self._keep_until_s = keep_until_s
 
-    async def _load(self, loan: Loan, most: int) -> list[_Laden]:
-        """Read block after block, up to `most`, for as long as the source has more and a desk is free."""
-        laden: list[_Laden] = []
-        desk: Desk | None = loan.held[0]
-        is_first = self.size_bytes == 0
-        while desk is not None:
-            filled = await self._read(desk.plain)
-            if is_first and not laden and filled <= INLINE_BYTES_MAX:
-                self.small = bytes(desk.plain[:filled])
-                return []
-            if filled:
-                laden.append(_Laden(desk, filled, self.tools.host.entropy.random_bytes(KEY_BYTES)))
-            full = filled == BLOCK_PLAIN_BYTES_MAX and len(laden) < most
-            desk = loan.more() if full else None
-        return laden
+    async def finish(self) -> Finish:
+        """What whoever gave the bytes says of them. Raises when they are not what they should be."""
+        return await self._terms.finish() if self._terms.finish is not None else NO_FINISH
 
-    async def _read(self, buffer: memoryview) -> int:
-        """Fill the buffer from the source, as far as it goes."""
-        with trio.move_on_after(self.tools.stall_s) as stall:
-            filled = await self.source.receive_into(buffer)
-        if stall.cancelled_caught:
-            raise Unavailable("client-stalled", after_s=int(self.tools.stall_s))
-        self.size_bytes += filled
-        if self.size_bytes > OBJECT_BYTES_MAX:
-            raise OverLimit("object-size", limit_bytes=OBJECT_BYTES_MAX)
-        return filled
+    async def name(self, content: Content, told: Finish, inline: Sequence[bytes] = ()) -> Named:
+        """Have a turn at the key, and journal it if its condition holds."""
+        async with self._tools.turns.of(self._bucket, self._key):
+            return await self.name_in_turn(content, told, inline)
 
-    async def _put_inline(self, plain: bytes) -> ObjectPut:
-        self.content.update(plain)
-        if not plain:
-            return await self._append(self._change(()))
-        key = self.tools.host.entropy.random_bytes(KEY_BYTES)
-        sealed = bytearray(sealed_size(len(plain)))
-        seal_into(key, plain, memoryview(sealed))
-        return await self._append(self._change((), inline=InlineRef(0, len(sealed), key)), [bytes(sealed)])
-
-    async def _store(self, laden: list[_Laden]) -> list[BlockRef]:
-        """Seal, code, place and spread what lies on the desks: together, so that shares can travel together."""
-        encoded = await self.tools.host.threads.run_blocking(self._encode, laden)
-        await self.tools.host.faults.reach("vault.before-spread")
-        position = self.tools.journal.next_position
-        stamp = Stamp(position.epoch, position.position)
-        nodes = [candidate.node for candidate in self.rules.candidates]
-        self.writing.spreads((block.header.block_id for block in encoded), nodes)
-        spread = await self.tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s())
-        await self.tools.host.faults.reach("vault.after-spread")
-        return [
-            BlockRef(
-                block.header.block_id, one.key, one.filled, block.header.k, block.header.n, at.placing, at.missing
-            )
-            for one, block, at in zip(laden, encoded, spread, strict=True)
-        ]
-
-    def _encode(self, laden: list[_Laden]) -> list[EncodedBlock]:
-        """Blocking."""
-        code = self.rules.code
-        return [
-            encode_block(
-                self.tools.engine,
-                plain=one.desk.plain[: one.filled],
-                key=one.key,
-                k=code.k,
-                n=code.n,
-                data_class=self.rules.data_class.name,
-                namespace=self.tools.namespace,
-                workspace=one.desk.workspace(code.k, code.n),
-            )
-            for one in laden
-        ]
-
-    async def _append(self, change: C, inline: Sequence[bytes] = ()) -> C:
-        await self.tools.host.faults.reach("vault.before-journal")
+    async def name_in_turn(self, content: Content, told: Finish, inline: Sequence[bytes] = ()) -> Named:
+        """The same for a caller who has the turn."""
+        tools, condition = self._tools, self._terms.condition
+        await tools.host.faults.reach("vault.before-journal")
+        is_null = require_bucket(tools, self._bucket).versioning is not Versioning.ENABLED
+        if condition != UNCONDITIONAL:
+            check_condition(condition, await tools.catalog.find(self._bucket, self._key), self._bucket, self._key)
+        change = self._change(content, told, tools.versions.next(tools.journal.next_position.epoch))
         named = [reference.block for reference in change.blocks]
-        await self.writing.journal(self.tools.journal, change, named, inline)
-        log.debug("object.named", version=self.version, blocks=named)
-        await self.tools.host.faults.reach("vault.after-journal")
-        return change
+        await self._writing.journal(tools.journal, change, named, inline)
+        log.debug("object.named", version=change.version, blocks=named)
+        await tools.host.faults.reach("vault.after-journal")
+        return Named(change, is_null)
 
-    def _keep_until_s(self) -> int:
-        keep_s = self.rules.data_class.keep_s
-        return self.tools.host.wall.now_s() + keep_s if keep_s else 0
-
-    def _change(
-        self, blocks: tuple[BlockRef, ...], *, inline: InlineRef | None = None, upload: bytes | None = None
-    ) -> ObjectPut:
+    def _change(self, content: Content, told: Finish, version: bytes) -> ObjectPut:
         return ObjectPut(
-            bucket=self.path.bucket,
-            key=self.path.key,
-            version=self.version,
-            size_bytes=self.size_bytes,
-            digest=Digest(self.content.digest()),
-            modified_s=self.tools.host.wall.now_s(),
-            data_class=self.rules.data_class.name,
-            blocks=blocks,
-            inline=inline,
-            upload=upload,
-            metadata=self.metadata,
-            retain_until_s=self._keep_until_s(),
+            bucket=self._bucket,
+            key=self._key,
+            version=version,
+            size_bytes=content.size_bytes,
+            digest=content.digest,
+            modified_s=self._tools.host.wall.now_s(),
+            data_class=content.data_class,
+            blocks=content.blocks,
+            inline=content.inline,
+            upload=content.upload,
+            etag=told.etag,
+            metadata=self._terms.metadata,
+            checksums=told.checksums,
+            retain_until_s=self._keep_until_s,
+            legal_hold=self._terms.legal_hold,
+            parts=content.parts,
+            is_copy=content.is_copy,
+            tags=self._terms.tags,
+            retention=self._retention,
         )
 
-    def _part(self, number: int, blocks: tuple[BlockRef, ...]) -> PartPut:
+
+def require_bucket(tools: PutTools, bucket: str) -> StoredBucket:
+    """The bucket, from memory. Raises Missing(`bucket-missing`)."""
+    found = tools.catalog.find_bucket(bucket)
+    if found is None:
+        raise Missing("bucket-missing", bucket=bucket)
+    return found
+
+
+def keep_until(tools: PutTools, rules: Rules, retention: Retention | None) -> int:
+    """Until when holders are told to keep what is stored now: as its class says, and as it is locked."""
+    keep_s = rules.data_class.keep_s
+    by_class = tools.host.wall.now_s() + keep_s if keep_s else 0
+    return by_class if retention is None else max(by_class, retention.until_s)
+
+
+async def _name_small(naming: Naming, intake: Intake, plain: bytes) -> Named:
+    """The bytes ride in the journal, sealed under a key of their own."""
+    told = await naming.finish()
+    if not plain:
+        return await naming.name(_content(intake), told)
+    key = intake.tools.host.entropy.random_bytes(KEY_BYTES)
+    sealed = bytearray(sealed_size(len(plain)))
+    seal_into(key, plain, memoryview(sealed))
+    inline = InlineRef(0, len(sealed), key)
+    return await naming.name(_content(intake, inline=inline), told, [bytes(sealed)])
+
+
+async def _put_long(
+    tools: PutTools, writing: Writing, intake: Intake, upload: bytes, blocks: tuple[BlockRef, ...]
+) -> None:
+    """Journal these blocks and all that follow them, part by part."""
+    number, ended = 0, False
+    while blocks:
+        await tools.host.faults.reach("vault.before-journal")
+        names: list[BlockId] = [block.block for block in blocks]
         size_bytes = sum(block.size_bytes for block in blocks)
-        return PartPut(self.version, number, size_bytes, Digest(self.content.digest()), blocks)
+        part = PartPut(upload, number, size_bytes, intake.digest, blocks)
+        await writing.journal(tools.journal, part, names)
+        await tools.host.faults.reach("vault.after-journal")
+        if ended:
+            return
+        stored = await intake.read_blocks(BLOCKS_PER_PART)
+        number, blocks, ended = number + 1, stored.blocks, stored.ended
 
 
-@dataclass(frozen=True, slots=True)
-class _Laden:
-    """A desk with a block's plain bytes on it, and the block's fresh key."""
-
-    desk: Desk
-    filled: int
-    key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """How many blocks a flight took from the source; `ended` when that had no more."""
-
-    blocks: int
-    ended: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Stored blocks in order; `ended` when the source had no more."""
-
-    blocks: tuple[BlockRef, ...]
-    ended: bool
+def _content(
+    intake: Intake,
+    *,
+    blocks: tuple[BlockRef, ...] = (),
+    inline: InlineRef | None = None,
+    upload: bytes | None = None,
+) -> Content:
+    data_class = intake.rules.data_class.name
+    return Content(intake.size_bytes, intake.digest, data_class, blocks, inline, upload)

@@ -20,18 +20,21 @@ from node.vault.checkpoint.blocks import OwnBlocks
 from node.vault.checkpoint.writing import fetch_manifest
 from node.vault.complete import Completer, CompleterTools
 from node.vault.get import GetTools
+from node.vault.intake import PutTools
 from node.vault.journal.writer import JournalWriter
+from node.vault.leaves import LeafReader
 from node.vault.pack.packer import Packer, PackerTools
 from node.vault.pack.reading import PackReader
 from node.vault.pins import Pins
-from node.vault.put import PutTools
 from node.vault.read import ReadingTools, ReadInline
 from node.vault.release.inventory import Inventory, InventoryTools
 from node.vault.release.releaser import Releaser, ReleaserTools
 from node.vault.release.unnamed import Unnamed
 from node.vault.secrets import GatewaySecrets
+from node.vault.shelf.turns import Turns
 from node.vault.spread import Spreader
 from node.vault.tenancy_tools import TenancyTools
+from node.vault.versions import Versions
 from protocol.coding.label import Stamp
 from protocol.ids import NamespaceId
 from protocol.keys.signing import SigningKey
@@ -117,9 +120,11 @@ def open_for(tools: TenancyTools, secrets: GatewaySecrets, journal: JournalWrite
 
 def reading_for(tools: TenancyTools, blocks: BlockTools, pins: Pins, inline: ReadInline) -> ReadingTools:
     """What objects are read with; `inline` reads those that ride in the journal."""
+    leaves = LeafReader(tools.holders, tools.hedge_after_s)
     return ReadingTools(
         inline=inline,
-        packs=PackReader(blocks, tools.holders, pins, leaves_deadline_s=tools.hedge_after_s),
+        packs=PackReader(blocks, leaves, pins),
+        leaves=leaves,
         pins=pins,
         get=GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s),
     )
@@ -155,6 +160,9 @@ def _put_tools(parts: _Parts) -> PutTools:
         namespace=parts.secrets.namespace,
         spreader=parts.blocks.spreader,
         journal=parts.journal,
+        catalog=parts.catalog,
+        turns=Turns(),
+        versions=Versions(tools.host.entropy),
         rules=parts.rules,
         pins=parts.pins,
         unnamed=parts.unnamed,

@@ -104,6 +104,13 @@ class Tenancy:
             raise Refused("namespace-read-only", namespace=self.secrets.name)
         return self.require_open()
 
+    def has_bucket(self, bucket: str) -> bool:
+        """Whether the namespace is open and has such a bucket."""
+        try:
+            return self.require_readable().catalog.has_bucket(bucket)
+        except MaillonError:
+            return False
+
     async def wait_open(self, deadline_s: float) -> Open:
         """The open tenancy, as soon as it is. Raises the latest reason at the deadline."""
         with trio.move_on_after(deadline_s):

@@ -1,15 +1,12 @@
 """The vault: the objects of the namespaces that this node is the gateway of.
 
-This is the door that the admin socket knocks on, and S3 later. Each call is short: it finds the tenancy, and hands
-over to the module that does the work. Walk a PUT from here: `put` → `put.put_object` → (seal, code: protocol.coding)
-→ `spread` (place: protocol.placement; send: `holders` → mesh) → `journal`. A GET: `get` → `get.get_blocks` →
-`gather` → `holders` → mesh, or the own store.
+This is the door that the admin socket knocks on, and where S3 finds a namespace's shelf. Each call is short: it finds
+the tenancy, and hands over to the module that does the work. Walk a PUT from here: `put` → `put.put_object` → (seal,
+code: protocol.coding) → `spread` (place: protocol.placement; send: `holders` → mesh) → `journal`. A GET: `get` →
+`get.get_blocks` → `gather` → `holders` → mesh, or the own store.
 """
 
 from __future__ import annotations
-
-import re
-from dataclasses import dataclass, field
 
 import trio
 
@@ -18,14 +15,11 @@ from node.logs import get_logger
 from node.mesh.peering import Peering
 from node.store.journals import JournalStore
 from node.store.store import Store
-from node.vault.checkpoint.times import CheckpointTimes
+from node.vault.config import VaultConfig, tenancy_tools
 from node.vault.create import create_namespace
-from node.vault.current_rules import CurrentRules
-from node.vault.gather import Gatherer, GatherTimes
-from node.vault.holders import Holders
-from node.vault.inspect import Inspector, stat_of_change
+from node.vault.inspect import Inspector
 from node.vault.journal.discover import discover
-from node.vault.journal.tools import JournalTimers, Known
+from node.vault.journal.tools import Known
 from node.vault.moving import move
 from node.vault.objects import (
     Bucket,
@@ -38,48 +32,21 @@ from node.vault.objects import (
     Sink,
     Source,
 )
-from node.vault.put import put_object
-from node.vault.read import read_object
 from node.vault.secrets import GatewaySecrets, load_secrets, save_secrets, saved_namespaces
 from node.vault.serving import Readable
-from node.vault.spread import SpreadTimes
+from node.vault.shelf.names import require_bucket_name, require_object_key
+from node.vault.shelf.shelf import Shelf
+from node.vault.shelf.terms import AccessKey, PutTerms
+from node.vault.shelf.tools import ShelfTools
 from node.vault.tenancy import Tenancy
-from node.vault.tenancy_tools import TenancyTools, read_tools
-from node.vault.workspaces import Desks
+from node.vault.tenancy_tools import read_tools
 from protocol.coding.erasure import Engine
 from protocol.errors import MaillonError, Missing, Refused
 from protocol.ids import NamespaceId, NodeId, identity_from_text, text_of
 from protocol.keys.signing import SigningKey
-from protocol.limits import KEY_BYTES_MAX
-from protocol.namespace.changes import BucketCreated, DrillHeld, Metadata, ObjectDeleted
-from protocol.wire.envelopes import Carriage
+from protocol.namespace.changes import DrillHeld, Metadata
 
 log = get_logger(__name__)
-
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, the part that is about letters.
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-
-@dataclass(frozen=True, slots=True)
-class VaultConfig:
-    """Every duration and bound of the vault; docs/configuration.md describes them."""
-
-    straggler_wait_s: float = 1.0
-    complete_after_s: float = 60.0
-    pack_every_s: float = 60.0
-    release_every_s: float = 10.0
-    inventory_every_s: float = 86_400.0
-    put_deadline_s: float = 30.0
-    get_deadline_s: float = 30.0
-    hedge_after_s: float = 0.5
-    stall_s: float = 120.0
-    retry_s: float = 2.0
-    follow_every_s: float = 1.0
-    blocks_in_flight: int = 8
-    desks: int = 16
-    bulk: Carriage = Carriage.SECURE
-    journal: JournalTimers = field(default_factory=JournalTimers)
-    checkpoints: CheckpointTimes = field(default_factory=CheckpointTimes)
 
 
 class Vault:
@@ -245,6 +212,37 @@ class Vault:
         ordered = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
         return tuple([await self._inspector.status(tenancy) for tenancy in ordered])
 
+    def shelf(self, namespace: str | None) -> Shelf:
+        """A namespace as S3 sees it; the only one, when none is named.
+
+        Raises:
+            Missing: `namespace-missing`. Refused: `namespace-ambiguous`, `not-the-gateway`.
+        """
+        return self._shelf_of(self._named(namespace))
+
+    def shelves_with(self, bucket: str) -> tuple[Shelf, ...]:
+        """The namespaces that are open and have a bucket of this name, by their names."""
+        ordered = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
+        return tuple(self._shelf_of(tenancy) for tenancy in ordered if tenancy.has_bucket(bucket))
+
+    def key(self, key_id: str) -> tuple[Shelf, AccessKey]:
+        """The access key of this name, and the namespace that it opens.
+
+        Raises:
+            Missing: `key-unknown`. Unavailable: why a namespace is not open that may know it.
+        """
+        problem: MaillonError | None = None
+        for tenancy in self._tenancies.values():
+            shelf = self._shelf_of(tenancy)
+            try:
+                found = shelf.keys.find(key_id)
+            except MaillonError as error:
+                problem = error
+                continue
+            if found is not None:
+                return shelf, found
+        raise problem or Missing("key-unknown", key=key_id)
+
     async def put(
         self,
         path: ObjectPath,
@@ -253,29 +251,22 @@ class Vault:
         metadata: tuple[Metadata, ...] = (),
         expected_bytes: int | None = None,
     ) -> ObjectStat:
-        """Store the source's bytes under the path, durably; see `node.vault.put`."""
-        _require_names(path)
-        tenancy = self._named(path.namespace)
-        serving = tenancy.require_writable()
-        if not serving.catalog.has_bucket(path.bucket):
-            created = BucketCreated(path.bucket, self._tools.host.wall.now_s())
-            await serving.journal.append([created])
-        change = await put_object(serving.put, path, source, metadata, expected_bytes)
-        return stat_of_change(tenancy.secrets.name, change, len(serving.journal.opening.holders))
+        """Store the source's bytes under the path, durably, in a bucket that is made if need be."""
+        shelf = self.shelf(path.namespace)
+        require_bucket_name(path.bucket)
+        require_object_key(path.key)
+        if not self._named(path.namespace).require_writable().catalog.has_bucket(path.bucket):
+            await self._create_bucket(shelf, path.bucket)
+        terms = PutTerms(metadata=metadata)
+        return await shelf.objects.put(path.bucket, path.key, source, terms, expected_bytes=expected_bytes)
 
     async def get(self, path: ObjectPath, sink: Sink) -> ObjectStat:
         """Write the object's bytes to the sink; see `node.vault.get`."""
-        tenancy, serving = self._at(path.namespace)
-        stored, blocks = await serving.catalog.whole(path.bucket, path.key)
-        stat = self._inspector.stat_of(tenancy, serving, stored)
-        await sink.begin(stat)
-        await read_object(serving.reading, stored, blocks, sink)
-        return stat
+        return await self.shelf(path.namespace).objects.get(path.bucket, path.key, sink)
 
     async def stat(self, path: ObjectPath) -> ObjectStat:
         """What is known of the object. Raises Missing(`object-missing` | `bucket-missing`)."""
-        tenancy, serving = self._at(path.namespace)
-        return await self._inspector.stat(tenancy, serving, path.bucket, path.key)
+        return await self.shelf(path.namespace).objects.stat(path.bucket, path.key)
 
     async def buckets(self, namespace: str | None) -> tuple[Bucket, ...]:
         """The namespace's buckets, by name."""
@@ -286,22 +277,36 @@ class Vault:
         self, bucket: str, prefix: str, *, start_after: str, limit: int, namespace: str | None = None
     ) -> Listing:
         """Up to `limit` objects whose keys begin with `prefix` and come after `start_after`, in key order."""
-        tenancy, serving = self._at(namespace)
-        found = await serving.catalog.list(bucket, prefix=prefix, start_after=start_after, limit=limit + 1)
-        entries = tuple(self._inspector.stat_of(tenancy, serving, stored) for stored in found[:limit])
-        return Listing(entries, truncated=len(found) > limit)
+        page = await self.shelf(namespace).objects.list(bucket, prefix=prefix, start_after=start_after, limit=limit)
+        return Listing(page.entries, truncated=page.next_after is not None)
 
     async def remove(self, path: ObjectPath) -> None:
-        """Forget the object, durably. Raises Missing(`object-missing`)."""
-        serving = self._named(path.namespace).require_writable()
-        stored = await serving.catalog.stat(path.bucket, path.key)
-        await serving.journal.append([ObjectDeleted(path.bucket, path.key, stored.version)])
+        """Forget the object, durably; in a bucket that keeps versions, have its key name nothing any more.
+
+        Raises:
+            Missing: `object-missing`, `object-deleted`, `bucket-missing`.
+        """
+        objects = self.shelf(path.namespace).objects
+        await objects.stat(path.bucket, path.key)
+        await objects.delete(path.bucket, path.key)
 
     async def explain(self, path: ObjectPath) -> Explanation:
         """Where each share of the object is, and why it is allowed there."""
         tenancy, serving = self._at(path.namespace)
         stored, blocks = await serving.catalog.whole(path.bucket, path.key)
         return self._inspector.explain(tenancy, serving, stored, blocks)
+
+    async def _create_bucket(self, shelf: Shelf, bucket: str) -> None:
+        try:
+            await shelf.buckets.create(bucket)
+        except Refused as error:
+            if error.identifier != "bucket-exists":  # another put was quicker
+                raise
+
+    def _shelf_of(self, tenancy: Tenancy) -> Shelf:
+        return Shelf(
+            ShelfTools(tenancy.secrets.name, self._tools.host, tenancy.require_readable, tenancy.require_writable)
+        )
 
     def _at(self, name: str | None) -> tuple[Tenancy, Readable]:
         """The named tenancy, or the only one, for reading."""
@@ -326,45 +331,6 @@ class Vault:
         return Missing("namespace-missing", namespace=name or "")
 
 
-def tenancy_tools(
-    *,
-    host: Host,
-    mesh: Peering,
-    store: Store,
-    journals: JournalStore,
-    engine: Engine,
-    node_key: SigningKey,
-    config: VaultConfig,
-) -> TenancyTools:
-    """What the namespaces of a node share, by its configuration."""
-    holders = Holders(
-        mesh=mesh, store=store, threads=host.threads, bulk=config.bulk, deadline_s=config.put_deadline_s
-    )
-    return TenancyTools(
-        host=host,
-        node_key=node_key,
-        mesh=mesh,
-        journals=journals,
-        engine=engine,
-        desks=Desks(config.desks),
-        holders=holders,
-        gatherer=Gatherer(holders, GatherTimes(config.hedge_after_s, config.get_deadline_s)),
-        spread_times=SpreadTimes(config.straggler_wait_s, config.put_deadline_s),
-        journal_timers=config.journal,
-        blocks_in_flight=config.blocks_in_flight,
-        stall_s=config.stall_s,
-        hedge_after_s=config.hedge_after_s,
-        complete_after_s=config.complete_after_s,
-        release_every_s=config.release_every_s,
-        inventory_every_s=config.inventory_every_s,
-        pack_every_s=config.pack_every_s,
-        checkpoint_times=config.checkpoints,
-        retry_s=config.retry_s,
-        follow_every_s=config.follow_every_s,
-        current_rules=CurrentRules(mesh),
-    )
-
-
 class _Life:
     """One run of a tenancy, until its scope is cancelled."""
 
@@ -378,12 +344,3 @@ class _Life:
                 await tenancy.run()
         finally:
             self.ended.set()
-
-
-def _require_names(path: ObjectPath) -> None:
-    """Refuse names that S3 would refuse later, before any byte is stored."""
-    if _BUCKET_NAME.fullmatch(path.bucket) is None:
-        raise Refused("bucket-name", bucket=path.bucket[:64])
-    size_bytes = len(path.key.encode("utf-8", errors="replace"))
-    if not 1 <= size_bytes <= KEY_BYTES_MAX:
-        raise Refused("object-key", size_bytes=size_bytes, limit_bytes=KEY_BYTES_MAX)

@@ -22,6 +22,13 @@ TOLD: Mapping[str, str] = {
         "Block {block} needs {needed} shares; {found} were found. Not answering or without it: {missing}. "
         "Start those nodes, then try again."
     ),
+    "bucket-document-size": N_("A document of a bucket has {size_bytes}; {limit_bytes} is the most."),
+    "bucket-documents": N_("The bucket {bucket} has as many documents as one may have ({limit})."),
+    "bucket-exists": N_("There is a bucket {bucket} already."),
+    "bucket-locked": N_("The objects of {bucket} can be locked, so it keeps their versions for ever."),
+    "bucket-not-empty": N_("There are objects in the bucket {bucket}, or older versions of some. Delete them first."),
+    "bucket-not-locked": N_("The objects of {bucket} cannot be locked: it was not made for that."),
+    "buckets-too-many": N_("A namespace has {limit} buckets at most."),
     "bucket-missing": N_("There is no bucket {bucket}. `maillon ls` lists them."),
     "catalog-gap": N_(
         "The catalog of {namespace} is behind its journal and is being rebuilt. Try again in a moment."
@@ -66,6 +73,13 @@ TOLD: Mapping[str, str] = {
         "The journal needs {needed} members to hold it and {found} answer. Start more nodes, or invite members."
     ),
     "journal-opening": N_("A journal's opening is not possible ({what})."),
+    "key-exists": N_("There is an access key {key} already."),
+    "key-name": N_(
+        "`{key}` cannot be an access key: its name has 3 to 128 letters, digits, hyphens or underscores, and its "
+        "secret 8 to 128 printable ASCII characters."
+    ),
+    "key-unknown": N_("There is no access key {key}. `maillon s3 key list` lists them."),
+    "keys-too-many": N_("A namespace has {limit} access keys at most. Revoke some."),
     "key-damaged": N_(
         "The key file {path} is damaged. Put it back from your backup of the node's folder; or, if it is a "
         "namespace's, recover that from its sheet with `maillon namespace recover`."
@@ -88,6 +102,11 @@ TOLD: Mapping[str, str] = {
     "not-the-gateway": N_(
         "Another node is the gateway of that namespace: {gateways}. Run the command on that node's machine."
     ),
+    "object-condition": N_("{bucket}/{key} is not what it had to be for this, so nothing was done."),
+    "object-deleted": N_("{bucket}/{key} was deleted. Its older versions are there."),
+    "object-is-marker": N_("This version of {bucket}/{key} says that it was deleted: it has no bytes."),
+    "object-locked": N_("{bucket}/{key} is locked, and must stay."),
+    "object-range": N_("Bytes {first} to {end} are not within an object of {size_bytes}."),
     "object-content": N_("The catalog has an impossible entry for {key}."),
     "object-cut-short": N_("{bucket}/{key} ended before its size; nothing was written. Try again."),
     "object-key": N_("A key has 1 to {limit_bytes}; this one has {size_bytes}."),
@@ -114,6 +133,13 @@ TOLD: Mapping[str, str] = {
     "release-superseded": N_(
         "This gateway may not free blocks of {namespace}: another writer took over, in epoch {epoch} or before it."
     ),
+    "upload-missing": N_("Nobody uploads {bucket}/{key} under this name, or no longer."),
+    "upload-part-missing": N_("Part {number} was not uploaded as it is listed."),
+    "upload-part-number": N_("{number} is no part's number: they go from 1 to {limit}."),
+    "upload-part-order": N_("The parts of an object are listed by rising number, at least one."),
+    "upload-part-small": N_("Part {number} is too small: all but the last have at least {least_bytes}."),
+    "upload-size": N_("These parts are more than an object may have ({limit_bytes})."),
+    "version-missing": N_("There is no such version of {bucket}/{key}."),
     "pack-bounds": _BAD_SHARE,
     "manifest-nodes": _BAD_TABLE,
     "manifest-size": N_(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from node.vault.catalog.buckets import has_objects
 from node.vault.catalog.database import CatalogDatabase
 from node.vault.catalog.listing import list_objects, list_uploads, list_versions
 from node.vault.catalog.opened import INDEX_FOLDER, Applied, OpenCatalog, catalog_path
@@ -48,6 +49,8 @@ __all__ = [
     "StoredBucket",
     "StoredObject",
     "StoredPack",
+    "StoredPart",
+    "StoredUpload",
     "catalog_path",
 ]
 
@@ -92,6 +95,10 @@ class Catalog(OpenCatalog):
     async def buckets(self) -> tuple[StoredBucket, ...]:
         found = await self._ask(lambda database: list(database.sums.buckets.values()))
         return tuple(sorted(found, key=lambda bucket: bucket.bucket))
+
+    async def has_objects(self, bucket: str) -> bool:
+        """Whether there is an object in the bucket, or an older version or a marker."""
+        return await self._ask(lambda database: has_objects(database.rows, bucket))
 
     async def document(self, bucket: str, name: str) -> bytes | None:
         """A document of a bucket. Raises Missing(`bucket-missing`)."""

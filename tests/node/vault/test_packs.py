@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from node.vault.blocks import BlockTools, store_block
 from node.vault.catalog.catalog import PackedAt
 from node.vault.gather import Gatherer, GatherTimes
+from node.vault.leaves import LeafReader
 from node.vault.pack.reading import OFTEN, OPENED_MAX, PackReader
 from node.vault.pins import Pins
 from node.vault.spread import Spreader, SpreadTimes
@@ -43,7 +44,7 @@ class Shelf:
         host, namespace = World(1).host("n1"), NamespaceId(bytes(32))
         self.tools = BlockTools(host, ZfecEngine(), Desks(4), gatherer, spreader, namespace)
         self.pins = Pins()
-        self.reader = PackReader(self.tools, self.holders, self.pins, leaves_deadline_s=0.5)
+        self.reader = PackReader(self.tools, LeafReader(self.holders, 0.5), self.pins)
 
     async def pack(self, objects: list[bytes] = OBJECTS) -> tuple[BlockRef, list[PackedAt]]:
         packing = Packing()
@@ -56,7 +57,7 @@ class Shelf:
 
     def fresh_reader(self) -> PackReader:
         """One that has read nothing yet."""
-        return PackReader(self.tools, self.holders, self.pins, leaves_deadline_s=0.5)
+        return PackReader(self.tools, LeafReader(self.holders, 0.5), self.pins)
 
 
 @pytest.mark.parametrize("code", CODES, ids=str)

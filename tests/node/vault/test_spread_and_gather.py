@@ -259,7 +259,7 @@ async def opened_by_a_get(holders: FakeHolders, block: EncodedBlock, spread: Spr
 
     host = World(seed=1).host("reader")
     tools = GetTools(host, ZfecEngine(), Desks(2), Gatherer(holders, GatherTimes(0.5, 30.0)), 2, 30.0)
-    await get_blocks(tools, [reference(block, spread)], Collect())
+    await get_blocks(tools, [(reference(block, spread), slice(None))], Collect())
     return bytes(written)
 
 

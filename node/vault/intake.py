@@ -1,0 +1,233 @@
+"""The bytes of an object or a part on their way in: from a source to holders, with few blocks in memory.
+
+The source is read block by block onto desks; each block is sealed under a fresh key, coded and hashed in a thread,
+placed by its id and spread, while the next ones are read. Bytes that are few enough to ride in the journal are not
+spread but kept. What has been stored so far belongs to nobody until whoever asked for it journals it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+from blake3 import blake3
+
+from node.first_error import first_error
+from node.host.ports import Host
+from node.vault.catalog.catalog import Catalog
+from node.vault.journal.writer import JournalWriter
+from node.vault.objects import Source
+from node.vault.pace import Pace
+from node.vault.pins import Pins
+from node.vault.release.unnamed import Unnamed, Writing
+from node.vault.shelf.turns import Turns
+from node.vault.spread import Spreader
+from node.vault.versions import Versions
+from node.vault.workspaces import Desk, Desks, Loan
+from protocol.coding.block import EncodedBlock, encode_block
+from protocol.coding.erasure import Engine
+from protocol.coding.label import Stamp
+from protocol.errors import Malformed, OverLimit, Unavailable
+from protocol.ids import Digest, NamespaceId
+from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.members.roster import Rules
+from protocol.namespace.changes import BlockRef
+
+FLIGHTS_AT_A_TIME = 2
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PutTools:
+    """What puts into one namespace work with. `rules` is asked anew for each object: members change."""
+
+    host: Host
+    engine: Engine
+    desks: Desks
+    namespace: NamespaceId
+    spreader: Spreader
+    journal: JournalWriter
+    catalog: Catalog
+    turns: Turns
+    versions: Versions
+    rules: Callable[[], Rules]
+    pins: Pins
+    unnamed: Unnamed
+    blocks_in_flight: int
+    stall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """At most so many bytes in all; if there are no more than `small_bytes` of them, they are not made blocks of."""
+
+    most_bytes: int
+    small_bytes: int = -1
+
+
+class Intake:
+    """The bytes of one source. `content` is the digest of the ids of all blocks so far, or of the small bytes."""
+
+    def __init__(
+        self, tools: PutTools, source: Source, writing: Writing, rules: Rules, keep_until_s: int, bounds: Bounds
+    ) -> None:
+        self.tools = tools
+        self.rules = rules
+        self.size_bytes = 0
+        self.small: bytes | None = None
+        self._source = source
+        self._writing = writing
+        self._keep_until_s = keep_until_s
+        self._bounds = bounds
+        self._content = blake3()
+        self._pace = Pace.of(tools.blocks_in_flight)
+
+    @property
+    def digest(self) -> Digest:
+        """Of all that has come so far."""
+        return Digest(self._content.digest())
+
+    async def read_small(self, expected_bytes: int) -> bytes:
+        """All bytes, which are known to be few: they need no desk.
+
+        Raises:
+            Malformed: `object-size-changed` when there are more of them than expected.
+            Unavailable: `client-stalled`.
+        """
+        buffer = memoryview(bytearray(expected_bytes + 1))
+        filled = await self._read(buffer)
+        if filled > expected_bytes:
+            raise Malformed("object-size-changed", expected_bytes=expected_bytes, found_bytes=filled)
+        return self._keep_small(bytes(buffer[:filled]))
+
+    async def read_blocks(self, most: int) -> Stored:
+        """Read on and store up to `most` blocks, two flights at a time.
+
+        Raises:
+            Refused: `placement-impossible`. Unavailable: `holders-too-few`, `client-stalled`.
+            OverLimit: `object-size`.
+        """
+        flights: list[list[BlockRef]] = []
+        window = trio.Semaphore(FLIGHTS_AT_A_TIME)
+        room, ended = most, False
+        with first_error():
+            async with trio.open_nursery() as nursery:
+                while room and not ended:
+                    await window.acquire()
+                    loaded = await nursery.start(self._fly, min(room, self._pace.blocks), flights, window)
+                    room, ended = room - loaded.blocks, loaded.ended
+        stored = tuple(reference for flight in flights for reference in flight)
+        for reference in stored:
+            self._content.update(reference.block)
+        return Stored(stored, ended=ended)
+
+    def _keep_small(self, plain: bytes) -> bytes:
+        self._content.update(plain)
+        self.small = plain
+        return plain
+
+    async def _fly(
+        self,
+        most: int,
+        flights: list[list[BlockRef]],
+        window: trio.Semaphore,
+        *,
+        task_status: trio.TaskStatus[_Loaded],
+    ) -> None:
+        """A few blocks from source to holders. Started once their bytes are read, so blocks are read in order."""
+        async with self.tools.desks.loan() as loan:
+            laden = await self._load(loan, most)
+            flights.append(stored := [])
+            task_status.started(_Loaded(len(laden), not laden or laden[-1].filled < BLOCK_PLAIN_BYTES_MAX))
+            if laden:
+                began_s = trio.current_time()
+                stored.extend(await self._store(laden))
+                self._pace = self._pace.after(len(laden), trio.current_time() - began_s)
+        window.release()
+
+    async def _load(self, loan: Loan, most: int) -> list[_Laden]:
+        """Read block after block, up to `most`, for as long as the source has more and a desk is free."""
+        laden: list[_Laden] = []
+        desk: Desk | None = loan.held[0]
+        is_first = self.size_bytes == 0
+        while desk is not None:
+            filled = await self._read(desk.plain)
+            if is_first and not laden and filled <= self._bounds.small_bytes:
+                self._keep_small(bytes(desk.plain[:filled]))
+                return []
+            if filled:
+                laden.append(_Laden(desk, filled, self.tools.host.entropy.random_bytes(KEY_BYTES)))
+            full = filled == BLOCK_PLAIN_BYTES_MAX and len(laden) < most
+            desk = loan.more() if full else None
+        return laden
+
+    async def _read(self, buffer: memoryview) -> int:
+        """Fill the buffer from the source, as far as it goes."""
+        with trio.move_on_after(self.tools.stall_s) as stall:
+            filled = await self._source.receive_into(buffer)
+        if stall.cancelled_caught:
+            raise Unavailable("client-stalled", after_s=int(self.tools.stall_s))
+        self.size_bytes += filled
+        if self.size_bytes > self._bounds.most_bytes:
+            raise OverLimit("object-size", limit_bytes=self._bounds.most_bytes)
+        return filled
+
+    async def _store(self, laden: list[_Laden]) -> list[BlockRef]:
+        """Seal, code, place and spread what lies on the desks: together, so that shares can travel together."""
+        encoded = await self.tools.host.threads.run_blocking(self._encode, laden)
+        await self.tools.host.faults.reach("vault.before-spread")
+        position = self.tools.journal.next_position
+        stamp = Stamp(position.epoch, position.position)
+        nodes = [candidate.node for candidate in self.rules.candidates]
+        self._writing.spreads((block.header.block_id for block in encoded), nodes)
+        spread = await self.tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s)
+        await self.tools.host.faults.reach("vault.after-spread")
+        return [
+            BlockRef(
+                block.header.block_id, one.key, one.filled, block.header.k, block.header.n, at.placing, at.missing
+            )
+            for one, block, at in zip(laden, encoded, spread, strict=True)
+        ]
+
+    def _encode(self, laden: list[_Laden]) -> list[EncodedBlock]:
+        """Blocking."""
+        code = self.rules.code
+        return [
+            encode_block(
+                self.tools.engine,
+                plain=one.desk.plain[: one.filled],
+                key=one.key,
+                k=code.k,
+                n=code.n,
+                data_class=self.rules.data_class.name,
+                namespace=self.tools.namespace,
+                workspace=one.desk.workspace(code.k, code.n),
+            )
+            for one in laden
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Laden:
+    """A desk with a block's plain bytes on it, and the block's fresh key."""
+
+    desk: Desk
+    filled: int
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """How many blocks a flight took from the source; `ended` when that had no more."""
+
+    blocks: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Stored blocks in order; `ended` when the source had no more."""
+
+    blocks: tuple[BlockRef, ...]
+    ended: bool

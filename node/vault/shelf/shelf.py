@@ -1,0 +1,20 @@
+"""The shelf: one namespace as S3 sees it, all its ways in and out."""
+
+from __future__ import annotations
+
+from node.vault.shelf.buckets import Buckets
+from node.vault.shelf.keys import Keys
+from node.vault.shelf.objects import Objects
+from node.vault.shelf.tools import ShelfTools
+from node.vault.shelf.uploads import Uploads
+
+
+class Shelf:
+    """Made for the asking: it holds nothing but the way to what serves the namespace at the moment."""
+
+    def __init__(self, tools: ShelfTools) -> None:
+        self.namespace = tools.namespace
+        self.buckets = Buckets(tools)
+        self.objects = Objects(tools)
+        self.uploads = Uploads(tools)
+        self.keys = Keys(tools)
