@@ -21,8 +21,8 @@ def test_honest_code_breaks_no_law_in(name: str) -> None:
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("name", SCENES)
-def test_nor_in_as_many_seeds_as_a_mistake_may_take(name: str) -> None:
-    for seed in range(2, 1 + max(mistake.seeds for mistake in MISTAKES if mistake.scene == name)):
+def test_nor_in_as_many_seeds_as_it_takes_to_find_a_mistake(name: str) -> None:
+    for seed in range(2, 6):
         assert played(scene(name), seed).violations == []
 
 
