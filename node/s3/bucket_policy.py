@@ -1,0 +1,45 @@
+"""The bucket's policy, put, shown and taken away; what it means is in `node.s3.policies`."""
+
+from __future__ import annotations
+
+from node.s3 import faults
+from node.s3.access import POLICY_DOCUMENT
+from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
+from node.s3.faults import S3Error
+from node.s3.policies import parse_policy
+from node.s3.xml_out import document, flag
+
+
+async def get_policy(call: Call) -> Answer:
+    """GetBucketPolicy: the very text that was put."""
+    return Answer(200, (("content-type", "application/json"),), await _kept(call))
+
+
+async def put_policy(call: Call) -> Answer:
+    """PutBucketPolicy: only what will be obeyed is kept."""
+    data = await call.body(DOCUMENT_BYTES_MAX)
+    call.info()
+    parse_policy(data, call.bucket)
+    await call.shelf.buckets.set_document(call.bucket, POLICY_DOCUMENT, data)
+    return NO_CONTENT
+
+
+async def delete_policy(call: Call) -> Answer:
+    """DeleteBucketPolicy."""
+    call.info()
+    await call.shelf.buckets.set_document(call.bucket, POLICY_DOCUMENT, None)
+    return NO_CONTENT
+
+
+async def get_status(call: Call) -> Answer:
+    """GetBucketPolicyStatus: whether it lets everybody do anything."""
+    policy = parse_policy(await _kept(call), call.bucket)
+    return xml_answer(document("PolicyStatus", flag("IsPublic", value=policy.is_public)))
+
+
+async def _kept(call: Call) -> bytes:
+    call.info()
+    kept = await call.shelf.buckets.document(call.bucket, POLICY_DOCUMENT)
+    if kept is None:
+        raise S3Error(faults.NO_SUCH_BUCKET_POLICY)
+    return kept

@@ -1,0 +1,226 @@
+"""The ASGI application: from a request's first byte to its line in the log.
+
+Every request goes the same way: what is it about, what does it ask, who asks and is that proven, may they; then one
+handler does it. Whatever is raised on the way becomes S3's XML, with a request id that also stands in the log. One
+line is logged for each request; it never holds the query, in which presigned URLs carry their signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import trio
+
+from node.first_error import first_error
+from node.host.ports import Host
+from node.http.asgi import Receive, Scope, Send
+from node.logs import get_logger
+from node.s3 import claims, failures, faults
+from node.s3.access import Verdict
+from node.s3.calls import ANYBODY, Answer, Call, Caller, Handler
+from node.s3.chunk_signatures import PieceSignatures
+from node.s3.cors import cors_headers, preflight
+from node.s3.faults import S3Error
+from node.s3.finding import Shelves, find
+from node.s3.form_data import Form
+from node.s3.forms import ANY_SIZE, post_object, request_of, signer, verified
+from node.s3.operations import POST_OBJECT, PREFLIGHT, Operation, operation_of
+from node.s3.request import Request, read_request
+from node.s3.settings import S3Settings
+from node.s3.sigv4 import Claim, SigningKeys
+from node.s3.table import HANDLERS
+from node.s3.targets import target_of
+from node.s3.unserved import refuse_unserved, require_owner
+from node.s3.visitors import site_of
+from node.s3.wire import Incoming, Outgoing
+from protocol.errors import MaillonError, Missing
+
+log = get_logger(__name__)
+
+REQUEST_ID_BYTES = 8
+
+
+class Door:
+    """S3 for every namespace of this gateway."""
+
+    def __init__(
+        self, shelves: Shelves, host: Host, settings: S3Settings, handlers: Mapping[str, Handler] = HANDLERS
+    ) -> None:
+        self._shelves = shelves
+        self._host = host
+        self._settings = settings
+        self._handlers = handlers
+        self._keys = SigningKeys()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, as ASGI 3 has it."""
+        visit = _Visit(self._host.entropy.random_bytes(REQUEST_ID_BYTES).hex().upper(), scope, receive, send)
+        try:
+            await self._serve(visit, scope)
+        except MaillonError as error:
+            visit.code = failures.told(error).fault.code
+            if visit.outgoing.has_begun:
+                raise  # the client must see that what came is not all
+            await visit.say(error)
+        except Exception:
+            visit.code = faults.INTERNAL.code
+            log.exception("s3-failed", request=visit.id, operation=visit.operation)
+            if visit.outgoing.has_begun:
+                raise
+            await visit.say(S3Error(faults.INTERNAL))
+        finally:
+            visit.log()
+
+    async def _serve(self, visit: _Visit, scope: Scope) -> None:
+        request = visit.request = read_request(scope, visit.id)
+        with first_error():
+            site = await site_of(self._shelves, request, self._host, self._settings, visit.incoming, visit.outgoing)
+            answer = await self._of_bucket(visit, request) if site is None else await site.show()
+            if answer is not None:
+                await visit.answer(answer)
+
+    async def _of_bucket(self, visit: _Visit, request: Request) -> Answer | None:
+        """S3's own operations."""
+        request = visit.request = request.about(target_of(request, self._settings))
+        operation = operation_of(request)
+        visit.operation = operation.name
+        named = self._shelves.shelves_with(request.target.bucket)
+        if operation is PREFLIGHT:
+            return await preflight(named, request)
+        if len(named) == 1:
+            visit.outgoing.add(await cors_headers(named[0], request))
+        if operation is POST_OBJECT:
+            return await self._post(visit, request)
+        call = await self._admit(visit, request, operation)
+        if len(named) > 1:
+            visit.outgoing.add(await cors_headers(call.shelf, request))
+        handler = self._handlers.get(_handler_name(call))
+        if handler is None:
+            raise faults.not_served(call.operation.name)
+        try:
+            return await handler(call)
+        except MaillonError as error:
+            if call.needs_public and failures.told(error).fault.status == 404:
+                raise S3Error(faults.ACCESS_DENIED) from None  # who may not list learns nothing of what there is
+            raise
+
+    async def _admit(self, visit: _Visit, request: Request, operation: Operation) -> Call:
+        """Who asks, is it proven, and may they."""
+        claim = claims.claim_of(request, self._host.wall.now_s())
+        caller, signatures = ANYBODY, None
+        if claim is not None:
+            if "authorization" not in request.headers:
+                request = visit.request = request.presigned()
+            caller, signatures = self._prove(request, claim)
+            visit.caller = caller
+        return await self._call(visit, request, operation, caller, claim=claim, signatures=signatures)
+
+    async def _call(
+        self,
+        visit: _Visit,
+        request: Request,
+        operation: Operation,
+        caller: Caller,
+        *,
+        claim: Claim | None = None,
+        signatures: PieceSignatures | None = None,
+    ) -> Call:
+        refuse_unserved(request, operation)
+        shelf, verdict = await find(self._shelves, caller, request, operation)
+        require_owner(request, shelf.namespace)
+        return Call(
+            request=request,
+            operation=operation,
+            shelf=shelf,
+            caller=caller,
+            host=self._host,
+            settings=self._settings,
+            incoming=visit.incoming,
+            outgoing=visit.outgoing,
+            claim=claim,
+            signatures=signatures,
+            needs_public=verdict is Verdict.IF_PUBLIC,
+        )
+
+    def _prove(self, request: Request, claim: Claim) -> tuple[Caller, PieceSignatures]:
+        caller, secret = self._caller(claim.key_id)
+        key = self._keys.derive(secret, claim.scope)
+        claims.verify(request, claim, key)
+        return caller, PieceSignatures(claim, key)
+
+    async def _post(self, visit: _Visit, request: Request) -> Answer:
+        """A browser's form: who uploads, and what, stands in its fields."""
+        form = Form(visit.incoming, request.headers.get("content-type", ""))
+        await form.read_fields()
+        caller, policy = ANYBODY, ANY_SIZE
+        key_id = signer(form.fields)
+        if key_id is not None:
+            caller, secret = self._caller(key_id)
+            visit.caller = caller
+            policy = verified(form.fields, secret, self._keys, request.target.bucket, self._host.wall.now_s())
+        put = visit.request = request_of(request, form)
+        return await post_object(await self._call(visit, put, POST_OBJECT, caller), form, policy)
+
+    def _caller(self, key_id: str) -> tuple[Caller, str]:
+        """Whose key this is, and its secret. Raises S3Error(InvalidAccessKeyId), or Unavailable while namespaces
+        open.
+        """
+        try:
+            shelf, key = self._shelves.key(key_id)
+        except Missing:
+            raise S3Error(faults.INVALID_ACCESS_KEY, details=(("AWSAccessKeyId", key_id[:128]),)) from None
+        return Caller(key, shelf), key.secret
+
+
+def _handler_name(call: Call) -> str:
+    """A PUT with a source is a copy."""
+    name = call.operation.name
+    if "x-amz-copy-source" in call.request.headers and name in ("PutObject", "UploadPart"):
+        return "CopyObject" if name == "PutObject" else "UploadPartCopy"
+    return name
+
+
+class _Visit:
+    """What is to be told of a request in the end, however it ends."""
+
+    def __init__(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self.id = request_id
+        self.incoming = Incoming(scope, receive)
+        self.outgoing = Outgoing(scope, send, request_id)
+        self.request = Request(scope["method"], "", (), {}, {}, request_id)
+        self.operation = ""
+        self.caller = ANYBODY
+        self.code = ""
+        self._began_s = trio.current_time()
+
+    async def answer(self, answer: Answer) -> None:
+        """Send a whole answer."""
+        length = () if answer.status in (204, 304) else (("content-length", str(len(answer.body))),)
+        own = {name for name, _value in answer.headers}
+        missing = length if "content-length" not in own else ()
+        await self.outgoing.begin(answer.status, (*answer.headers, *missing))
+        await self.outgoing.end(answer.body)
+
+    async def say(self, error: MaillonError) -> None:
+        """Send what went wrong. A client that is gone cannot be told."""
+        try:
+            await self.answer(failures.answer(failures.told(error), self.request))
+        except MaillonError as gone:
+            log.debug("s3-unheard", request=self.id, error=str(gone))
+
+    def log(self) -> None:
+        """The request's line."""
+        log.info(
+            "s3-request",
+            request=self.id,
+            operation=self.operation,
+            method=self.request.method,
+            bucket=self.request.target.bucket,
+            key=self.request.target.key,
+            status=self.outgoing.status,
+            code=self.code,
+            access_key=self.caller.id,
+            received=self.incoming.received,
+            sent=self.outgoing.sent,
+            ms=round((trio.current_time() - self._began_s) * 1_000),
+        )

@@ -1,0 +1,202 @@
+"""Multipart uploads: an object that comes in up to 10,000 parts, in any order and many at once.
+
+Each part is durable when it is acknowledged, and journaled under its upload; completing names the listed ones in
+order, and moves no bytes. The final ETag is S3's: of the parts' MD5s, with their number.
+"""
+
+from __future__ import annotations
+
+from node.s3 import checksums, faults
+from node.s3.calls import NO_CONTENT, Answer, Call, xml_answer
+from node.s3.checksums import Algorithm, Type
+from node.s3.conditions import bare, writing
+from node.s3.faults import S3Error
+from node.s3.names import encoded_key
+from node.s3.owners import owner_of
+from node.s3.parts import PARTS_MAX, Agreed, agreed, checksum_value, finish, read_agreed
+from node.s3.promises import checksum_of
+from node.s3.reading import checksum_elements
+from node.s3.versions import read_upload, version_headers
+from node.s3.writing import require_length, terms_of
+from node.s3.xml_in import Element
+from node.s3.xml_out import document, flag, leaf, maybe, node, time_of
+from node.vault.shelf.terms import Finish, PartStat
+
+LISTED_MAX = 1_000
+
+
+async def create_upload(call: Call) -> Answer:
+    """CreateMultipartUpload."""
+    call.info()
+    agreement = agreed(call.request)
+    told = "" if agreement is None else str(agreement)
+    upload = await call.shelf.uploads.begin(call.bucket, call.key, terms_of(call), checksum=told)
+    headers = [("x-amz-server-side-encryption", "AES256")]
+    if agreement is not None:
+        headers.append(("x-amz-checksum-algorithm", agreement.algorithm.value))
+        headers.append(("x-amz-checksum-type", agreement.type.value))
+    body = document(
+        "InitiateMultipartUploadResult",
+        leaf("Bucket", call.bucket),
+        leaf("Key", call.key),
+        leaf("UploadId", upload.hex()),
+    )
+    return xml_answer(body, headers)
+
+
+def read_part(call: Call) -> tuple[bytes, int]:
+    """The upload and the part's number. Raises S3Error(InvalidArgument, NoSuchUpload)."""
+    text = call.request.query.get("partNumber", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    if not 1 <= number <= PARTS_MAX:
+        raise faults.invalid(
+            "partNumber", text, f"Part number must be an integer between 1 and {PARTS_MAX}, inclusive"
+        )
+    return read_upload(call.request.query["uploadId"]), number
+
+
+async def upload_part(call: Call) -> Answer:
+    """UploadPart."""
+    upload, number = read_part(call)
+    require_length(call)
+    uploads = call.shelf.uploads
+    agreement = read_agreed((await uploads.stat(call.bucket, call.key, upload)).checksum)
+    source, declared = call.upload()
+    _require_agreed(call, agreement, source.algorithm)
+    part = await uploads.put_part(
+        call.bucket, call.key, upload, number, source, finish=source.finish, expected_bytes=declared
+    )
+    shown = [(algorithm.header, text) for algorithm, text in _shown(part)]
+    return Answer(200, (("etag", f'"{part.etag}"'), ("x-amz-server-side-encryption", "AES256"), *shown))
+
+
+def _require_agreed(call: Call, agreement: Agreed | None, found: Algorithm | None) -> None:
+    """Raises S3Error(InvalidRequest) when a part has another checksum than was agreed on."""
+    if agreement is not None and found is not None and found is not agreement.algorithm:
+        raise S3Error(
+            faults.INVALID_REQUEST,
+            f"Checksum Type mismatch occurred, expected checksum Type: {agreement.algorithm.value.lower()}, actual "
+            f"checksum Type: {found.value.lower()}",
+        )
+    if agreement is not None and found is None and agreement.type is Type.COMPOSITE and _is_strict(call):
+        raise S3Error(
+            faults.INVALID_REQUEST,
+            f"The upload was created using a {agreement.algorithm.value.lower()} checksum. The complete request must "
+            "include the checksum for each part.",
+        )
+
+
+def _is_strict(call: Call) -> bool:
+    """A part whose checksum is missing makes a whole without one; only clients that ask for more are refused."""
+    return call.request.header("x-amz-sdk-checksum-algorithm") is not None
+
+
+async def complete_upload(call: Call) -> Answer:
+    """CompleteMultipartUpload."""
+    upload = read_upload(call.request.query["uploadId"])
+    info, asked = call.info(), await call.xml("CompleteMultipartUpload")
+    listed = [_Listed(one) for one in asked.all("Part")]
+    if not listed:
+        raise S3Error(faults.MALFORMED_XML)
+    agreement = read_agreed((await call.shelf.uploads.stat(call.bucket, call.key, upload)).checksum)
+    promised, size = checksum_of(call.request), call.request.header("x-amz-mp-object-size")
+
+    async def check(parts: tuple[PartStat, ...]) -> Finish:
+        for one, part in zip(listed, parts, strict=True):
+            one.check(part)
+        if size is not None and size != str(sum(part.size_bytes for part in parts)):
+            raise S3Error(
+                faults.INVALID_REQUEST, "The provided 'x-amz-mp-object-size' header does not match the parts."
+            )
+        whole = finish(agreement, parts)
+        if promised is not None and agreement is not None and agreement.type is Type.FULL_OBJECT:
+            found = checksum_value(whole.checksums, promised[0])
+            if found is not None and found != promised[1]:
+                raise S3Error(faults.BAD_DIGEST)
+        return whole
+
+    found = await call.shelf.uploads.complete(
+        call.bucket, call.key, upload, [(one.number, one.etag) for one in listed],
+        finish=check, condition=writing(call.request),
+    )  # fmt: skip
+    body = document(
+        "CompleteMultipartUploadResult",
+        leaf("Location", f"/{call.bucket}/{encoded_key(call.key)}"),
+        leaf("Bucket", call.bucket),
+        leaf("Key", call.key),
+        leaf("ETag", f'"{found.etag}"'),
+        checksum_elements(found),
+    )
+    return xml_answer(body, (("x-amz-server-side-encryption", "AES256"), *version_headers(info, found)))
+
+
+class _Listed:
+    """One part as the client lists it."""
+
+    def __init__(self, told: Element) -> None:
+        number = told.need("PartNumber")
+        if not (number.isascii() and number.isdigit()):
+            raise S3Error(faults.MALFORMED_XML)
+        self.number = int(number)
+        self.etag = bare(told.need("ETag"))
+        self._checksums = [(one, told.value(f"Checksum{one.value}")) for one in Algorithm]
+
+    def check(self, part: PartStat) -> None:
+        """Raises S3Error(InvalidPart) when it is not what the client believes."""
+        for algorithm, text in self._checksums:
+            kept = checksum_value(part.checksums, algorithm)
+            if text and kept is not None and checksums.encode(kept) != text:
+                raise S3Error(faults.INVALID_PART)
+
+
+def _shown(part: PartStat) -> list[tuple[Algorithm, str]]:
+    return [(Algorithm(one.algorithm), checksums.encode(one.value)) for one in part.checksums]
+
+
+def part_checksums(part: PartStat) -> str:
+    """A part's checksums in XML."""
+    return "".join(leaf(f"Checksum{algorithm.value}", text) for algorithm, text in _shown(part))
+
+
+async def abort_upload(call: Call) -> Answer:
+    """AbortMultipartUpload."""
+    await call.shelf.uploads.abort(call.bucket, call.key, read_upload(call.request.query["uploadId"]))
+    return NO_CONTENT
+
+
+async def list_parts(call: Call) -> Answer:
+    """ListParts."""
+    upload = read_upload(call.request.query["uploadId"])
+    after = call.query.count("part-number-marker", default=0, most=PARTS_MAX)
+    limit = call.query.count("max-parts", default=LISTED_MAX, most=LISTED_MAX)
+    known = await call.shelf.uploads.stat(call.bucket, call.key, upload)
+    page = await call.shelf.uploads.parts(call.bucket, call.key, upload, after=after, limit=max(1, limit))
+    agreement = read_agreed(known.checksum)
+    body = document(
+        "ListPartsResult",
+        leaf("Bucket", call.bucket),
+        leaf("Key", call.key),
+        leaf("UploadId", upload.hex()),
+        owner_of(call, "Initiator"),
+        owner_of(call, "Owner"),
+        leaf("StorageClass", "STANDARD"),
+        leaf("PartNumberMarker", after),
+        maybe("NextPartNumberMarker", page.next_after),
+        leaf("MaxParts", limit),
+        flag("IsTruncated", value=page.next_after is not None),
+        "" if agreement is None else leaf("ChecksumAlgorithm", agreement.algorithm.value),
+        "" if agreement is None else leaf("ChecksumType", agreement.type.value),
+        *(_part(part) for part in page.parts),
+    )
+    return xml_answer(body)
+
+
+def _part(part: PartStat) -> str:
+    return node(
+        "Part",
+        leaf("PartNumber", part.number),
+        leaf("LastModified", time_of(part.modified_s)),
+        leaf("ETag", f'"{part.etag}"'),
+        leaf("Size", part.size_bytes),
+        part_checksums(part),
+    )

@@ -1,0 +1,150 @@
+"""PutObject and DeleteObject: a key gets bytes, or loses them.
+
+The answer to a PUT is sent when the bytes and their name are durable. Conditions are decided by the vault in one step
+with the write, so of many writers of one key one wins, and the others are told so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from node.s3 import faults
+from node.s3.access import Access, Verdict
+from node.s3.calls import Answer, Call
+from node.s3.conditions import etags, writing
+from node.s3.failures import told
+from node.s3.faults import S3Error
+from node.s3.metadata import legal_hold_of, metadata_of, retention_of, tags_of
+from node.s3.operations import Right
+from node.s3.reading import checksum_headers
+from node.s3.versions import read_version, shown_version, version_headers
+from node.s3.wire import Headers
+from node.s3.xml_in import Element
+from node.s3.xml_out import document, flag, leaf, maybe, node
+from node.vault.objects import ObjectStat
+from node.vault.shelf.terms import BucketInfo, Condition, Deleted, PutTerms, Versioning
+from protocol.errors import MaillonError
+from protocol.limits import OBJECT_BYTES_MAX
+
+DELETIONS_MAX = 1_000
+
+
+def terms_of(call: Call) -> PutTerms:
+    """What a request's headers say about the object to be.
+
+    Raises:
+        S3Error: InvalidRequest for a lock in a bucket that was not made for locks.
+    """
+    request = call.request
+    retention, is_held = retention_of(request, call.host.wall.now_s()), legal_hold_of(request)
+    if (retention is not None or is_held) and not call.info().is_locked:
+        raise S3Error(faults.INVALID_REQUEST, "Bucket is missing Object Lock Configuration")
+    return PutTerms(metadata=metadata_of(request), tags=tags_of(request), retention=retention, legal_hold=is_held)
+
+
+async def put_object(call: Call) -> Answer:
+    """PutObject."""
+    info = call.info()
+    terms = replace(terms_of(call), condition=writing(call.request))
+    require_length(call)
+    source, declared = call.upload()
+    if declared is not None and declared > OBJECT_BYTES_MAX:
+        raise S3Error(faults.ENTITY_TOO_LARGE)
+    terms = replace(terms, finish=source.finish)
+    found = await call.shelf.objects.put(call.bucket, call.key, source, terms, expected_bytes=declared)
+    return Answer(200, put_headers(info, found))
+
+
+def require_length(call: Call) -> None:
+    """Raises S3Error(MissingContentLength) where nothing says where the body ends."""
+    headers = call.request.headers
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        raise S3Error(faults.MISSING_LENGTH)
+
+
+def put_headers(info: BucketInfo, found: ObjectStat) -> Headers:
+    """What is told of an object that was just written."""
+    return (
+        ("etag", f'"{found.etag}"'),
+        ("x-amz-server-side-encryption", "AES256"),
+        *version_headers(info, found),
+        *checksum_headers(found),
+    )
+
+
+async def delete_object(call: Call) -> Answer:
+    """DeleteObject. Without a version it succeeds whether or not there is such a key, as S3 has it."""
+    info = call.info()
+    done = await call.shelf.objects.delete(
+        call.bucket,
+        call.key,
+        version=read_version(call.request.query.get("versionId")),
+        bypass_governance=bypasses(call),
+        condition=Condition(if_match=etags(call.request.header("if-match"))),
+    )
+    return Answer(204, _deleted_headers(info, done))
+
+
+def bypasses(call: Call) -> bool:
+    """Whether governance is to be overridden; whoever may delete here may ask for it."""
+    return (call.request.header("x-amz-bypass-governance-retention") or "").lower() == "true"
+
+
+def _deleted_headers(info: BucketInfo, done: Deleted) -> Headers:
+    if info.versioning is Versioning.NEVER or done.version_id is None:
+        return ()
+    marker = (("x-amz-delete-marker", "true"),) if done.is_marker else ()
+    return (("x-amz-version-id", shown_version(done.version_id)), *marker)
+
+
+async def delete_objects(call: Call) -> Answer:
+    """DeleteObjects: up to 1,000 keys, in one append to the journal."""
+    asked = await call.xml("Delete")
+    asked.only("Object", "Quiet")
+    objects = list(asked.all("Object"))
+    if not 1 <= len(objects) <= DELETIONS_MAX:
+        raise S3Error(faults.MALFORMED_XML)
+    call.info()
+    named = [_named(one) for one in objects]
+    allowed = [one for one in named if await _may_delete(call, *one)]
+    done = await call.shelf.objects.delete_several(call.bucket, allowed, bypass_governance=bypasses(call))
+    denied = [(one, S3Error(faults.ACCESS_DENIED)) for one in named if one not in allowed]
+    is_quiet = (asked.value("Quiet") or "").lower() == "true"
+    parts = [
+        _result(key, version, one)
+        for (key, version), one in (*zip(allowed, done, strict=True), *denied)
+        if isinstance(one, MaillonError) or not is_quiet
+    ]
+    return Answer(200, (("content-type", "application/xml"),), document("DeleteResult", *parts))
+
+
+async def _may_delete(call: Call, key: str, version: bytes | None) -> bool:
+    action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
+    access = Access(call.caller, call.shelf, call.request.is_secure)
+    return await access.to(action, Right.WRITE, call.bucket, key) is Verdict.ALLOWED
+
+
+def _named(one: Element) -> tuple[str, bytes | None]:
+    one.only("Key", "VersionId", "ETag", "LastModifiedTime", "Size")
+    one.refuse("ETag", "LastModifiedTime", "Size")
+    key = one.one("Key")
+    if key is None or not key.text:
+        raise S3Error(faults.MALFORMED_XML)
+    return key.text, read_version(one.value("VersionId") or None)
+
+
+def _result(key: str, version: bytes | None, done: Deleted | MaillonError) -> str:
+    asked = None if version is None else shown_version(version)
+    if isinstance(done, MaillonError):
+        error = told(done)
+        return node(
+            "Error",
+            leaf("Key", key),
+            maybe("VersionId", asked),
+            leaf("Code", error.fault.code),
+            leaf("Message", error.message),
+        )
+    marker = ""
+    if done.is_marker and done.version_id is not None:
+        marker = flag("DeleteMarker", value=True) + leaf("DeleteMarkerVersionId", shown_version(done.version_id))
+    return node("Deleted", leaf("Key", key), maybe("VersionId", asked), marker)

@@ -1,0 +1,251 @@
+"""What clients should not send: S3's own error, and nothing is named that was not wholly proven."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import time
+import zlib
+from collections.abc import Mapping
+
+import pytest
+
+from node.s3 import sigv4
+from node.s3.chunk_signatures import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER
+from node.s3.request import read_request
+from node.s3.sigv4 import Claim, Scope, SigningKeys
+from node.s3.times import signed_date
+from tests.support.s3_door import DoorTest, Response
+
+DATA = bytes(range(256)) * 300
+CRC = base64.b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
+
+
+@pytest.fixture
+def door() -> DoorTest:
+    made = DoorTest()
+    made.boto().create_bucket(Bucket="box")
+    return made
+
+
+class Signer:
+    """A client that signs by hand, so that it can lie after signing."""
+
+    def __init__(
+        self, method: str, path: str, payload: str, headers: Mapping[str, str], *, at_s: int | None = None
+    ) -> None:
+        timestamp = signed_date(int(time.time()) if at_s is None else at_s)
+        scope = Scope(timestamp[:8], "garage")
+        self.headers = {
+            "host": "s3.example.org", "x-amz-date": timestamp, "x-amz-content-sha256": payload, **headers,
+        }  # fmt: skip
+        names = tuple(sorted(self.headers))
+        told = read_request(
+            {
+                "method": method,
+                "path": path,
+                "raw_path": path.encode(),
+                "headers": [(name.encode(), text.encode()) for name, text in self.headers.items()],
+            },
+            "",
+        )
+        claim = Claim("OURKEY", scope, names, "", timestamp, payload)
+        self.key = SigningKeys().derive("secret of OURKEY", scope)
+        self.signature = sigv4.signature(
+            self.key, sigv4.string_to_sign(claim, sigv4.canonical_requests(told, claim)[0])
+        )
+        self.stamp = f"{timestamp}\n{scope}"
+        self.headers["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential=OURKEY/{scope}, SignedHeaders={';'.join(names)}, Signature={self.signature}"
+        )
+
+    def pieces(self, *data: bytes) -> bytes:
+        """The body in signed pieces."""
+        told = b""
+        for piece in (*data, b""):
+            hashed = hashlib.sha256(piece).hexdigest()
+            to_sign = f"AWS4-HMAC-SHA256-PAYLOAD\n{self.stamp}\n{self.signature}\n{sigv4.EMPTY_SHA256}\n{hashed}"
+            self.signature = sigv4.signature(self.key, to_sign)
+            told += (
+                f"{len(piece):x};chunk-signature={self.signature}\r\n".encode() + piece + (b"\r\n" if piece else b"")
+            )
+        return told
+
+    def trailer(self, line: str) -> bytes:
+        hashed = hashlib.sha256(f"{line}\n".encode()).hexdigest()
+        signature = sigv4.signature(self.key, f"AWS4-HMAC-SHA256-TRAILER\n{self.stamp}\n{self.signature}\n{hashed}")
+        return f"{line}\r\nx-amz-trailer-signature:{signature}\r\n\r\n".encode()
+
+
+def put(
+    door: DoorTest, signer: Signer, body: bytes, *, hang_up_after: int | None = None, declared: int | None = None
+) -> Response:
+    size = len(body) if declared is None else declared
+    headers = {**signer.headers, "content-length": str(size)}
+    return door.ask("PUT", "/box/k", headers=headers, body=body, hang_up_after=hang_up_after)
+
+
+def streaming(payload: str, **headers: str) -> Signer:
+    told = {"x-amz-decoded-content-length": str(len(DATA)), "content-encoding": "aws-chunked,gzip"}
+    return Signer("PUT", "/box/k", payload, told | {name.replace("_", "-"): text for name, text in headers.items()})
+
+
+def nothing_is_there(door: DoorTest) -> bool:
+    held = door.vault.shelf("ours").bucket("box")
+    return not held.keys
+
+
+def kept(door: DoorTest) -> bytes:
+    return door.vault.shelf("ours").bucket("box").keys["k"][0].data
+
+
+def test_a_signed_stream_is_taken_out_of_its_framing(door: DoorTest) -> None:
+    signer = streaming(SIGNED)
+    assert put(door, signer, signer.pieces(DATA[:65_536], DATA[65_536:]) + b"\r\n").status == 200
+    assert kept(door) == DATA
+    found = door.vault.shelf("ours").bucket("box").keys["k"][0].stat
+    assert [one.value for one in found.metadata if one.name == "content-encoding"] == ["gzip"]
+
+
+def test_a_signed_stream_may_end_with_a_signed_trailer(door: DoorTest) -> None:
+    signer = streaming(SIGNED_TRAILER, x_amz_trailer="x-amz-checksum-crc32")
+    body = signer.pieces(DATA) + signer.trailer(f"x-amz-checksum-crc32:{CRC}")
+    assert put(door, signer, body).headers["x-amz-checksum-crc32"] == CRC
+    assert kept(door) == DATA
+
+
+def test_an_unsigned_stream_ends_with_its_checksum(door: DoorTest) -> None:
+    signer = streaming(UNSIGNED_TRAILER, x_amz_trailer="x-amz-checksum-crc32")
+    body = f"{len(DATA):x}\r\n".encode() + DATA + f"\r\n0\r\nx-amz-checksum-crc32:{CRC}\r\n\r\n".encode()
+    assert put(door, signer, body).status == 200
+    assert kept(door) == DATA
+
+
+def broken(name: str) -> tuple[Signer, bytes]:
+    """A stream with one thing wrong."""
+    trailing = name.startswith("trailer")
+    kind = SIGNED_TRAILER if trailing else SIGNED
+    signer = streaming(kind, **({"x_amz_trailer": "x-amz-checksum-crc32"} if trailing else {}))
+    body = signer.pieces(DATA)
+    line = f"x-amz-checksum-crc32:{CRC}"
+    made = {
+        "a byte": lambda: body.replace(DATA[:9], DATA[1:10], 1),
+        "a signature": lambda: re.sub(rb"=[0-9a-f]{64}", b"=" + b"0" * 64, body, count=1),
+        "no last piece": lambda: body[: body.rfind(b"0;")],
+        "half": lambda: body[: len(body) // 2],
+        "no framing": lambda: DATA,
+        "more after the end": lambda: body + b"\r\nmore",
+        "a long line": lambda: b"1" * 5_000 + body,
+        "a huge piece": lambda: b"ffffffffffffffff;chunk-signature=" + b"0" * 64 + b"\r\n" + DATA,
+        "trailer missing": lambda: body + b"\r\n",
+        "trailer unsigned": lambda: body + f"{line}\r\n\r\n".encode(),
+        "trailer of other bytes": lambda: body + signer.trailer("x-amz-checksum-crc32:AAAAAA=="),
+        "trailer of another name": lambda: body + signer.trailer("x-amz-checksum-sha1:AAAAAA=="),
+        "trailer that is none": lambda: body + b"nonsense\r\n\r\n",
+    }
+    return signer, made[name]()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("a byte", "SignatureDoesNotMatch"),
+        ("a signature", "SignatureDoesNotMatch"),
+        ("no last piece", "IncompleteBody"),
+        ("half", "IncompleteBody"),
+        ("no framing", "InvalidRequest"),
+        ("more after the end", "InvalidRequest"),
+        ("a long line", "InvalidRequest"),
+        ("a huge piece", "InvalidRequest"),
+        ("trailer missing", "MalformedTrailerError"),
+        ("trailer unsigned", "SignatureDoesNotMatch"),
+        ("trailer of other bytes", "BadDigest"),
+        ("trailer of another name", "MalformedTrailerError"),
+        ("trailer that is none", "MalformedTrailerError"),
+    ],
+)
+def test_a_broken_stream_names_nothing(door: DoorTest, name: str, code: str) -> None:
+    found = put(door, *broken(name))
+    assert f"<Code>{code}</Code>" in found.text
+    assert nothing_is_there(door)
+
+
+def test_a_stream_of_another_length_than_was_declared_names_nothing(door: DoorTest) -> None:
+    for size in (len(DATA) - 1, len(DATA) + 1):
+        told = {"x-amz-decoded-content-length": str(size)}
+        signer = Signer("PUT", "/box/k", SIGNED, told)
+        assert "<Code>IncompleteBody</Code>" in put(door, signer, signer.pieces(DATA)).text
+    assert nothing_is_there(door)
+
+
+def test_a_body_that_is_not_what_was_signed_names_nothing(door: DoorTest) -> None:
+    signer = Signer("PUT", "/box/k", hashlib.sha256(b"other").hexdigest(), {})
+    assert "<Code>XAmzContentSHA256Mismatch</Code>" in put(door, signer, DATA).text
+    assert nothing_is_there(door)
+
+
+@pytest.mark.parametrize("size", [len(DATA) + 1, len(DATA) - 1])
+def test_a_body_of_another_length_than_was_declared_names_nothing(door: DoorTest, size: int) -> None:
+    signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {})
+    assert "<Code>IncompleteBody</Code>" in put(door, signer, DATA, declared=size).text
+    assert nothing_is_there(door)
+
+
+def test_a_client_that_hangs_up_names_nothing(door: DoorTest) -> None:
+    signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {})
+    put(door, signer, DATA, hang_up_after=len(DATA) - 1)
+    assert nothing_is_there(door)
+
+
+def test_a_tampered_or_skewed_request_is_refused(door: DoorTest) -> None:
+    signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {"x-amz-meta-a": "1"})
+    signer.headers["x-amz-meta-a"] = "2"
+    assert "<Code>SignatureDoesNotMatch</Code>" in put(door, signer, DATA).text
+    signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {}, at_s=int(time.time()) - 1_000)
+    assert "<Code>RequestTimeTooSkewed</Code>" in put(door, signer, DATA).text
+    signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {})
+    signer.headers["authorization"] = signer.headers["authorization"].replace("OURKEY", "NOKEY")
+    assert "<Code>InvalidAccessKeyId</Code>" in put(door, signer, DATA).text
+    assert nothing_is_there(door)
+
+
+def test_a_revoked_key_stops_working_at_once(door: DoorTest) -> None:
+    client = door.boto()
+    client.list_buckets()
+    del door.vault.known["OURKEY"]
+    signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {})
+    assert "<Code>InvalidAccessKeyId</Code>" in put(door, signer, DATA).text
+
+
+@pytest.mark.parametrize(
+    "target", ["/box/%00", "/box/%ff", "/box/k?versionId=%ff", "/" + "x" * 70, "/box?" + "a&" * 300]
+)
+def test_paths_that_name_nothing_are_refused(door: DoorTest, target: str) -> None:
+    assert door.ask("GET", target).status in (400, 404)
+
+
+def test_a_large_document_is_refused_before_it_is_read(door: DoorTest) -> None:
+    signer = Signer("POST", "/box", "UNSIGNED-PAYLOAD", {})
+    signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {"x-amz-meta-a": "x" * 3_000})
+    assert "<Code>MetadataTooLarge</Code>" in put(door, signer, DATA).text
+
+
+def test_an_error_says_what_it_is_about_and_has_the_id_that_the_log_has(door: DoorTest) -> None:
+    found = door.ask("GET", "/box/a%20%3Cb%3E")
+    assert found.status == 403
+    assert found.headers["content-type"] == "application/xml"
+    told = found.headers["x-amz-request-id"]
+    assert "<Resource>/box/a &lt;b&gt;</Resource>" in found.text
+    assert f"<RequestId>{told}</RequestId>" in found.text
+
+
+def test_the_log_has_a_line_and_never_a_secret(door: DoorTest, capsys: pytest.CaptureFixture[str]) -> None:
+    client = door.boto()
+    url = client.generate_presigned_url("get_object", Params={"Bucket": "box", "Key": "k"}).partition(".org")[2]
+    door.ask("GET", url)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert "NoSuchKey" in line
+    assert "operation=GetObject" in line
+    assert "secret" not in line
+    assert url.partition("X-Amz-Signature=")[2][:64] not in line

@@ -1,0 +1,522 @@
+"""A vault that remembers in memory: the shelf's calls as S3's surface sees them, for tests of the surface alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from node.vault.objects import ObjectStat, Sink, Source
+from node.vault.shelf.terms import (
+    NULL_VERSION,
+    UNCONDITIONAL,
+    AccessKey,
+    BucketInfo,
+    ByteRange,
+    Condition,
+    Deleted,
+    Finish,
+    Finisher,
+    LifecycleRule,
+    LockDefault,
+    LockMode,
+    Metadata,
+    ObjectRef,
+    Page,
+    PartsPage,
+    PartStat,
+    PutTerms,
+    Retention,
+    Tag,
+    UploadsPage,
+    UploadStat,
+    Versioning,
+    VersionsPage,
+)
+from protocol.errors import MaillonError, Missing, Refused
+
+NOW_S = 1_700_000_000
+Choice = ByteRange | Callable[[ObjectStat], ByteRange | None] | None
+
+
+@dataclass(slots=True)
+class Kept:
+    """One version of a key."""
+
+    stat: ObjectStat
+    data: bytes = b""
+    parts: tuple[PartStat, ...] = ()
+
+
+@dataclass(slots=True)
+class Upload:
+    stat: UploadStat
+    terms: PutTerms
+    parts: dict[int, tuple[PartStat, bytes]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Bucket:
+    info: BucketInfo
+    documents: dict[str, bytes] = field(default_factory=dict)
+    keys: dict[str, list[Kept]] = field(default_factory=dict)  # newest first
+    uploads: dict[bytes, Upload] = field(default_factory=dict)
+    rules: tuple[LifecycleRule, ...] = ()
+
+
+class MemoryVault:
+    """Several namespaces and their keys."""
+
+    def __init__(self) -> None:
+        self.shelves: dict[str, MemoryShelf] = {}
+        self.known: dict[str, tuple[MemoryShelf, AccessKey]] = {}
+
+    def add(self, namespace: str) -> MemoryShelf:
+        return self.shelves.setdefault(namespace, MemoryShelf(namespace))
+
+    def add_key(
+        self, namespace: str, key_id: str, *, bucket: str | None = None, read_only: bool = False
+    ) -> AccessKey:
+        key = AccessKey(key_id, f"secret of {key_id}", bucket, read_only, NOW_S)
+        self.known[key_id] = (self.add(namespace), key)
+        return key
+
+    def shelf(self, namespace: str | None) -> MemoryShelf:
+        return self.shelves[namespace or next(iter(self.shelves))]
+
+    def shelves_with(self, bucket: str) -> tuple[MemoryShelf, ...]:
+        return tuple(shelf for shelf in self.shelves.values() if shelf.buckets.find(bucket))
+
+    def key(self, access_key_id: str) -> tuple[MemoryShelf, AccessKey]:
+        if access_key_id not in self.known:
+            raise Missing("key-missing", key=access_key_id)
+        return self.known[access_key_id]
+
+
+class MemoryShelf:
+    """One namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.of: dict[str, Bucket] = {}
+        self.count = 0
+        self.buckets = MemoryBuckets(self)
+        self.objects = MemoryObjects(self)
+        self.uploads = MemoryUploads(self)
+
+    def bucket(self, name: str) -> Bucket:
+        if name not in self.of:
+            raise Missing("bucket-missing", bucket=name)
+        return self.of[name]
+
+    def fresh(self) -> bytes:
+        self.count += 1
+        return hashlib.md5(f"{self.namespace} {self.count}".encode()).digest()
+
+
+class MemoryBuckets:
+    def __init__(self, shelf: MemoryShelf) -> None:
+        self._shelf = shelf
+
+    def find(self, bucket: str) -> BucketInfo | None:
+        found = self._shelf.of.get(bucket)
+        return None if found is None else replace(found.info, documents=frozenset(found.documents))
+
+    def get(self, bucket: str) -> BucketInfo:
+        self._shelf.bucket(bucket)
+        found = self.find(bucket)
+        assert found is not None
+        return found
+
+    def all(self) -> tuple[BucketInfo, ...]:
+        return tuple(self.get(name) for name in sorted(self._shelf.of))
+
+    async def create(self, bucket: str, *, lock: bool = False) -> BucketInfo:
+        if bucket in self._shelf.of:
+            raise Refused("bucket-exists", bucket=bucket)
+        versioning = Versioning.ENABLED if lock else Versioning.NEVER
+        made = BucketInfo(bucket, NOW_S + len(self._shelf.of), versioning, lock, None, frozenset())
+        self._shelf.of[bucket] = Bucket(made)
+        return made
+
+    async def delete(self, bucket: str) -> None:
+        if any(self._shelf.bucket(bucket).keys.values()):
+            raise Refused("bucket-not-empty", bucket=bucket)
+        del self._shelf.of[bucket]
+
+    async def set_versioning(self, bucket: str, versioning: Versioning) -> None:
+        found = self._shelf.bucket(bucket)
+        if found.info.is_locked and versioning is Versioning.SUSPENDED:
+            raise Refused("bucket-locked", bucket=bucket)
+        found.info = replace(found.info, versioning=versioning)
+
+    async def set_lock_default(self, bucket: str, default: LockDefault | None) -> None:
+        found = self._shelf.bucket(bucket)
+        if found.info.versioning is not Versioning.ENABLED:
+            raise Refused("bucket-not-locked", bucket=bucket)
+        found.info = replace(found.info, is_locked=True, lock_default=default)
+
+    async def document(self, bucket: str, name: str) -> bytes | None:
+        return self._shelf.bucket(bucket).documents.get(name)
+
+    async def set_document(self, bucket: str, name: str, document: bytes | None) -> None:
+        documents = self._shelf.bucket(bucket).documents
+        if document is None:
+            documents.pop(name, None)
+        else:
+            documents[name] = document
+
+    async def set_lifecycle(self, bucket: str, document: bytes | None, rules: tuple[LifecycleRule, ...]) -> None:
+        self._shelf.bucket(bucket).rules = rules
+        await self.set_document(bucket, "lifecycle", document)
+
+
+class MemoryObjects:
+    def __init__(self, shelf: MemoryShelf) -> None:
+        self._shelf = shelf
+
+    async def put(
+        self, bucket: str, key: str, source: Source, terms: PutTerms, *, expected_bytes: int | None
+    ) -> ObjectStat:
+        self._shelf.bucket(bucket)
+        data = await read_all(source)
+        finished = Finish("") if terms.finish is None else await terms.finish()
+        return self.keep(bucket, key, data, terms, finished)
+
+    def keep(
+        self, bucket: str, key: str, data: bytes, terms: PutTerms, finished: Finish, parts: Sequence[PartStat] = ()
+    ) -> ObjectStat:
+        """Name the bytes."""
+        held = self._shelf.bucket(bucket)
+        self._check(held, key, terms.condition)
+        retention, default = terms.retention, held.info.lock_default
+        if retention is None and default is not None:
+            retention = Retention(default.mode, NOW_S + default.days * 86_400)
+        made = ObjectStat(
+            namespace=self._shelf.namespace, bucket=bucket, key=key, version=self._shelf.fresh(),
+            size_bytes=len(data), stored_bytes=len(data), digest=bytes(32), modified_s=NOW_S + self._shelf.count,
+            data_class="internal", blocks=0, metadata=terms.metadata, etag=finished.etag,
+            checksums=finished.checksums, tags=terms.tags, retention=retention, legal_hold=terms.legal_hold,
+            is_null=held.info.versioning is not Versioning.ENABLED, part_count=len(parts),
+        )  # fmt: skip
+        self._push(held, key, Kept(made, data, tuple(parts)))
+        return made
+
+    def _push(self, held: Bucket, key: str, kept: Kept) -> None:
+        older = held.keys.get(key, [])
+        if held.info.versioning is Versioning.NEVER:
+            older = []
+        elif kept.stat.is_null:
+            older = [one for one in older if not one.stat.is_null]
+        held.keys[key] = [kept, *older]
+
+    def _check(self, held: Bucket, key: str, condition: Condition) -> None:
+        found = next((one.stat for one in held.keys.get(key, ())), None)
+        etag = None if found is None or found.is_marker else found.etag
+        if condition.if_match and etag is None:
+            raise Missing("object-missing", key=key)
+        is_other = bool(condition.if_match) and not {"*", etag}.intersection(condition.if_match)
+        is_there = "*" in condition.if_none_match and etag is not None
+        if is_other or is_there:
+            raise Refused("object-condition", key=key)
+
+    def find(self, bucket: str, key: str, version: bytes | None) -> Kept:
+        kept = self._shelf.bucket(bucket).keys.get(key, [])
+        if version is not None:
+            found = next((one for one in kept if one.stat.version_id == version), None)
+            if found is None:
+                raise Missing("version-missing", version=version)
+            if found.stat.is_marker:
+                raise Refused("object-is-marker", version=version)
+            return found
+        if not kept:
+            raise Missing("object-missing", key=key)
+        if kept[0].stat.is_marker:
+            raise Missing("object-deleted", key=key, version=kept[0].stat.version_id)
+        return kept[0]
+
+    async def get(
+        self, bucket: str, key: str, sink: Sink, *, version: bytes | None = None, part: Choice = None
+    ) -> ObjectStat:
+        kept = self.find(bucket, key, version)
+        chosen = part(kept.stat) if callable(part) else part
+        await sink.begin(kept.stat)
+        data = kept.data if chosen is None else kept.data[chosen.first : chosen.end]
+        if data:
+            half = len(data) // 2
+            await sink.write([memoryview(data)[:half], memoryview(data)[half:]])
+        return kept.stat
+
+    async def stat(self, bucket: str, key: str, *, version: bytes | None = None) -> ObjectStat:
+        return self.find(bucket, key, version).stat
+
+    async def parts(
+        self, bucket: str, key: str, *, version: bytes | None = None, after: int = 0, limit: int = 1000
+    ) -> PartsPage:
+        return page_of(self.find(bucket, key, version).parts, after, limit)
+
+    async def delete(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version: bytes | None = None,
+        bypass_governance: bool = False,
+        condition: Condition = UNCONDITIONAL,
+    ) -> Deleted:
+        held = self._shelf.bucket(bucket)
+        if condition.if_match:
+            self._check(held, key, condition)
+        kept = held.keys.get(key, [])
+        if version is not None:
+            return self._delete_version(held, key, version, bypass_governance=bypass_governance)
+        if held.info.versioning is Versioning.NEVER:
+            held.keys.pop(key, None)
+            return Deleted(None, is_marker=False)
+        marker = ObjectStat(
+            self._shelf.namespace, bucket, key, self._shelf.fresh(), 0, 0, bytes(32), NOW_S, "internal", 0,
+            is_null=held.info.versioning is Versioning.SUSPENDED, is_marker=True,
+        )  # fmt: skip
+        self._push(held, key, Kept(marker))
+        assert kept is not None
+        return Deleted(marker.version_id, is_marker=True)
+
+    def _delete_version(self, held: Bucket, key: str, version: bytes, *, bypass_governance: bool) -> Deleted:
+        kept = held.keys.get(key, [])
+        found = next((one for one in kept if one.stat.version_id == version), None)
+        if found is None:
+            return Deleted(version, is_marker=False)
+        locked = found.stat.retention
+        bypassed = bypass_governance and locked is not None and locked.mode is LockMode.GOVERNANCE
+        if found.stat.legal_hold or (locked is not None and not bypassed):
+            raise Refused("object-locked", key=key)
+        held.keys[key] = [one for one in kept if one is not found]
+        return Deleted(version, is_marker=found.stat.is_marker)
+
+    async def delete_several(
+        self, bucket: str, keys: Sequence[tuple[str, bytes | None]], *, bypass_governance: bool = False
+    ) -> list[Deleted | MaillonError]:
+        done: list[Deleted | MaillonError] = []
+        for key, version in keys:
+            try:
+                done.append(await self.delete(bucket, key, version=version, bypass_governance=bypass_governance))
+            except MaillonError as error:
+                done.append(error)
+        return done
+
+    async def list(
+        self, bucket: str, *, prefix: str = "", delimiter: str = "", start_after: str = "", limit: int = 1000
+    ) -> Page:
+        held = self._shelf.bucket(bucket)
+        entries: list[ObjectStat] = []
+        prefixes: list[str] = []
+        last = start_after
+        for key in sorted(held.keys, key=str.encode):
+            if not key.startswith(prefix) or key.encode() <= start_after.encode():
+                continue
+            if not held.keys[key] or held.keys[key][0].stat.is_marker:
+                continue
+            group = group_of(key, prefix, delimiter)
+            if group is not None and (group in prefixes or start_after.startswith(group)):
+                continue
+            if len(entries) + len(prefixes) >= limit:
+                return Page(tuple(entries), tuple(prefixes), last)
+            if group is None:
+                entries.append(held.keys[key][0].stat)
+            else:
+                prefixes.append(group)
+            last = group or key
+        return Page(tuple(entries), tuple(prefixes), None)
+
+    async def list_versions(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        after_key: str = "",
+        after_version: bytes | None = None,
+        limit: int = 1000,
+    ) -> VersionsPage:
+        held = self._shelf.bucket(bucket)
+        entries: list[ObjectStat] = []
+        for key in sorted(held.keys, key=str.encode):
+            if key.startswith(prefix) and key > after_key:
+                entries += [replace(one.stat, is_latest=not place) for place, one in enumerate(held.keys[key])]
+        if len(entries) > limit:
+            return VersionsPage(tuple(entries[:limit]), (), entries[limit - 1].key, entries[limit - 1].version_id)
+        return VersionsPage(tuple(entries), (), None, None)
+
+    async def copy(
+        self,
+        source: ObjectRef,
+        bucket: str,
+        key: str,
+        terms: PutTerms,
+        *,
+        keep_metadata: bool,
+        keep_tags: bool,
+        source_condition: Callable[[ObjectStat], None] | None = None,
+    ) -> ObjectStat:
+        kept = self.find(source.bucket, source.key, source.version)
+        if source_condition is not None:
+            source_condition(kept.stat)
+        terms = replace(
+            terms,
+            metadata=kept.stat.metadata if keep_metadata else terms.metadata,
+            tags=kept.stat.tags if keep_tags else terms.tags,
+        )
+        return self.keep(bucket, key, kept.data, terms, Finish(kept.stat.etag, kept.stat.checksums), kept.parts)
+
+    def _change(self, bucket: str, key: str, version: bytes | None, **changes: object) -> ObjectStat:
+        kept = self.find(bucket, key, version)
+        kept.stat = replace(kept.stat, **changes)  # type: ignore[arg-type]
+        return kept.stat
+
+    async def set_tags(
+        self, bucket: str, key: str, tags: tuple[Tag, ...], *, version: bytes | None = None
+    ) -> ObjectStat:
+        return self._change(bucket, key, version, tags=tags)
+
+    async def set_metadata(
+        self, bucket: str, key: str, metadata: tuple[Metadata, ...], *, version: bytes | None = None
+    ) -> ObjectStat:
+        return self._change(bucket, key, version, metadata=metadata)
+
+    async def set_retention(
+        self,
+        bucket: str,
+        key: str,
+        retention: Retention | None,
+        *,
+        version: bytes | None = None,
+        bypass_governance: bool = False,
+    ) -> ObjectStat:
+        return self._change(bucket, key, version, retention=retention)
+
+    async def set_legal_hold(
+        self, bucket: str, key: str, is_held: bool, *, version: bytes | None = None
+    ) -> ObjectStat:
+        return self._change(bucket, key, version, legal_hold=is_held)
+
+
+class MemoryUploads:
+    def __init__(self, shelf: MemoryShelf) -> None:
+        self._shelf = shelf
+
+    def find(self, bucket: str, key: str, upload: bytes) -> Upload:
+        found = self._shelf.bucket(bucket).uploads.get(upload)
+        if found is None or found.stat.key != key:
+            raise Missing("upload-missing", upload=upload)
+        return found
+
+    async def begin(self, bucket: str, key: str, terms: PutTerms, *, checksum: str = "") -> bytes:
+        upload = self._shelf.fresh()
+        stat = UploadStat(
+            upload, bucket, key, NOW_S, terms.metadata, terms.tags, terms.retention, terms.legal_hold, checksum
+        )
+        self._shelf.bucket(bucket).uploads[upload] = Upload(stat, terms)
+        return upload
+
+    async def stat(self, bucket: str, key: str, upload: bytes) -> UploadStat:
+        return self.find(bucket, key, upload).stat
+
+    async def put_part(
+        self,
+        bucket: str,
+        key: str,
+        upload: bytes,
+        number: int,
+        source: Source,
+        *,
+        finish: Finisher,
+        expected_bytes: int | None,
+    ) -> PartStat:
+        data = await read_all(source)
+        finished = await finish()
+        return self._keep(
+            bucket, key, upload, PartStat(number, len(data), finished.etag, finished.checksums, NOW_S), data
+        )
+
+    def _keep(self, bucket: str, key: str, upload: bytes, part: PartStat, data: bytes) -> PartStat:
+        self.find(bucket, key, upload).parts[part.number] = (part, data)
+        return part
+
+    async def copy_part(
+        self, bucket: str, key: str, upload: bytes, number: int, source: ObjectRef, part: ByteRange | None
+    ) -> PartStat:
+        kept = self._shelf.objects.find(source.bucket, source.key, source.version)
+        data = kept.data if part is None else kept.data[part.first : part.end]
+        made = PartStat(number, len(data), hashlib.md5(data).hexdigest(), (), NOW_S)
+        return self._keep(bucket, key, upload, made, data)
+
+    async def parts(self, bucket: str, key: str, upload: bytes, *, after: int = 0, limit: int = 1000) -> PartsPage:
+        found = self.find(bucket, key, upload).parts
+        return page_of(tuple(found[number][0] for number in sorted(found)), after, limit)
+
+    async def list(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        after_key: str = "",
+        after_upload: bytes | None = None,
+        limit: int = 1000,
+    ) -> UploadsPage:
+        found = sorted(self._shelf.bucket(bucket).uploads.values(), key=lambda one: one.stat.key)
+        return UploadsPage(tuple(one.stat for one in found if one.stat.key.startswith(prefix)), (), None, None)
+
+    async def complete(
+        self,
+        bucket: str,
+        key: str,
+        upload: bytes,
+        parts: Sequence[tuple[int, str]],
+        *,
+        finish: Callable[[tuple[PartStat, ...]], Awaitable[Finish]],
+        condition: Condition = UNCONDITIONAL,
+    ) -> ObjectStat:
+        found = self.find(bucket, key, upload)
+        if [number for number, _etag in parts] != sorted({number for number, _etag in parts}):
+            raise Refused("upload-part-order")
+        for number, etag in parts:
+            if number not in found.parts or found.parts[number][0].etag != etag:
+                raise Refused("upload-part-missing", number=number)
+        listed = [found.parts[number] for number, _etag in parts]
+        if any(part.size_bytes < 5 * 1024 * 1024 for part, _data in listed[:-1]):
+            raise Refused("upload-part-small", number=1)
+        finished = await finish(tuple(part for part, _data in listed))
+        terms = replace(found.terms, condition=condition)
+        data = b"".join(data for _part, data in listed)
+        made = self._shelf.objects.keep(bucket, key, data, terms, finished, [part for part, _data in listed])
+        del self._shelf.bucket(bucket).uploads[upload]
+        return made
+
+    async def abort(self, bucket: str, key: str, upload: bytes) -> None:
+        self.find(bucket, key, upload)
+        del self._shelf.bucket(bucket).uploads[upload]
+
+
+async def read_all(source: Source) -> bytes:
+    """The source to its end, as the vault reads it: in buffers that are full until the last."""
+    found = bytearray()
+    while True:
+        buffer = bytearray(100_000)
+        count = await source.receive_into(memoryview(buffer))
+        found += buffer[:count]
+        if count < len(buffer):
+            return bytes(found)
+
+
+def page_of(parts: tuple[PartStat, ...], after: int, limit: int) -> PartsPage:
+    later = [part for part in parts if part.number > after]
+    return PartsPage(tuple(later[:limit]), later[limit - 1].number if len(later) > limit else None)
+
+
+def group_of(key: str, prefix: str, delimiter: str) -> str | None:
+    end = key.find(delimiter, len(prefix)) if delimiter else -1
+    return None if end < 0 else key[: end + len(delimiter)]
+
+
+NULL = NULL_VERSION
