@@ -9,12 +9,14 @@ from __future__ import annotations
 from node.s3 import faults
 from node.s3.access import ACL_DOCUMENT, bucket_acl
 from node.s3.calls import ACL_NAME, DOCUMENT_BYTES_MAX, PUBLIC_READ, Answer, Call, is_public, xml_answer
+from node.s3.copying import still
 from node.s3.faults import S3Error
 from node.s3.metadata import acl_rows, canned_acl
 from node.s3.owners import owner_of
 from node.s3.versions import read_version, version_headers
 from node.s3.xml_in import Element, malformed, parse
 from node.s3.xml_out import document, leaf, node
+from node.vault.shelf.terms import ObjectRef, PutTerms, Versioning
 
 _ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
 _XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -54,14 +56,28 @@ async def put_bucket_acl(call: Call) -> Answer:
 
 
 async def put_object_acl(call: Call) -> Answer:
-    """PutObjectAcl: the object stays the same version, with the same bytes and the same times."""
+    """PutObjectAcl. The ACL is kept beside the bytes, so the object is written anew over itself: not a byte moves.
+
+    Where older versions are kept that would be a new one, which no client expects: there it is refused.
+    """
     acl = await _asked(call)
     info, version = call.info(), read_version(call.request.query.get("versionId"))
     found = await call.shelf.objects.stat(call.bucket, call.key, version=version)
     others = tuple(one for one in found.metadata if one.name != ACL_NAME)
     rows = (*others, *acl_rows(acl))
     if rows != found.metadata:
-        await call.shelf.objects.set_metadata(call.bucket, call.key, rows, version=found.version_id)
+        if info.versioning is not Versioning.NEVER:
+            raise faults.not_served("another ACL for an object in a bucket with versions")
+        source = ObjectRef(call.bucket, call.key)
+        await call.shelf.objects.copy(
+            source,
+            call.bucket,
+            call.key,
+            PutTerms(metadata=rows),
+            keep_metadata=False,
+            keep_tags=True,
+            source_condition=still(found),
+        )
     return Answer(200, version_headers(info, found))
 
 

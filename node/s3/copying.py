@@ -79,7 +79,7 @@ async def copy_object(call: Call) -> Answer:
         terms = replace(terms, metadata=_kept_metadata(call, found, terms))
     made = await call.shelf.objects.copy(
         source, call.bucket, call.key, terms,
-        keep_metadata=False, keep_tags=keeps_tags, source_condition=_still(found),
+        keep_metadata=False, keep_tags=keeps_tags, source_condition=still(found),
     )  # fmt: skip
     body = document(
         "CopyObjectResult",
@@ -118,7 +118,7 @@ def _require_algorithm(call: Call, found: ObjectStat) -> None:
         raise faults.not_served("x-amz-checksum-algorithm: another one than the source's")
 
 
-def _still(found: ObjectStat) -> Callable[[ObjectStat], None]:
+def still(found: ObjectStat) -> Callable[[ObjectStat], None]:
     """The source must be what was looked at when it was decided to copy it."""
 
     def check(now: ObjectStat) -> None:

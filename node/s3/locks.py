@@ -99,7 +99,7 @@ async def put_legal_hold(call: Call) -> Answer:
     if status not in ("ON", "OFF"):
         raise malformed()
     info, version = _locked(call), read_version(call.request.query.get("versionId"))
-    found = await call.shelf.objects.set_legal_hold(call.bucket, call.key, status == "ON", version=version)
+    found = await call.shelf.objects.set_legal_hold(call.bucket, call.key, is_held=status == "ON", version=version)
     return Answer(200, version_headers(info, found))
 
 

@@ -20,7 +20,6 @@ from node.vault.shelf.terms import (
     LifecycleRule,
     LockDefault,
     LockMode,
-    Metadata,
     ObjectRef,
     Page,
     PartsPage,
@@ -378,11 +377,6 @@ class MemoryObjects:
     ) -> ObjectStat:
         return self._change(bucket, key, version, tags=tags)
 
-    async def set_metadata(
-        self, bucket: str, key: str, metadata: tuple[Metadata, ...], *, version: bytes | None = None
-    ) -> ObjectStat:
-        return self._change(bucket, key, version, metadata=metadata)
-
     async def set_retention(
         self,
         bucket: str,
@@ -395,7 +389,7 @@ class MemoryObjects:
         return self._change(bucket, key, version, retention=retention)
 
     async def set_legal_hold(
-        self, bucket: str, key: str, is_held: bool, *, version: bytes | None = None
+        self, bucket: str, key: str, *, is_held: bool, version: bytes | None = None
     ) -> ObjectStat:
         return self._change(bucket, key, version, legal_hold=is_held)
 
