@@ -5,6 +5,7 @@ from __future__ import annotations
 from node.s3 import checksums, faults
 from node.s3.calls import Answer, Call, xml_answer
 from node.s3.conditions import reading
+from node.s3.customer_keys import customer_key, opened
 from node.s3.faults import S3Error
 from node.s3.multipart import part_checksums
 from node.s3.parts import PARTS_MAX
@@ -27,6 +28,7 @@ async def get_attributes(call: Call) -> Answer:
     info, version = call.info(), read_version(call.request.query.get("versionId"))
     found = await call.shelf.objects.stat(call.bucket, call.key, version=version)
     reading(call.request).check(found.etag, found.modified_s)
+    opened(customer_key(call.request), found.metadata)
     body = document(
         "GetObjectAttributesResponse",
         leaf("ETag", found.etag) if "ETag" in asked else "",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from node.s3 import faults
 from node.s3.calls import ACL_NAME, Answer, Call, xml_answer
 from node.s3.conditions import reading, writing
+from node.s3.customer_keys import COPY_PREFIX, ROW, customer_key, opened, row_of
 from node.s3.faults import S3Error
 from node.s3.metadata import REDIRECT, acl_rows, canned_acl
 from node.s3.multipart import part_checksums, read_part
@@ -77,6 +78,7 @@ async def copy_object(call: Call) -> Answer:
     terms = replace(terms_of(call), condition=writing(request))
     if keeps:
         terms = replace(terms, metadata=_kept_metadata(call, found, terms))
+    terms = replace(terms, metadata=(*terms.metadata, *_key_rows(call, found)))
     made = await call.shelf.objects.copy(
         source, call.bucket, call.key, terms,
         keep_metadata=False, keep_tags=keeps_tags, source_condition=still(found),
@@ -107,8 +109,18 @@ def _directive(call: Call, name: str) -> bool:
 def _kept_metadata(call: Call, found: ObjectStat, terms: PutTerms) -> tuple[Metadata, ...]:
     """The source's, but for its ACL and the redirection, which are the request's."""
     redirect = tuple(one for one in terms.metadata if one.name == REDIRECT)
-    source = tuple(one for one in found.metadata if one.name not in (ACL_NAME, REDIRECT))
+    source = tuple(one for one in found.metadata if one.name not in (ACL_NAME, REDIRECT, ROW))
     return (*source, *redirect, *acl_rows(canned_acl(call.request)))
+
+
+def _key_rows(call: Call, found: ObjectStat) -> tuple[Metadata, ...]:
+    """Under a client's key a copy is what its source is: under the same key. Another one would need its bytes."""
+    before, after = customer_key(call.request, COPY_PREFIX), customer_key(call.request)
+    opened(before, found.metadata)
+    if (None if before is None else before.key) != (None if after is None else after.key):
+        raise faults.not_served("copying to another key of the client's (SSE-C)")
+    row = row_of(found.metadata)
+    return () if row is None else (row,)
 
 
 def _require_algorithm(call: Call, found: ObjectStat) -> None:
@@ -133,6 +145,9 @@ async def upload_part_copy(call: Call) -> Answer:
     source, (upload, number) = source_of(call), read_part(call)
     found = await call.shelf.objects.stat(source.bucket, source.key, version=source.version)
     reading(call.request, "x-amz-copy-source-").check(found.etag, found.modified_s, is_copy=True)
+    known = await call.shelf.uploads.stat(call.bucket, call.key, upload)
+    if row_of(found.metadata) is not None or row_of(known.metadata) is not None:
+        raise faults.not_served("copying parts under a client's key (SSE-C)")
     header = call.request.header("x-amz-copy-source-range")
     part = None if header is None else copied(header, found.size_bytes)
     made = await call.shelf.uploads.copy_part(call.bucket, call.key, upload, number, source, part)

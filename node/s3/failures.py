@@ -44,6 +44,10 @@ _FAULTS: Mapping[str, Fault] = {
     "key-missing": faults.INVALID_ACCESS_KEY,
     "not-the-gateway": faults.SERVICE_UNAVAILABLE,
     "client-stalled": faults.REQUEST_TIMEOUT,
+    "http-client-slow": faults.REQUEST_TIMEOUT,
+    "http-client-gone": faults.INCOMPLETE_BODY,
+    "http-body": faults.INCOMPLETE_BODY,
+    "http-body-size": faults.ENTITY_TOO_LARGE,
     "message-field-size": faults.METADATA_TOO_LARGE,
 }
 _REASONED = (faults.INVALID_REQUEST, faults.INVALID_BUCKET_STATE)

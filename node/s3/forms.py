@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from node.s3 import claims, faults, sigv4
 from node.s3.bodies import Upload
 from node.s3.calls import Answer, Call
+from node.s3.customer_keys import customer_key
 from node.s3.faults import S3Error
 from node.s3.form_data import Form
 from node.s3.metadata import TAGS_MAX, read_tagging
@@ -87,6 +88,8 @@ def verified(fields: Mapping[str, str], secret: str, keys: SigningKeys, bucket: 
 
 async def post_object(call: Call, form: Form, policy: PostPolicy) -> Answer:
     """PostObject, once it is known who may upload what."""
+    if customer_key(call.request) is not None:
+        raise faults.not_served("a form with a client's key (SSE-C)")
     info, terms = call.info(), terms_of(call)
     if "tagging" in form.fields:
         terms = replace(terms, tags=_tags(form.fields["tagging"]))

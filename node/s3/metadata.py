@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from node.s3 import faults
 from node.s3.calls import ACL_NAME, PUBLIC_READ
+from node.s3.customer_keys import ROW
 from node.s3.faults import S3Error
 from node.s3.request import Request
 from node.s3.times import parse_iso_date
@@ -96,7 +97,7 @@ def canned_acl(request: Request) -> str | None:
 
 def shown_metadata(found: ObjectStat) -> list[tuple[str, str]]:
     """The headers as they were given."""
-    shown = [(one.name, one.value) for one in found.metadata if one.name != ACL_NAME]
+    shown = [(one.name, one.value) for one in found.metadata if one.name not in (ACL_NAME, ROW)]
     if not any(name == "content-type" for name, _value in shown):
         shown.append(("content-type", DEFAULT_TYPE))
     return shown

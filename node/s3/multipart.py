@@ -6,10 +6,13 @@ order, and moves no bytes. The final ETag is S3's: of the parts' MD5s, with thei
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from node.s3 import checksums, faults
 from node.s3.calls import NO_CONTENT, Answer, Call, xml_answer
 from node.s3.checksums import Algorithm, Type
 from node.s3.conditions import bare, writing
+from node.s3.customer_keys import HiddenSource, customer_key, fresh, opened
 from node.s3.faults import S3Error
 from node.s3.names import encoded_key
 from node.s3.owners import owner_of
@@ -30,8 +33,12 @@ async def create_upload(call: Call) -> Answer:
     call.info()
     agreement = agreed(call.request)
     told = "" if agreement is None else str(agreement)
-    upload = await call.shelf.uploads.begin(call.bucket, call.key, terms_of(call), checksum=told)
+    terms, key = terms_of(call), customer_key(call.request)
     headers = [("x-amz-server-side-encryption", "AES256")]
+    if key is not None:
+        terms = replace(terms, metadata=(*terms.metadata, fresh(key, call.host.entropy).row))
+        headers += key.headers
+    upload = await call.shelf.uploads.begin(call.bucket, call.key, terms, checksum=told)
     if agreement is not None:
         headers.append(("x-amz-checksum-algorithm", agreement.algorithm.value))
         headers.append(("x-amz-checksum-type", agreement.type.value))
@@ -60,14 +67,18 @@ async def upload_part(call: Call) -> Answer:
     upload, number = read_part(call)
     require_length(call)
     uploads = call.shelf.uploads
-    agreement = read_agreed((await uploads.stat(call.bucket, call.key, upload)).checksum)
+    known = await uploads.stat(call.bucket, call.key, upload)
+    agreement, key = read_agreed(known.checksum), customer_key(call.request)
     source, declared = call.upload()
+    made = opened(key, known.metadata)
+    hidden = source if made is None else HiddenSource(source, made.stream(number, 0), call.host.threads)
     _require_agreed(call, agreement, source.algorithm)
     part = await uploads.put_part(
-        call.bucket, call.key, upload, number, source, finish=source.finish, expected_bytes=declared
+        call.bucket, call.key, upload, number, hidden, finish=source.finish, expected_bytes=declared
     )
     shown = [(algorithm.header, text) for algorithm, text in _shown(part)]
-    return Answer(200, (("etag", f'"{part.etag}"'), ("x-amz-server-side-encryption", "AES256"), *shown))
+    headers = (("etag", f'"{part.etag}"'), ("x-amz-server-side-encryption", "AES256"), *shown)
+    return Answer(200, headers if key is None else (*headers, *key.headers))
 
 
 def _require_agreed(call: Call, agreement: Agreed | None, found: Algorithm | None) -> None:

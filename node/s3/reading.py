@@ -10,6 +10,7 @@ from node.host.ports import Buffer
 from node.s3 import checksums, faults
 from node.s3.calls import Answer, Call
 from node.s3.conditions import matches, reading
+from node.s3.customer_keys import ObjectKey, Shown, customer_key, opened
 from node.s3.faults import S3Error
 from node.s3.metadata import overridden, overrides, shown_metadata
 from node.s3.parts import PARTS_MAX
@@ -19,12 +20,13 @@ from node.s3.versions import read_version, version_headers
 from node.s3.wire import Headers
 from node.s3.xml_out import leaf, time_of
 from node.vault.objects import ObjectStat
-from node.vault.shelf.terms import BucketInfo, ByteRange
+from node.vault.shelf.terms import BucketInfo, ByteRange, PartStat
 
 
 async def get_object(call: Call, *, status: int = 200) -> Answer | None:
     """GetObject; `status` where the whole object is the answer."""
     page = _Page(call, call.info(), await _part_wanted(call), status)
+    await page.prepare()
     version = read_version(call.request.query.get("versionId"))
     await call.shelf.objects.get(call.bucket, call.key, page, version=version, part=page.choose)
     await call.outgoing.end()
@@ -78,17 +80,34 @@ class _Page:
         self._info = info
         self._wanted_part = wanted_part
         self._part: ByteRange | None = None
+        self._key = customer_key(call.request)
+        self._parts: tuple[PartStat, ...] = ()
+        self._object_key: ObjectKey | None = None
+        self._shown: Shown | None = None
         self._overrides = overrides(call.request, is_anonymous=call.caller.key is None)
 
     @property
     def status(self) -> int:
         return self._status if self._part is None else 206
 
+    async def prepare(self) -> None:
+        """Under a client's key each part has a keystream of its own: then the parts must be known."""
+        if self._key is None:
+            return
+        call, version, after = self._call, read_version(self._call.request.query.get("versionId")), 0
+        while True:
+            page = await call.shelf.objects.parts(call.bucket, call.key, version=version, after=after)
+            self._parts += page.parts
+            if page.next_after is None:
+                return
+            after = page.next_after
+
     def choose(self, found: ObjectStat) -> ByteRange | None:
         """The bytes to read of what was found. Raises S3Error, and then nothing is read."""
         request = self._call.request
         self._call.require_public(found)
         reading(request).check(found.etag, found.modified_s)
+        self._object_key = opened(self._key, found.metadata)
         if self._wanted_part is not None:
             if self._wanted_part.etag != found.etag:
                 raise S3Error(faults.CONDITION_CONFLICT)
@@ -111,6 +130,7 @@ class _Page:
             ("x-amz-server-side-encryption", "AES256"),
             *version_headers(self._info, found),
             *lock_headers(found),
+            *(() if self._key is None else self._key.headers),
         ]
         if part is not None:
             told.append(("content-range", f"bytes {part.first}-{part.end - 1}/{size}"))
@@ -124,10 +144,16 @@ class _Page:
 
     async def begin(self, found: ObjectStat) -> None:
         """The first bytes are about to come."""
+        if self._object_key is not None:
+            if sum(part.size_bytes for part in self._parts) not in (0, found.size_bytes):
+                raise S3Error(faults.CONDITION_CONFLICT)  # another object came between the two looks
+            self._shown = Shown(self._object_key, self._parts, 0 if self._part is None else self._part.first)
         await self._call.outgoing.begin(self.status, self.headers(found))
 
     async def write(self, parts: list[Buffer]) -> None:
         """Some bytes, on to the client."""
+        if self._shown is not None:
+            parts = [await self._call.host.threads.run_blocking(self._shown.turn, part) for part in parts]
         await self._call.outgoing.write(parts)
 
 

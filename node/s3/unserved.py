@@ -19,8 +19,6 @@ _REFUSED = (
     "x-amz-fwd-status", "x-amz-request-route",
 )  # fmt: skip
 _SSE = "x-amz-server-side-encryption"
-_SSE_CUSTOMER = "x-amz-server-side-encryption-customer-"
-_SSE_COPY = "x-amz-copy-source-server-side-encryption-customer-"
 
 
 def refuse_unserved(request: Request, operation: Operation) -> None:
@@ -28,8 +26,6 @@ def refuse_unserved(request: Request, operation: Operation) -> None:
     for name in request.header_names():
         if name in _REFUSED:
             raise faults.not_served(name)
-        if name.startswith((_SSE_CUSTOMER, _SSE_COPY)):
-            raise faults.not_served(f"{name} (SSE-C)")
     if operation.right is not Right.WRITE:
         return
     encryption = request.header(_SSE)

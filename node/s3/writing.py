@@ -12,6 +12,7 @@ from node.s3 import faults
 from node.s3.access import Access, Verdict
 from node.s3.calls import Answer, Call
 from node.s3.conditions import etags, writing
+from node.s3.customer_keys import HiddenSource, customer_key, fresh
 from node.s3.failures import told
 from node.s3.faults import S3Error
 from node.s3.metadata import legal_hold_of, metadata_of, retention_of, tags_of
@@ -21,7 +22,7 @@ from node.s3.versions import read_version, shown_version, version_headers
 from node.s3.wire import Headers
 from node.s3.xml_in import Element
 from node.s3.xml_out import document, flag, leaf, maybe, node
-from node.vault.objects import ObjectStat
+from node.vault.objects import ObjectStat, Source
 from node.vault.shelf.terms import BucketInfo, Condition, Deleted, PutTerms, Versioning
 from protocol.errors import MaillonError
 from protocol.limits import OBJECT_BYTES_MAX
@@ -50,9 +51,15 @@ async def put_object(call: Call) -> Answer:
     source, declared = call.upload()
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
+    hidden: Source = source
     terms = replace(terms, finish=source.finish)
-    found = await call.shelf.objects.put(call.bucket, call.key, source, terms, expected_bytes=declared)
-    return Answer(200, put_headers(info, found))
+    key = customer_key(call.request)
+    if key is not None:
+        made = fresh(key, call.host.entropy)
+        hidden = HiddenSource(source, made.stream(0, 0), call.host.threads)
+        terms = replace(terms, metadata=(*terms.metadata, made.row))
+    found = await call.shelf.objects.put(call.bucket, call.key, hidden, terms, expected_bytes=declared)
+    return Answer(200, (*put_headers(info, found), *(() if key is None else key.headers)))
 
 
 def require_length(call: Call) -> None:

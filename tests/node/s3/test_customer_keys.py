@@ -1,0 +1,74 @@
+"""SSE-C by boto3: bytes that nobody reads without the client's key, and that are what they were with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.node.s3.test_multipart import LAST, PART
+from tests.node.s3.test_objects import DATA, code_of
+from tests.support.s3_door import DoorTest
+
+KEY = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}
+OTHER = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"o" * 32}
+
+
+def refusal(ask: Any) -> str:
+    with pytest.raises(ClientError) as error:
+        ask()
+    return code_of(error)
+
+
+def test_what_is_kept_is_hidden_and_comes_back_with_the_key(s3: Any, door: DoorTest) -> None:
+    s3.put_object(Bucket="box", Key="k", Body=DATA, **KEY)
+    held = door.vault.shelf("ours").bucket("box").keys["k"][0].data
+    assert len(held) == len(DATA)
+    assert DATA[:64] not in held
+    assert s3.get_object(Bucket="box", Key="k", **KEY)["Body"].read() == DATA
+    for first, last in ((0, 0), (15, 16), (1_000, 99_999)):
+        found = s3.get_object(Bucket="box", Key="k", Range=f"bytes={first}-{last}", **KEY)
+        assert found["Body"].read() == DATA[first : last + 1]
+    assert s3.head_object(Bucket="box", Key="k", **KEY)["SSECustomerAlgorithm"] == "AES256"
+
+
+def test_without_the_key_nothing_is_told(s3: Any) -> None:
+    s3.put_object(Bucket="box", Key="k", Body=DATA, **KEY)
+    assert refusal(lambda: s3.get_object(Bucket="box", Key="k")) == "InvalidRequest"
+    assert refusal(lambda: s3.get_object(Bucket="box", Key="k", **OTHER)) == "AccessDenied"
+    assert refusal(lambda: s3.head_object(Bucket="box", Key="k")) == "400"
+    s3.put_object(Bucket="box", Key="plain", Body=DATA)
+    assert refusal(lambda: s3.get_object(Bucket="box", Key="plain", **KEY)) == "InvalidRequest"
+
+
+def test_two_objects_under_one_key_look_nothing_alike(s3: Any, door: DoorTest) -> None:
+    for key in ("a", "b"):
+        s3.put_object(Bucket="box", Key=key, Body=DATA, **KEY)
+    kept = door.vault.shelf("ours").bucket("box").keys
+    assert kept["a"][0].data[:1_000] != kept["b"][0].data[:1_000]
+
+
+def test_parts_with_gaps_between_their_numbers_are_read_from_anywhere(s3: Any) -> None:
+    upload = s3.create_multipart_upload(Bucket="box", Key="k", **KEY)["UploadId"]
+    parts = []
+    for number, data in ((3, PART), (7, LAST)):
+        part = s3.upload_part(Bucket="box", Key="k", UploadId=upload, PartNumber=number, Body=data, **KEY)
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    wrong = {"Bucket": "box", "Key": "k", "UploadId": upload, "PartNumber": 8, "Body": b""}
+    assert refusal(lambda: s3.upload_part(**wrong)) == "InvalidRequest"
+    assert refusal(lambda: s3.upload_part(**wrong, **OTHER)) == "AccessDenied"
+    s3.complete_multipart_upload(Bucket="box", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket="box", Key="k", **KEY)["Body"].read() == PART + LAST
+    found = s3.get_object(Bucket="box", Key="k", Range=f"bytes={len(PART) - 3}-{len(PART) + 2}", **KEY)
+    assert found["Body"].read() == PART[-3:] + LAST[:3]
+
+
+def test_a_copy_stays_under_its_key(s3: Any) -> None:
+    s3.put_object(Bucket="box", Key="k", Body=DATA, **KEY)
+    source = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": b"k" * 32}
+    copy = {"Bucket": "box", "Key": "copy", "CopySource": "box/k"}
+    assert refusal(lambda: s3.copy_object(**copy)) == "InvalidRequest"
+    assert refusal(lambda: s3.copy_object(**copy, **source)) == "NotImplemented"
+    s3.copy_object(**copy, **source, **KEY)
+    assert s3.get_object(Bucket="box", Key="copy", **KEY)["Body"].read() == DATA
