@@ -133,12 +133,12 @@ def opened(key: CustomerKey | None, metadata: Sequence[Metadata]) -> ObjectKey |
     if row is None and key is None:
         return None
     if row is None:
-        raise S3Error(faults.INVALID_REQUEST, "The encryption parameters are not applicable to this object.")
+        raise S3Error(faults.INVALID_REQUEST, "The encryption parameters are not applicable here.")
     if key is None:
         raise S3Error(
             faults.INVALID_REQUEST,
-            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to "
-            "retrieve the object.",
+            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided "
+            "to retrieve the object.",
         )
     found = key.locked(bytes.fromhex(row.value.partition(" ")[0]))
     if not found.opens(row):
