@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from functools import lru_cache
 
 from node.s3 import checksums, faults
 from node.s3.calls import Answer, Call, xml_answer
@@ -18,7 +19,7 @@ from node.s3.parts import read_agreed
 from node.s3.versions import read_upload, read_version, shown_version
 from node.s3.xml_out import document, escaped, flag, leaf, maybe, node, time_of
 from node.vault.objects import ObjectStat
-from node.vault.shelf.terms import Page, UploadStat
+from node.vault.shelf.terms import Checksum, Page, UploadStat
 
 PAGE_MAX = 1_000
 
@@ -126,9 +127,13 @@ def _entry(terms: _Terms, found: ObjectStat, owner: str) -> str:
 
 
 def _algorithms(found: ObjectStat) -> str:
-    if not found.checksums:
-        return ""
-    shown = [checksums.shown(one, found.part_count) for one in found.checksums]
+    return _told_algorithms(tuple(one.algorithm for one in found.checksums)) if found.checksums else ""
+
+
+@lru_cache(maxsize=64)
+def _told_algorithms(names: tuple[str, ...]) -> str:
+    """The same for most entries of a page."""
+    shown = [checksums.shown(Checksum(name, b"\0"), 0) for name in names]
     told = "".join(leaf("ChecksumAlgorithm", one.algorithm.value) for one in shown)
     return told + leaf("ChecksumType", shown[0].type.value)
 

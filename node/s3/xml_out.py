@@ -7,7 +7,8 @@ written as S3 writes them, as character references; clients that meet such keys 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -57,4 +58,11 @@ def bare_document(name: str, *parts: str) -> bytes:
 
 def time_of(at_s: int) -> str:
     """A time as S3's XML has it."""
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    days, seconds = divmod(at_s, 86_400)
+    return f"{_day(days)}T{seconds // 3_600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.000Z"
+
+
+@lru_cache(maxsize=1_024)
+def _day(days: int) -> str:
+    """A page of a listing has few days and many times."""
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()
