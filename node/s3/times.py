@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 _SIGNED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 
@@ -23,6 +24,7 @@ def parse_http_date(text: str) -> int | None:
         return None
 
 
+@lru_cache(maxsize=64)
 def parse_signed_date(text: str) -> int | None:
     """Seconds of `20130524T000000Z`, or None."""
     found = _SIGNED.fullmatch(text)
