@@ -81,33 +81,7 @@ class DoorTest:
         lines = {"host": host, **(headers or {})}
         if body or method in ("PUT", "POST"):
             lines.setdefault("content-length", str(len(body)))
-        return trio.run(self._serve, method, target, lines, body, hang_up_after)
-
-    async def _serve(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, hang_up_after: int | None
-    ) -> Response:
-        path, _mark, query = target.partition("?")
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode("latin-1"),
-            "query_string": query.encode("latin-1"),
-            "scheme": "http",
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
-        }
-        messages = _messages(body, hang_up_after)
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            return next(messages)
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self.door(scope, receive, send)
-        told = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
-        return Response(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+        return trio.run(ask, self.door, method, target, lines, body, hang_up_after)
 
     def boto(self, key_id: str = "OURKEY", *, addressing_style: str = "path") -> Any:
         """A boto3 client whose requests come to this door."""
@@ -125,6 +99,39 @@ class DoorTest:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         found = self.ask(request.method, target, headers=headers, body=data, host=parts.netloc)
         return AWSResponse(request.url, found.status, dict(found.headers), _Raw(found.body))
+
+
+async def ask(
+    door: Door,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    hang_up_after: int | None = None,
+) -> Response:
+    """One request to a door, by a plain ASGI server."""
+    path, _mark, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode("latin-1"),
+        "query_string": query.encode("latin-1"),
+        "scheme": "http",
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+    }
+    messages = _messages(body, hang_up_after)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await door(scope, receive, send)
+    told = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
+    return Response(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
 @functools.cache

@@ -7,16 +7,12 @@ import hashlib
 import re
 import time
 import zlib
-from collections.abc import Mapping
 
 import pytest
 
-from node.s3 import sigv4
 from node.s3.chunk_signatures import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER
-from node.s3.request import read_request
-from node.s3.sigv4 import Claim, Scope, SigningKeys
-from node.s3.times import signed_date
 from tests.support.s3_door import DoorTest, Response
+from tests.support.s3_signer import Signer
 
 DATA = bytes(range(256)) * 300
 CRC = base64.b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
@@ -27,55 +23,6 @@ def door() -> DoorTest:
     made = DoorTest()
     made.boto().create_bucket(Bucket="box")
     return made
-
-
-class Signer:
-    """A client that signs by hand, so that it can lie after signing."""
-
-    def __init__(
-        self, method: str, path: str, payload: str, headers: Mapping[str, str], *, at_s: int | None = None
-    ) -> None:
-        timestamp = signed_date(int(time.time()) if at_s is None else at_s)
-        scope = Scope(timestamp[:8], "garage")
-        self.headers = {
-            "host": "s3.example.org", "x-amz-date": timestamp, "x-amz-content-sha256": payload, **headers,
-        }  # fmt: skip
-        names = tuple(sorted(self.headers))
-        told = read_request(
-            {
-                "method": method,
-                "path": path,
-                "raw_path": path.encode(),
-                "headers": [(name.encode(), text.encode()) for name, text in self.headers.items()],
-            },
-            "",
-        )
-        claim = Claim("OURKEY", scope, names, "", timestamp, payload)
-        self.key = SigningKeys().derive("secret of OURKEY", scope)
-        self.signature = sigv4.signature(
-            self.key, sigv4.string_to_sign(claim, sigv4.canonical_requests(told, claim)[0])
-        )
-        self.stamp = f"{timestamp}\n{scope}"
-        self.headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential=OURKEY/{scope}, SignedHeaders={';'.join(names)}, Signature={self.signature}"
-        )
-
-    def pieces(self, *data: bytes) -> bytes:
-        """The body in signed pieces."""
-        told = b""
-        for piece in (*data, b""):
-            hashed = hashlib.sha256(piece).hexdigest()
-            to_sign = f"AWS4-HMAC-SHA256-PAYLOAD\n{self.stamp}\n{self.signature}\n{sigv4.EMPTY_SHA256}\n{hashed}"
-            self.signature = sigv4.signature(self.key, to_sign)
-            told += (
-                f"{len(piece):x};chunk-signature={self.signature}\r\n".encode() + piece + (b"\r\n" if piece else b"")
-            )
-        return told
-
-    def trailer(self, line: str) -> bytes:
-        hashed = hashlib.sha256(f"{line}\n".encode()).hexdigest()
-        signature = sigv4.signature(self.key, f"AWS4-HMAC-SHA256-TRAILER\n{self.stamp}\n{self.signature}\n{hashed}")
-        return f"{line}\r\nx-amz-trailer-signature:{signature}\r\n\r\n".encode()
 
 
 def put(
