@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from node.vault.objects import ObjectStat, Sink, Source
 from node.vault.shelf.terms import (
-    NULL_VERSION,
     UNCONDITIONAL,
     AccessKey,
     BucketInfo,
@@ -16,7 +15,6 @@ from node.vault.shelf.terms import (
     Condition,
     Deleted,
     Finish,
-    Finisher,
     LifecycleRule,
     LockDefault,
     LockMode,
@@ -27,40 +25,14 @@ from node.vault.shelf.terms import (
     PutTerms,
     Retention,
     Tag,
-    UploadsPage,
-    UploadStat,
     Versioning,
     VersionsPage,
 )
 from protocol.errors import MaillonError, Missing, Refused
+from tests.support.s3_memory_records import NOW_S, Bucket, Kept, group_of, page_of, read_all
+from tests.support.s3_memory_uploads import MemoryUploads
 
-NOW_S = 1_700_000_000
 Choice = ByteRange | Callable[[ObjectStat], ByteRange | None] | None
-
-
-@dataclass(slots=True)
-class Kept:
-    """One version of a key."""
-
-    stat: ObjectStat
-    data: bytes = b""
-    parts: tuple[PartStat, ...] = ()
-
-
-@dataclass(slots=True)
-class Upload:
-    stat: UploadStat
-    terms: PutTerms
-    parts: dict[int, tuple[PartStat, bytes]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Bucket:
-    info: BucketInfo
-    documents: dict[str, bytes] = field(default_factory=dict)
-    keys: dict[str, list[Kept]] = field(default_factory=dict)  # newest first
-    uploads: dict[bytes, Upload] = field(default_factory=dict)
-    rules: tuple[LifecycleRule, ...] = ()
 
 
 class MemoryVault:
@@ -392,125 +364,3 @@ class MemoryObjects:
         self, bucket: str, key: str, *, is_held: bool, version: bytes | None = None
     ) -> ObjectStat:
         return self._change(bucket, key, version, legal_hold=is_held)
-
-
-class MemoryUploads:
-    def __init__(self, shelf: MemoryShelf) -> None:
-        self._shelf = shelf
-
-    def find(self, bucket: str, key: str, upload: bytes) -> Upload:
-        found = self._shelf.bucket(bucket).uploads.get(upload)
-        if found is None or found.stat.key != key:
-            raise Missing("upload-missing", upload=upload)
-        return found
-
-    async def begin(self, bucket: str, key: str, terms: PutTerms, *, checksum: str = "") -> bytes:
-        upload = self._shelf.fresh()
-        stat = UploadStat(
-            upload, bucket, key, NOW_S, terms.metadata, terms.tags, terms.retention, terms.legal_hold, checksum
-        )
-        self._shelf.bucket(bucket).uploads[upload] = Upload(stat, terms)
-        return upload
-
-    async def stat(self, bucket: str, key: str, upload: bytes) -> UploadStat:
-        return self.find(bucket, key, upload).stat
-
-    async def put_part(
-        self,
-        bucket: str,
-        key: str,
-        upload: bytes,
-        number: int,
-        source: Source,
-        *,
-        finish: Finisher,
-        expected_bytes: int | None,
-    ) -> PartStat:
-        data = await read_all(source)
-        finished = await finish()
-        return self._keep(
-            bucket, key, upload, PartStat(number, len(data), finished.etag, finished.checksums, NOW_S), data
-        )
-
-    def _keep(self, bucket: str, key: str, upload: bytes, part: PartStat, data: bytes) -> PartStat:
-        self.find(bucket, key, upload).parts[part.number] = (part, data)
-        return part
-
-    async def copy_part(
-        self, bucket: str, key: str, upload: bytes, number: int, source: ObjectRef, part: ByteRange | None
-    ) -> PartStat:
-        kept = self._shelf.objects.find(source.bucket, source.key, source.version)
-        data = kept.data if part is None else kept.data[part.first : part.end]
-        made = PartStat(number, len(data), hashlib.md5(data).hexdigest(), (), NOW_S)
-        return self._keep(bucket, key, upload, made, data)
-
-    async def parts(self, bucket: str, key: str, upload: bytes, *, after: int = 0, limit: int = 1000) -> PartsPage:
-        found = self.find(bucket, key, upload).parts
-        return page_of(tuple(found[number][0] for number in sorted(found)), after, limit)
-
-    async def list(
-        self,
-        bucket: str,
-        *,
-        prefix: str = "",
-        delimiter: str = "",
-        after_key: str = "",
-        after_upload: bytes | None = None,
-        limit: int = 1000,
-    ) -> UploadsPage:
-        found = sorted(self._shelf.bucket(bucket).uploads.values(), key=lambda one: one.stat.key)
-        return UploadsPage(tuple(one.stat for one in found if one.stat.key.startswith(prefix)), (), None, None)
-
-    async def complete(
-        self,
-        bucket: str,
-        key: str,
-        upload: bytes,
-        parts: Sequence[tuple[int, str]],
-        *,
-        finish: Callable[[tuple[PartStat, ...]], Awaitable[Finish]],
-        condition: Condition = UNCONDITIONAL,
-    ) -> ObjectStat:
-        found = self.find(bucket, key, upload)
-        if [number for number, _etag in parts] != sorted({number for number, _etag in parts}):
-            raise Refused("upload-part-order")
-        for number, etag in parts:
-            if number not in found.parts or found.parts[number][0].etag != etag:
-                raise Refused("upload-part-missing", number=number)
-        listed = [found.parts[number] for number, _etag in parts]
-        if any(part.size_bytes < 5 * 1024 * 1024 for part, _data in listed[:-1]):
-            raise Refused("upload-part-small", number=1)
-        finished = await finish(tuple(part for part, _data in listed))
-        terms = replace(found.terms, condition=condition)
-        data = b"".join(data for _part, data in listed)
-        made = self._shelf.objects.keep(bucket, key, data, terms, finished, [part for part, _data in listed])
-        del self._shelf.bucket(bucket).uploads[upload]
-        return made
-
-    async def abort(self, bucket: str, key: str, upload: bytes) -> None:
-        self.find(bucket, key, upload)
-        del self._shelf.bucket(bucket).uploads[upload]
-
-
-async def read_all(source: Source) -> bytes:
-    """The source to its end, as the vault reads it: in buffers that are full until the last."""
-    found = bytearray()
-    while True:
-        buffer = bytearray(100_000)
-        count = await source.receive_into(memoryview(buffer))
-        found += buffer[:count]
-        if count < len(buffer):
-            return bytes(found)
-
-
-def page_of(parts: tuple[PartStat, ...], after: int, limit: int) -> PartsPage:
-    later = [part for part in parts if part.number > after]
-    return PartsPage(tuple(later[:limit]), later[limit - 1].number if len(later) > limit else None)
-
-
-def group_of(key: str, prefix: str, delimiter: str) -> str | None:
-    end = key.find(delimiter, len(prefix)) if delimiter else -1
-    return None if end < 0 else key[: end + len(delimiter)]
-
-
-NULL = NULL_VERSION
