@@ -1,4 +1,4 @@
-"""The only place that wires things together: configuration → host → store → mesh → vault, upkeep → admin socket.
+"""The only place that wires things together: configuration → host → store → mesh → vault, upkeep → S3, admin socket.
 
 Each part runs in one nursery and is started before the part that needs it; the node is up when the admin socket
 answers. Told to stop (SIGTERM, SIGINT), everything is cancelled from here and each part closes what it opened. If any
@@ -7,6 +7,7 @@ part fails, all stop, and the failure is the process's.
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from node.admin.serve import serve_admin
 from node.admin.services import Services
 from node.config import Config, LogSection
 from node.config_file import load
+from node.doors.passed import PassedRequests
 from node.engine import find_engine
 from node.first_error import first_error
 from node.folder import CONFIG_FILE, NodeFolder
@@ -32,6 +34,7 @@ from node.mesh.serve_succession import SuccessionServer
 from node.net.connection import Handler
 from node.net.replacing import Replace, honestly
 from node.peering import start_guest, start_member
+from node.s3_door import S3Door, open_s3_door, serve_passed
 from node.settings import copy_times, store_config, vault_config
 from node.store.journals import JournalStore
 from node.store.store import Store
@@ -69,7 +72,10 @@ async def run_node(
             stopping = trio.Event()
             await nursery.start(_hear_signals, nursery.cancel_scope, stopping)
             services = await start_node(nursery, host, folder, config)
-            nursery.start_soon(_stop, stopping, nursery.cancel_scope, services)
+            door = await open_s3_door(nursery, services)
+            if door is not None:
+                services = dataclasses.replace(services, s3_endpoint=door.endpoint)
+            nursery.start_soon(_stop, stopping, nursery.cancel_scope, services, door)
             await nursery.start(serve_admin, services, f"unix:{path / SOCKET_NAME}")
             log.info("node-up", name=config.node.name, node=services.mesh.me, addresses=services.mesh.addresses)
             task_status.started()
@@ -89,8 +95,10 @@ async def start_node(
     await nursery.start(store.run)
     await nursery.start(journals.run)
 
+    passed = PassedRequests()
+
     def served(view: View) -> Mapping[Kind, Handler]:
-        return _served(host, store, journals, view, node_key)
+        return {**_served(host, store, journals, view, node_key), **passed.handlers()}
 
     if membership is None:
         mesh = await start_guest(nursery, host, folder, config)
@@ -108,6 +116,7 @@ async def start_node(
     await nursery.start(vault.run)
     if membership is not None:
         nursery.start_soon(JournalCopier(mesh, journals, copy_times(config)).run)
+        serve_passed(passed, vault, host, config, mesh.view, membership.certification.organisation)
     return Services(
         host=host,
         folder=folder,
@@ -146,9 +155,12 @@ async def _hear_signals(
             stopping.set()
 
 
-async def _stop(stopping: trio.Event, scope: trio.CancelScope, services: Services) -> None:
-    """Sign off in the journals and say goodbye, so that nobody waits for this node; then end everything."""
+async def _stop(stopping: trio.Event, scope: trio.CancelScope, services: Services, door: S3Door | None) -> None:
+    """Finish what programs asked for, sign off in the journals and say goodbye, so that nobody waits for this node;
+    then end everything."""
     await stopping.wait()
+    if door is not None:
+        await door.drain()
     with trio.move_on_after(GOODBYE_S):
         await services.vault.sign_off()
         await services.mesh.goodbye()

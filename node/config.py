@@ -148,6 +148,40 @@ class UpkeepSection:
 
 
 @dataclass(frozen=True, slots=True)
+class S3Section:
+    """The S3 door, for the programs that people already run. Without `listen` there is none."""
+
+    listen: str = setting("", "Where programs reach it: `host:port` of a local interface. Empty: no S3 door.")
+    endpoint: str = setting(
+        "",
+        "The URL that programs are told, if it differs from `listen` (a public name, a proxy): `https://s3.example.org`.",
+    )
+    region: str = setting("us-east-1", "The region that programs are told. They may sign for any.")
+    certificate: str = setting(
+        "",
+        "The PEM file with the certificate of the public name and its chain, relative to the node's folder unless "
+        "absolute; read again when it is renewed. Empty: plain HTTP, for this machine or behind a proxy.",
+    )
+    key: str = setting("", "The PEM file with the certificate's key. Empty: it stands in the certificate's file.")
+    domains: tuple[str, ...] = setting(
+        (),
+        "Host names below which a bucket may be the first label (`BUCKET.s3.example.org`). Paths always work.",
+    )
+    website_domains: tuple[str, ...] = setting(
+        (), "The same for static websites, which are also served under a host name that is a bucket's."
+    )
+    connections: int = setting(1_000, "At most so many programs are connected at once.", least=1)
+    head_s: float = setting(15.0, "A request's head must be whole within this.", least=0.01)
+    idle_s: float = setting(75.0, "A connection that waits for its next request is closed after this.", least=0.01)
+    stall_s: float = setting(
+        60.0, "A client that sends less than 64 KiB, or takes less than 512 KiB, in so long is given up.", least=0.01
+    )
+    drain_s: float = setting(10.0, "A stop waits for so long at most for what is in flight.", least=0)
+    head_size_bytes: int = setting(64_000, "The longest head of a request.", form=SIZE, least=8_000)
+    body_size_bytes: int = setting(5_500_000_000_000, "The longest body of a request.", form=SIZE, least=1)
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """What the node says, on standard error."""
 
@@ -176,4 +210,5 @@ class Config:
     gossip: GossipSection = setting(GossipSection(), "")
     vault: VaultSection = setting(VaultSection(), "")
     upkeep: UpkeepSection = setting(UpkeepSection(), "")
+    s3: S3Section = setting(S3Section(), "")
     log: LogSection = setting(LogSection(), "")

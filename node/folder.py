@@ -95,6 +95,10 @@ class NodeFolder:
         self._disk.replace(CONFIG_FILE, config.encode())
         self._disk.replace(_FORMAT_FILE, FORMAT)
 
+    def place(self, name: str) -> str:
+        """Where a file is that the configuration names: in the folder, unless its path is absolute."""
+        return str(PurePath(self._path) / name)
+
     def is_made(self) -> bool:
         """Whether there is a node in the folder, finished."""
         return self._disk.exists(_FORMAT_FILE)

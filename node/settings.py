@@ -6,8 +6,10 @@ The file is arranged for its reader, the parts' own settings for their code; her
 from __future__ import annotations
 
 from node.config import Config
+from node.http.settings import HttpSettings
 from node.mesh.config import MeshConfig
 from node.net.settings import NetSettings
+from node.s3.settings import S3Settings
 from node.store.config import DiskConfig, StoreConfig
 from node.upkeep.journal_copies import CopyTimes
 from node.vault.checkpoint.times import CheckpointTimes
@@ -104,6 +106,26 @@ def vault_config(config: Config) -> VaultConfig:
             repair_after_s=vault.journal_repair_after_s,
         ),
     )
+
+
+def http_settings(config: Config) -> HttpSettings:
+    """The patience and the bounds of the S3 door's HTTP."""
+    s3 = config.s3
+    return HttpSettings(
+        head_s=s3.head_s,
+        idle_s=s3.idle_s,
+        stall_s=s3.stall_s,
+        drain_s=s3.drain_s,
+        connections_max=s3.connections,
+        head_bytes_max=s3.head_size_bytes,
+        body_bytes_max=s3.body_size_bytes,
+    )
+
+
+def s3_settings(config: Config) -> S3Settings:
+    """What S3 itself is told."""
+    s3 = config.s3
+    return S3Settings(region=s3.region, domains=s3.domains, website_domains=s3.website_domains)
 
 
 def copy_times(config: Config) -> CopyTimes:

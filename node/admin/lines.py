@@ -93,6 +93,18 @@ class ParameterLine:
 
 
 @dataclass(frozen=True, slots=True)
+class S3KeyLine:
+    """A key that programs sign with, without its secret; for all buckets when `bucket` is empty."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    access_key: Name
+    namespace: Name
+    bucket: Bucket
+    read_only: bool
+    created_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class NamespaceLine:
     """`survives` is how many members can be lost today; `code` is k/n with the margin of an answer.
 

@@ -11,7 +11,18 @@ from typing import TypeVar
 
 import trio
 
-from node.admin import member_calls, members, namespace_calls, object_calls, objects, state, status_calls, takeovers
+from node.admin import (
+    member_calls,
+    members,
+    namespace_calls,
+    object_calls,
+    objects,
+    s3_calls,
+    s3_keys,
+    state,
+    status_calls,
+    takeovers,
+)
 from node.admin.calls import AdminCall, Command
 from node.admin.services import Services
 from node.host.ports import Stream
@@ -117,6 +128,9 @@ def _table(services: Services) -> Mapping[str, Callable[[Exchange, bytes], Await
             asked(object_calls.STAT, objects.stat),
             asked(object_calls.EXPLAIN, objects.explain),
             asked(object_calls.TRANSFER, objects.transfer),
+            asked(s3_calls.S3_KEY_CREATE, s3_keys.create),
+            asked(s3_calls.S3_KEYS, s3_keys.keys),
+            asked(s3_calls.S3_KEY_REVOKE, s3_keys.revoke),
             streamed(object_calls.PUT, objects.put),
             streamed(object_calls.GET, objects.get),
         )

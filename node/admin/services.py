@@ -19,6 +19,7 @@ from protocol.keys.signing import SigningKey
 @dataclass(frozen=True, slots=True)
 class Services:
     """`started_s` is on trio's clock. `transfers` counts the bytes moved through shared files, by transfer.
+    `s3_endpoint` is the URL of the S3 door, empty where there is none.
 
     `membership` is None while the node is a guest, which recovers namespaces and belongs to no organisation yet.
     """
@@ -35,6 +36,7 @@ class Services:
     engine: str
     started_s: float
     transfers: dict[bytes, int] = field(default_factory=dict)
+    s3_endpoint: str = ""
 
     def organisation(self) -> OrganisationId:
         """Whose node this is. Raises Refused(`not-in-a-federation`) for a guest."""

@@ -1,4 +1,5 @@
-"""What a devnet remembers between commands: its nodes, their folders and processes, and its namespace.
+"""What a devnet remembers between commands: its nodes, their folders and processes, its namespace and
+S3 door.
 
 The book is one JSON file in the devnet's folder. A process is trusted to be the node's only while the node's folder
 is locked, because process numbers are used again.
@@ -57,12 +58,22 @@ class DevNamespace:
 
 
 @dataclass(frozen=True, slots=True)
+class DevS3:
+    """All that a program is to be told of the devnet's S3 door."""
+
+    endpoint: str
+    region: str
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Devnet:
-    """The whole devnet. `s3` is null until there is an S3 door."""
+    """The whole devnet. `s3` is null without an S3 door."""
 
     nodes: tuple[DevNode, ...]
     namespace: DevNamespace | None
-    s3: None = None
+    s3: DevS3 | None = None
 
     def node(self, name: str) -> DevNode:
         """The node called `name`. Raises Missing(`devnet-node`)."""
@@ -83,15 +94,16 @@ def load_book(folder: Path) -> Devnet:
         found: Any = json.loads((folder / BOOK).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise Missing("devnet-absent", path=str(folder)) from error
-    namespace = found["namespace"]
+    namespace, s3 = found["namespace"], found["s3"]
     return Devnet(
         tuple(DevNode(**node) for node in found["nodes"]),
         None if namespace is None else DevNamespace(**namespace),
+        None if s3 is None else DevS3(**s3),
     )
 
 
 def save_book(folder: Path, devnet: Devnet) -> None:
-    """Write the book; it holds the recovery sheet, so nobody else may read it."""
+    """Write the book; it holds the recovery sheet and a secret key, so nobody else may read it."""
     partial = folder / (BOOK + ".partial")
     partial.touch(mode=0o600)
     partial.write_text(json.dumps(dataclasses.asdict(devnet), indent=1), encoding="utf-8")

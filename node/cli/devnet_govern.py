@@ -7,7 +7,8 @@ from pathlib import Path
 
 from node.admin.member_calls import ADMIT, INVITE, Admit, Invite
 from node.admin.namespace_calls import NAMESPACE_CREATE, NamespaceCreate
-from node.cli.devnet_book import DevNode
+from node.admin.s3_calls import S3_KEY_CREATE, S3KeyCreate
+from node.cli.devnet_book import DevNode, DevS3
 from node.cli.devnet_health import wait_each
 from node.cli.federation_members import members_of
 from node.cli.reach import node_at
@@ -26,6 +27,13 @@ async def create_namespace(node: DevNode, name: str) -> str:
     """Create it with `node` as gateway; the recovery sheet."""
     async with node_at(Path(node.dir)) as client:
         return (await client.call(NAMESPACE_CREATE, NamespaceCreate(name, DATA_CLASS))).recovery
+
+
+async def create_key(node: DevNode, namespace: str, *, access_key: str, secret_key: str) -> DevS3:
+    """A key for all of the namespace's buckets at its gateway; drawn, unless both halves are given."""
+    async with node_at(Path(node.dir)) as client:
+        made = await client.call(S3_KEY_CREATE, S3KeyCreate(namespace, "", False, access_key, secret_key))
+    return DevS3(made.endpoint, made.region, made.access_key, made.secret_key)
 
 
 async def admit_all(nodes: Sequence[DevNode], *, ceiling_bytes: int, timeout_s: float) -> None:

@@ -19,7 +19,7 @@ import trio
 
 from node.cli import federation_found, init
 from node.cli.devnet_book import BOOK, DevNamespace, Devnet, DevNode, load_book, save_book, spawn, stop
-from node.cli.devnet_govern import admit_all, create_namespace, invite
+from node.cli.devnet_govern import admit_all, create_key, create_namespace, invite
 from node.cli.devnet_health import wait_answering, wait_healthy
 from node.cli.federation_found import CodeType, found_federation
 from node.cli.federation_join import join_federation
@@ -36,10 +36,15 @@ from protocol.members.charter import FOUNDER_ALONE_UP_TO
 from protocol.placement.classes import Code
 
 NAMESPACE = "demo"
+# For who watches: what a federation waits a minute for, it waits seconds for.
 QUICK = """
 [vault]
 journal_repair_after_s = 5
 settle_after_s = 2
+"""
+S3 = """
+[s3]
+listen = "{listen}"
 """
 CEILING_BYTES = 10**14
 
@@ -56,6 +61,9 @@ class Wanted:
     capacity: int
     quick: bool
     timeout: float
+    s3: str
+    access_key: str
+    secret_key: str
 
 
 @make_command(_("Start a federation of real processes on this machine, in the folder --dir."))
@@ -76,6 +84,9 @@ class Wanted:
     "--capacity", default="100 GB", show_default=True, type=SIZE_TYPE, help=_("Most each stores for others.")
 )
 @click.option("--quick", is_flag=True, help=_("Heal after seconds where a federation waits minutes."))
+@click.option("--s3", default="", metavar="HOST:PORT", help=_("Open an S3 door there, with a key for the namespace."))
+@click.option("--access-key", default="", help=_("The name of that key. Otherwise drawn."))
+@click.option("--secret-key", default="", help=_("Its secret. Otherwise drawn."))
 @click.option("--timeout", default=120.0, show_default=True, help=_("Seconds to wait for health."))
 async def command(session: Session, **options: Any) -> None:
     folder = session.dir
@@ -109,6 +120,9 @@ async def _up(session: Session, folder: Path, wanted: Wanted) -> Devnet:
     if len({node.organisation for node in devnet.nodes}) > 1:
         recovery = await create_namespace(first, NAMESPACE)
         devnet = dataclasses.replace(devnet, namespace=DevNamespace(NAMESPACE, first.name, recovery))
+        if wanted.s3:
+            key = await create_key(first, NAMESPACE, access_key=wanted.access_key, secret_key=wanted.secret_key)
+            devnet = dataclasses.replace(devnet, s3=key)
     save_book(folder, devnet)
     return devnet
 
@@ -140,14 +154,15 @@ def _make_nodes(folder: Path, wanted: Wanted) -> tuple[DevNode, ...]:
         )
         nodes.append(_described(create_node(folder / given.name, given), given))
         if wanted.quick:
-            _hurry(folder / given.name)
+            _configure(folder / given.name, QUICK)
+        if wanted.s3 and number == 1:
+            _configure(folder / given.name, S3.format(listen=wanted.s3))
     return tuple(nodes)
 
 
-def _hurry(node_dir: Path) -> None:
-    """For who watches: what a federation waits a minute for, it waits seconds for."""
+def _configure(node_dir: Path, sections: str) -> None:
     with (node_dir / FILE_NAME).open("a", encoding="utf-8") as config:
-        config.write(QUICK)
+        config.write(sections)
 
 
 def _described(created: Created, given: init.Given) -> DevNode:
@@ -215,4 +230,7 @@ def _told(devnet: Devnet, folder: Path) -> list[str]:
         told = _("The namespace {name} is served by {gateway}. Try: maillon --dir {dir} put FILE bucket/key")
         place = folder / devnet.namespace.gateway
         lines += ["", told.format(name=devnet.namespace.name, gateway=devnet.namespace.gateway, dir=place)]
+    if devnet.s3 is not None:
+        told = _("S3 is at {endpoint}, region {region}: access key {access_key}, secret key {secret_key}")
+        lines.append(told.format(**dataclasses.asdict(devnet.s3)))
     return lines

@@ -34,7 +34,7 @@ class Branch:
     """A group of commands, with its line in `--help`."""
 
     line: str
-    commands: Mapping[str, Leaf]
+    commands: Mapping[str, Leaf | Branch]
 
 
 ENTRY_POINTS = "maillon.commands"
@@ -76,6 +76,19 @@ COMMANDS: Mapping[str, Leaf | Branch] = {
     "rm": Leaf("rm", N_("Delete an object, or all under a prefix.")),
     "stat": Leaf("stat", N_("Show what is known of one object.")),
     "explain": Leaf("explain", N_("Show where each share of an object is, and why it is allowed there.")),
+    "s3": Branch(
+        N_("The door for programs that speak S3."),
+        {
+            "key": Branch(
+                N_("The keys that programs sign their requests with."),
+                {
+                    "create": Leaf("s3_key_create", N_("Make a key, and show its secret once.")),
+                    "list": Leaf("s3_key_list", N_("List the keys, without their secrets.")),
+                    "revoke": Leaf("s3_key_revoke", N_("Make a key worthless from now on.")),
+                },
+            )
+        },
+    ),
     "devnet": Branch(
         N_("A federation of real processes on this machine, to try things on."),
         {

@@ -26,17 +26,17 @@ MESSAGE_BYTES = 64 * KIB
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What this gateway has to answer with: the application, and whether a key or a bucket is here."""
+    """What this gateway answers with: the application, whether a key or a bucket is here, and whom it answers."""
 
     app: Application
     has: Callable[[str, str], bool]
+    is_sibling: Callable[[NodeId], bool]
 
 
 class PassedRequests:
     """The handlers of both questions. Until `open` is called, this gateway is not ready to answer."""
 
-    def __init__(self, is_sibling: Callable[[NodeId], bool]) -> None:
-        self._is_sibling = is_sibling
+    def __init__(self) -> None:
         self._served: Served | None = None
 
     def open(self, served: Served) -> None:
@@ -61,12 +61,12 @@ class PassedRequests:
             raise Unavailable("gateway-not-ready")
 
     def _ready(self, exchange: Exchange) -> Served:
-        node = exchange.peer.node
-        if node is None or not self._is_sibling(node):
-            raise Refused("not-of-the-organisation")
-        if self._served is None:
+        served, node = self._served, exchange.peer.node
+        if served is None:
             raise Unavailable("gateway-not-ready")
-        return self._served
+        if node is None or not served.is_sibling(node):
+            raise Refused("not-of-the-organisation")
+        return served
 
 
 class _Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import time
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from node.cli.devnet_book import has_ended
 from node.cli.exits import CODES
 from tests.support.devnet import Devnet, devnet, maillon, succeed
+from tests.support.s3_client import Account, Answer, account_of, connect
 
 pytestmark = pytest.mark.processes
 
@@ -21,14 +24,15 @@ BYTES = random.Random(7).randbytes(9_000_000)
 
 @pytest.fixture(scope="module")
 def six(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    with devnet(tmp_path_factory.mktemp("six") / "devnet", "--nodes", "6") as running:
+    with devnet(tmp_path_factory.mktemp("six") / "devnet", "--nodes", "6", "--s3", "127.0.0.1:0") as running:
         yield running
 
 
 def test_up_prints_one_document_that_is_the_contract(six: Devnet) -> None:
     described = six.described
     assert set(described) == {"nodes", "namespace", "s3"}
-    assert described["s3"] is None
+    assert set(described["s3"]) == {"endpoint", "region", "access_key", "secret_key"}
+    assert described["s3"]["endpoint"].startswith("http://127.0.0.1:")
     assert set(described["namespace"]) == {"name", "gateway", "recovery"}
     assert len(described["nodes"]) == 6
     for node in described["nodes"]:
@@ -94,6 +98,51 @@ def test_a_folder_goes_in_and_comes_out(six: Devnet, tmp_path: Path) -> None:
     assert succeed("--dir", six.gateway, "ls", "tree").result["count"] == 2
 
 
+def ask(account: Account, method: str, path: str, body: bytes = b"") -> Answer:
+    """One request of a program."""
+
+    async def main() -> Answer:
+        connection = await connect(account)
+        try:
+            return await connection.ask(method, path, body=body)
+        finally:
+            await connection.aclose()
+
+    return trio.run(main)
+
+
+def test_programs_come_in_by_the_s3_door(six: Devnet, tmp_path: Path) -> None:
+    account = account_of(six.described)
+    assert ask(account, "PUT", "/programs").status == 200
+    assert ask(account, "PUT", "/programs/a b", BYTES[:5_000_000]).status == 200
+    succeed("--dir", six.gateway, "get", "programs/a b", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == BYTES[:5_000_000]
+    succeed("--dir", six.gateway, "put", "-", "programs/by hand", stdin=BYTES[:70_000])
+    answer = ask(account, "GET", "/programs/by hand")
+    assert (answer.status, answer.body) == (200, BYTES[:70_000])
+    stranger = dataclasses.replace(account, secret_key="x" * 40)
+    assert ask(stranger, "GET", "/programs/by hand").status == 403
+    assert account.secret_key not in (six.gateway / "node.log").read_text()
+
+
+def test_a_key_works_until_it_is_revoked(six: Devnet) -> None:
+    named = ("--access-key", "READER00", "--secret-key", "a secret that a program has already")
+    made = succeed("--dir", six.gateway, "s3", "key", "create", "--read-only", *named).result
+    assert made == {**six.described["s3"], "access_key": "READER00", "secret_key": named[-1]}
+    account = Account(**made)
+    assert ask(account, "GET", "/").status == 200
+    assert ask(account, "PUT", "/readers").status == 403
+    lines = succeed("--dir", six.gateway, "s3", "key", "list").result["lines"]
+    found = {line["access_key"]: line for line in lines}
+    assert found["READER00"]["read_only"]
+    assert not found[six.described["s3"]["access_key"]]["read_only"]
+    assert all("secret" not in name for line in lines for name in line)
+    succeed("--dir", six.gateway, "s3", "key", "revoke", "READER00")
+    assert ask(account, "GET", "/").status == 403
+    again = maillon("--dir", six.gateway, "s3", "key", "revoke", "READER00", "--json")
+    assert again.code == CODES["missing"]
+
+
 def test_explain_names_six_nodes_in_six_organisations(six: Devnet) -> None:
     succeed("--dir", six.gateway, "put", "-", "box/explained", stdin=BYTES[:300_000])
     where = succeed("--dir", six.gateway, "explain", "box/explained").result
@@ -155,6 +204,7 @@ def test_two_wiped_nodes_lose_nothing_and_come_back(six: Devnet, tmp_path: Path)
 
 def test_down_stops_every_process_and_wipe_removes_the_folders(tmp_path: Path) -> None:
     with devnet(tmp_path / "two", "--nodes", "2") as running:
+        assert running.described["s3"] is None
         pids = [node["pid"] for node in running.described["nodes"]]
         succeed("devnet", "down", "--dir", running.folder)
         assert all(has_ended(pid) for pid in pids)
@@ -164,7 +214,8 @@ def test_down_stops_every_process_and_wipe_removes_the_folders(tmp_path: Path) -
 
 
 def test_nodes_share_organisations_round_robin(tmp_path: Path) -> None:
-    with devnet(tmp_path / "shared", "--nodes", "6", "--orgs", "3", "--zones", "2", "--code", "2/6") as running:
+    shape = ("--nodes", "6", "--orgs", "3", "--zones", "2", "--code", "2/6", "--s3", "127.0.0.1:0")
+    with devnet(tmp_path / "shared", *shape) as running:
         names = [node["organisation"] for node in running.described["nodes"]]
         assert names == ["org1", "org2", "org3"] * 2
         assert [node["zone"] for node in running.described["nodes"]] == ["zone1", "zone2"] * 3
@@ -175,3 +226,19 @@ def test_nodes_share_organisations_round_robin(tmp_path: Path) -> None:
         (block,) = succeed("--dir", running.gateway, "explain", "box/x").result["blocks"]
         holders = [share["organisation"] for share in block["shares"]]
         assert all(holders.count(name) == 2 for name in set(holders))
+        check_any_gateway_answers(running)
+
+
+def check_any_gateway_answers(shared: Devnet) -> None:
+    """n4 is of n1's organisation and has no door of its own: programs reach its namespace through n1."""
+    other = shared.node("n4")
+    succeed("--dir", other, "namespace", "create", "other")
+    made = succeed("--dir", other, "s3", "key", "create").result
+    assert made["endpoint"] == ""
+    account = Account(**{**made, "endpoint": shared.described["s3"]["endpoint"]})
+    assert ask(account, "PUT", "/elsewhere").status == 200
+    assert ask(account, "PUT", "/elsewhere/large", BYTES[:3_000_000]).status == 200
+    assert ask(account, "GET", "/elsewhere/large").body == BYTES[:3_000_000]
+    assert ask(account, "GET", "/elsewhere/none").status == 404
+    assert ask(account_of(shared.described), "GET", "/elsewhere/large").status in (403, 404)
+    assert succeed("--dir", other, "ls", "elsewhere").result["count"] == 1

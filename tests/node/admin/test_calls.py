@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from node.admin import member_calls, namespace_calls, object_calls, status_calls
+from node.admin import member_calls, namespace_calls, object_calls, s3_calls, status_calls
 from node.admin.calls import Command
 from protocol.ids import ID_BYTES
 from protocol.wire import schema
 from protocol.wire.envelopes import CALL_MESSAGE_BYTES_MAX
 from protocol.wire.schema import DEFAULT_LENGTH, Length, Range
 
-SUBJECTS = (member_calls, namespace_calls, object_calls, status_calls)
+SUBJECTS = (member_calls, namespace_calls, object_calls, s3_calls, status_calls)
 COMMANDS = [value for subject in SUBJECTS for value in vars(subject).values() if isinstance(value, Command)]
 
 

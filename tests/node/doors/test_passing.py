@@ -84,8 +84,8 @@ async def gateways(
     app: Application, *, is_sibling: Callable[[NodeId], bool] = lambda _node: True
 ) -> AsyncIterator[tuple[RawClient, Mesh, PassedRequests]]:
     """A client of one gateway, whose sibling has the key THEIRS and the bucket `theirs` and serves `app`."""
-    passed = PassedRequests(is_sibling)
-    passed.open(Served(app, lambda key, bucket: key == "THEIRS" or (not key and bucket == "theirs")))
+    passed = PassedRequests()
+    passed.open(Served(app, lambda key, bucket: key == "THEIRS" or (not key and bucket == "theirs"), is_sibling))
     async with connected(dispatch(passed.handlers())) as (near, _far):
         mesh = Mesh(near)
         async with serving(Passing(here, Here([SIBLING]), mesh, refuse)) as served:

@@ -1,0 +1,182 @@
+"""The door for programs, opened when the configuration names a place for it: S3 over HTTP.
+
+It is the last part to start and the first to stop, so that whoever comes in finds everything running, and what was
+begun can be finished. Behind it stands the S3 application, and before that one the passing on of what other gateways
+of the organisation serve. Those may pass requests on to this node too, whether it has a door of its own or not. The
+application is made when it is first needed: a node that serves no programs never loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from node.admin.services import Services
+from node.config import Config
+from node.doors.passed import PassedRequests, Served
+from node.doors.passing import Passing
+from node.folder import NodeFolder
+from node.host.ports import CertificateFiles, Host, Listener
+from node.http.asgi import Application, Receive, Scope, Send
+from node.http.server import HttpServer
+from node.logs import get_logger
+from node.mesh.peering import Peering
+from node.settings import http_settings, s3_settings
+from node.vault.vault import Vault
+from protocol.errors import MaillonError, Missing
+from protocol.ids import NodeId, OrganisationId
+from protocol.members.view import View
+
+REQUEST_ID_BYTES = 8
+
+log = get_logger(__name__)
+
+
+class S3Door:
+    """An open door. `endpoint` is the URL that programs are told."""
+
+    def __init__(self, server: HttpServer, listener: Listener, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._server = server
+        self._listener = listener
+        self._closed = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled or drained."""
+        await self._server.serve(self._listener, task_status=task_status)
+        self._closed.set()
+
+    async def drain(self) -> None:
+        """Take nobody in any more, and return when what is in flight is done."""
+        self._server.drain()
+        await self._closed.wait()
+
+
+async def open_s3_door(nursery: trio.Nursery, services: Services) -> S3Door | None:
+    """Open the door, if there is to be one.
+
+    Raises:
+        Malformed: `tls-certificate`, `address`. Refused: `address-in-use`. Unavailable: `listen-failed`.
+    """
+    config, host = services.config, services.host
+    if not config.s3.listen:
+        return None
+    scheme = "https" if config.s3.certificate else "http"
+    listener = await _listen(host, services.folder, config)
+    server = HttpServer(_application(services), http_settings(config), host.wall, scheme=scheme)
+    door = S3Door(server, listener, config.s3.endpoint or f"{scheme}://{listener.address}")
+    await nursery.start(door.run)
+    log.info("s3-door-open", endpoint=door.endpoint)
+    return door
+
+
+def serve_passed(
+    passed: PassedRequests, vault: Vault, host: Host, config: Config, view: View, organisation: OrganisationId
+) -> None:
+    """Answer what other gateways of the organisation pass on."""
+    made: list[Application] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if not made:
+            made.append(_own_application(vault, host, config))
+        await made[0](scope, receive, send)
+
+    def is_sibling(node: NodeId) -> bool:
+        found = view.node(node)
+        return found is not None and found.organisation == organisation
+
+    passed.open(Served(app, lambda access_key, bucket: has(vault, access_key, bucket), is_sibling))
+
+
+def has(vault: Vault, access_key: str, bucket: str) -> bool:
+    """Whether the key is known here or, where none is named, the bucket. A namespace that opens just now may have it:
+    then it is for this node to say so.
+    """
+    if not access_key:
+        return bool(vault.shelves_with(bucket))
+    try:
+        vault.key(access_key)
+    except Missing:
+        return False
+    except MaillonError:
+        return True
+    return True
+
+
+class _Place:
+    """See `node.doors.passing.Place`."""
+
+    def __init__(self, services: Services, organisation: OrganisationId) -> None:
+        from node.s3.targets import target_of
+
+        self._target_of = target_of
+        self._vault = services.vault
+        self._mesh = services.mesh
+        self._organisation = organisation
+        self._settings = s3_settings(services.config)
+        self._seen = -1
+        self._siblings: tuple[NodeId, ...] = ()
+
+    def has(self, access_key: str, bucket: str) -> bool:
+        return has(self._vault, access_key, bucket)
+
+    def siblings(self) -> Sequence[NodeId]:
+        if self._mesh.version != self._seen:
+            self._seen = self._mesh.version
+            self._siblings = _gateways(self._mesh, self._organisation)
+        return self._siblings
+
+    def bucket_of(self, scope: Scope) -> str:
+        from node.s3.request import read_request
+
+        try:
+            return self._target_of(read_request(scope, ""), self._settings).bucket
+        except MaillonError:
+            return ""  # a target that is none is refused here
+
+
+def _gateways(mesh: Peering, organisation: OrganisationId) -> tuple[NodeId, ...]:
+    live = mesh.live()
+    found = {facts.gateway for facts in mesh.view.namespaces() if facts.organisation == organisation}
+    return tuple(sorted(found & live - {mesh.me}))
+
+
+def _application(services: Services) -> Application:
+    own = _own_application(services.vault, services.host, services.config)
+    if services.membership is None:
+        return own
+    place = _Place(services, services.organisation())
+    return Passing(own, place, services.mesh, _Refusing(services.host))
+
+
+def _own_application(vault: Vault, host: Host, config: Config) -> Application:
+    from node.s3.door import Door
+
+    return Door(vault, host, s3_settings(config))
+
+
+class _Refusing:
+    """S3's own words for a request that could not be passed on."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def __call__(self, scope: Scope, send: Send, error: MaillonError) -> None:
+        from node.s3 import failures
+        from node.s3.request import read_request
+
+        request = read_request(scope, self._host.entropy.random_bytes(REQUEST_ID_BYTES).hex().upper())
+        answer = failures.answer(failures.told(error), request)
+        headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+        headers.append((b"x-amz-request-id", request.id.encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _listen(host: Host, folder: NodeFolder, config: Config) -> Listener:
+    s3 = config.s3
+    if not s3.certificate:
+        return await host.network.listen_plain(s3.listen)
+    files = CertificateFiles(folder.place(s3.certificate), folder.place(s3.key or s3.certificate))
+    return await host.network.listen_public(s3.listen, files)
