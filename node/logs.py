@@ -72,7 +72,7 @@ def configure(section: LogSection) -> None:
 
     shown: Any = structlog.processors.JSONRenderer()
     if section.format == "text":
-        shown = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        shown = structlog.dev.ConsoleRenderer(colors=True) if sys.stderr.isatty() else _line
     level: int = logging.getLevelNamesMapping()[section.level.upper()]
     structlog.configure(
         processors=[
@@ -84,7 +84,7 @@ def configure(section: LogSection) -> None:
             shown,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
 
@@ -97,6 +97,22 @@ def _readable(_logger: object, _method: str, event: MutableMapping[str, Any]) ->
         elif isinstance(value, list):
             event[name] = [_shown(item) if isinstance(item, bytes) else item for item in value]
     return event
+
+
+def _line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """What the console shows, without colours and in a third of the time: a busy door has a line for each request."""
+    stamp, level, name = event.pop("timestamp"), event.pop("level"), event.pop("event")
+    trace = event.pop("exception", None)
+    told = " ".join([f"{key}={_told(event[key])}" for key in sorted(event)])
+    line = f"{stamp} [{level:<9}] {name:<30} {told}"
+    return line if trace is None else f"{line}\n{trace}"
+
+
+def _told(value: object) -> str:
+    """Text as it is where nobody can mistake where it ends, quoted where they could."""
+    if type(value) is str and value.isprintable() and not (value == "" or " " in value or "=" in value):
+        return value
+    return repr(value)
 
 
 def _shown(value: bytes) -> str:

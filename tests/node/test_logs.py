@@ -1,0 +1,56 @@
+"""What the node writes to standard error: one line an event, for people or for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+
+import structlog
+
+from node.config import LogSection
+from node.logs import configure, get_logger
+
+log = get_logger(__name__)
+
+
+@contextmanager
+def written(section: LogSection) -> Iterator[io.StringIO]:
+    """What a node with this configuration writes to standard error, which is no terminal."""
+    errors = io.StringIO()
+    with redirect_stderr(errors):
+        configure(section)
+        try:
+            yield errors
+        finally:
+            structlog.reset_defaults()
+
+
+def test_a_line_is_the_event_and_what_it_says() -> None:
+    with written(LogSection()) as errors:
+        log.info("request", status=200, path="/a b", key="plain", node=b"\x01" * 32, empty="", forged="x\nevent=y")
+        log.debug("unheard")
+    stamp, told = errors.getvalue().split(" ", 1)
+    assert stamp.endswith("Z")
+    assert told.startswith("[info     ] request                        empty='' forged='x\\nevent=y' key=plain node=")
+    assert told.endswith(" path='/a b' status=200\n")
+    assert errors.getvalue().count("\n") == 1
+
+
+def test_a_failure_comes_with_where_it_was() -> None:
+    with written(LogSection()) as errors:
+        try:
+            raise RuntimeError("a bug")
+        except RuntimeError:
+            log.exception("failed", request="ABC")
+    first, *rest = errors.getvalue().splitlines()
+    assert first.endswith("request=ABC")
+    assert rest[-1] == "RuntimeError: a bug"
+
+
+def test_programs_get_json() -> None:
+    with written(LogSection(format="json")) as errors:
+        log.warning("full", open=3)
+    said = json.loads(errors.getvalue())
+    assert (said["event"], said["level"], said["open"]) == ("full", "warning", 3)
