@@ -56,8 +56,8 @@ seeds: $(STAMP)  ## five hundred small scenarios in the simulated world, on ever
 swarm: $(STAMP)  ## random scenarios in the simulated world, on every core, for FOR=10m
 	$(BIN)/maillon sim swarm --for $(or $(FOR),10m)
 
-bench: $(STAMP)  ## the speed table of docs/performance.md
-	$(BIN)/python -m tests.bench
+bench: $(STAMP)  ## the speed tables of docs/performance.md: objects, and S3
+	$(BIN)/python -m tests.bench && $(BIN)/python -m tests.bench.s3
 
 lock: $(STAMP)   ## choose the newest versions again
 	$(BIN)/python -m pip install --quiet uv
