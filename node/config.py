@@ -114,6 +114,9 @@ class VaultSection:
     inventory_every_s: float = setting(
         86_400.0, "What holders keep is compared this often with the catalog, to free what cut-off writes left."
     )
+    expire_every_s: float = setting(
+        3_600.0, "Buckets with lifecycle rules are gone through this often, to delete what has expired."
+    )
     journal_lease_s: float = setting(
         15.0,
         "A gateway serves nobody when too few of its journal's holders answered for so long. All gateways of a "

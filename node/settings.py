@@ -88,6 +88,7 @@ def vault_config(config: Config) -> VaultConfig:
         pack_every_s=vault.pack_every_s,
         release_every_s=vault.release_every_s,
         inventory_every_s=vault.inventory_every_s,
+        expire_every_s=vault.expire_every_s,
         checkpoints=CheckpointTimes(
             look_s=min(5.0, vault.settle_after_s), after_s=vault.checkpoint_after_s, settle_s=vault.settle_after_s
         ),

@@ -30,6 +30,7 @@ class VaultConfig:
     pack_every_s: float = 60.0
     release_every_s: float = 10.0
     inventory_every_s: float = 86_400.0
+    expire_every_s: float = 3_600.0
     put_deadline_s: float = 30.0
     get_deadline_s: float = 30.0
     hedge_after_s: float = 0.5
@@ -74,6 +75,7 @@ def tenancy_tools(
         complete_after_s=config.complete_after_s,
         release_every_s=config.release_every_s,
         inventory_every_s=config.inventory_every_s,
+        expire_every_s=config.expire_every_s,
         pack_every_s=config.pack_every_s,
         checkpoint_times=config.checkpoints,
         retry_s=config.retry_s,

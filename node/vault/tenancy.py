@@ -37,6 +37,8 @@ from node.vault.journal.writer import JournalWriter
 from node.vault.pins import Pins
 from node.vault.secrets import GatewaySecrets, save_secrets
 from node.vault.serving import Open, Readable, block_tools, keep_house, open_for, reading_for, table_blocks
+from node.vault.shelf.expirer import Expirer
+from node.vault.shelf.tools import ShelfTools
 from node.vault.tenancy_tools import TenancyTools, journal_tools
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.ids import NodeId
@@ -224,6 +226,7 @@ class Tenancy:
                 self._set_open(serving)
                 if self._is_member():
                     nursery.start_soon(keep_house, serving)
+                    nursery.start_soon(self._expirer(serving).run)
                     nursery.start_soon(self._checkpointer(serving).run)
                 nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
         finally:
@@ -354,6 +357,10 @@ class Tenancy:
             await load_tables(self._tools.host, catalog, fetch, checkpoint, touched, note)
         finally:
             self.arrival = None
+
+    def _expirer(self, serving: Open) -> Expirer:
+        tools = ShelfTools(self.secrets.name, self._tools.host, lambda: serving, lambda: serving)
+        return Expirer(tools, self._tools.expire_every_s)
 
     def _checkpointer(self, serving: Open) -> Checkpointer:
         tools = self._tools

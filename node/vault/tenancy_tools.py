@@ -45,6 +45,7 @@ class TenancyTools:
     complete_after_s: float
     release_every_s: float
     inventory_every_s: float
+    expire_every_s: float
     pack_every_s: float
     checkpoint_times: CheckpointTimes
     retry_s: float

@@ -34,7 +34,7 @@ from node.vault.shelf.terms import (
     VersionsPage,
 )
 from node.vault.shelf.tools import ShelfTools, parts_page, require_writable_bucket
-from protocol.errors import MaillonError, Refused
+from protocol.errors import MaillonError, Missing, Refused
 from protocol.namespace.changes import Change, LockReplaced, MarkerPut, ObjectDeleted, TagsReplaced
 
 # A part of an object, chosen once it is known what the object is.
@@ -186,6 +186,21 @@ class Objects:
             change, deleted = await self._deletion(serving, bucket, key, version, bypass_governance=bypass_governance)
             if change is not None:
                 await serving.journal.append([change])
+        return deleted
+
+    async def hide(self, bucket: str, key: str, version: bytes) -> Deleted:
+        """Have the key name nothing, if it still names this version.
+
+        Raises:
+            Missing: `bucket-missing`, `version-missing`. Refused: `object-locked`.
+        """
+        serving = self._tools.writing()
+        async with serving.put.turns.of(bucket, key):
+            named = await serving.catalog.find(bucket, key)
+            if named is None or named.version != version:
+                raise Missing("version-missing", bucket=bucket, key=key)
+            change, deleted = await self._deletion(serving, bucket, key, None, bypass_governance=False)
+            await serving.journal.append([] if change is None else [change])
         return deleted
 
     async def delete_several(
