@@ -22,8 +22,8 @@ from node.logs import get_logger
 from node.vault.announce import announce
 from node.vault.blocks import fetch_block
 from node.vault.catalog.catalog import Catalog
-from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTools
 from node.vault.checkpoint.loading import load_tables
+from node.vault.chores import checkpointer_for, expirer_for
 from node.vault.following import Followed, Follower
 from node.vault.journal.discover import discover
 from node.vault.journal.keeper import HolderKeeper
@@ -36,9 +36,7 @@ from node.vault.journal.tools import Known
 from node.vault.journal.writer import JournalWriter
 from node.vault.pins import Pins
 from node.vault.secrets import GatewaySecrets, save_secrets
-from node.vault.serving import Open, Readable, block_tools, keep_house, open_for, reading_for, table_blocks
-from node.vault.shelf.expirer import Expirer
-from node.vault.shelf.tools import ShelfTools
+from node.vault.serving import Open, Readable, block_tools, keep_house, open_for, reading_for
 from node.vault.tenancy_tools import TenancyTools, journal_tools
 from protocol.errors import MaillonError, Refused, Unavailable
 from protocol.ids import NodeId
@@ -226,8 +224,8 @@ class Tenancy:
                 self._set_open(serving)
                 if self._is_member():
                     nursery.start_soon(keep_house, serving)
-                    nursery.start_soon(self._expirer(serving).run)
-                    nursery.start_soon(self._checkpointer(serving).run)
+                    nursery.start_soon(expirer_for(self._tools, self.secrets.name, serving).run)
+                    nursery.start_soon(checkpointer_for(self._tools, self.secrets, serving, self).run)
                 nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
         finally:
             self._set_readable(None)
@@ -357,25 +355,6 @@ class Tenancy:
             await load_tables(self._tools.host, catalog, fetch, checkpoint, touched, note)
         finally:
             self.arrival = None
-
-    def _expirer(self, serving: Open) -> Expirer:
-        tools = ShelfTools(self.secrets.name, self._tools.host, lambda: serving, lambda: serving)
-        return Expirer(tools, self._tools.expire_every_s)
-
-    def _checkpointer(self, serving: Open) -> Checkpointer:
-        tools = self._tools
-        return Checkpointer(
-            CheckpointTools(
-                host=tools.host,
-                catalog=serving.catalog,
-                blocks=table_blocks(tools, self.secrets, lambda: serving.journal.next_position),
-                epochs=self,
-                unnamed=serving.unnamed,
-                position=lambda: serving.journal.next_position,
-                pack_all=serving.packer.pack_all,
-                times=tools.checkpoint_times,
-            )
-        )
 
     async def _wait_ready(self, journal: JournalWriter) -> None:
         """Wait for as long as it takes; meanwhile the reason can be asked for."""
