@@ -15,7 +15,7 @@ import trio
 from node.admin.services import Services
 from node.config import Config
 from node.doors.passed import PassedRequests, Served
-from node.doors.passing import Passing
+from node.doors.passing import Passing, Standing
 from node.folder import NodeFolder
 from node.host.ports import CertificateFiles, Host, Listener
 from node.http.asgi import Application, Receive, Scope, Send
@@ -26,6 +26,7 @@ from node.settings import http_settings, s3_settings
 from node.vault.vault import Vault
 from protocol.errors import MaillonError, Missing
 from protocol.ids import NodeId, OrganisationId
+from protocol.members.swim import Status
 from protocol.members.view import View
 
 REQUEST_ID_BYTES = 8
@@ -86,22 +87,20 @@ def serve_passed(
         found = view.node(node)
         return found is not None and found.organisation == organisation
 
-    passed.open(Served(app, lambda access_key, bucket: has(vault, access_key, bucket), is_sibling))
+    passed.open(Served(app, lambda access_key, bucket: standing(vault, access_key, bucket), is_sibling))
 
 
-def has(vault: Vault, access_key: str, bucket: str) -> bool:
-    """Whether the key is known here or, where none is named, the bucket. A namespace that opens just now may have it:
-    then it is for this node to say so.
-    """
-    if not access_key:
-        return bool(vault.shelves_with(bucket))
+def standing(vault: Vault, access_key: str, bucket: str) -> Standing:
+    """What this gateway is to the key or, where none is named, to the bucket."""
     try:
-        vault.key(access_key)
+        shelves = (vault.key(access_key)[0],) if access_key else vault.shelves_with(bucket)
     except Missing:
-        return False
+        return Standing.STRANGER
     except MaillonError:
-        return True
-    return True
+        return Standing.UNSURE
+    if not shelves:
+        return Standing.STRANGER
+    return Standing.WRITER if any(shelf.is_written_here for shelf in shelves) else Standing.FOLLOWER
 
 
 class _Place:
@@ -118,14 +117,17 @@ class _Place:
         self._seen = -1
         self._siblings: tuple[NodeId, ...] = ()
 
-    def has(self, access_key: str, bucket: str) -> bool:
-        return has(self._vault, access_key, bucket)
+    def standing(self, access_key: str, bucket: str) -> Standing:
+        return standing(self._vault, access_key, bucket)
 
     def siblings(self) -> Sequence[NodeId]:
         if self._mesh.version != self._seen:
             self._seen = self._mesh.version
             self._siblings = _gateways(self._mesh, self._organisation)
         return self._siblings
+
+    def answers(self, node: NodeId) -> bool:
+        return self._mesh.status(node) is Status.ALIVE
 
     def bucket_of(self, scope: Scope) -> str:
         from node.s3.request import read_request
@@ -137,9 +139,8 @@ class _Place:
 
 
 def _gateways(mesh: Peering, organisation: OrganisationId) -> tuple[NodeId, ...]:
-    live = mesh.live()
     found = {facts.gateway for facts in mesh.view.namespaces() if facts.organisation == organisation}
-    return tuple(sorted(found & live - {mesh.me}))
+    return tuple(sorted(found - {mesh.me}))
 
 
 def _application(services: Services) -> Application:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import trio
 
+from node.doors.passing import Standing, access_key_of
 from node.http.asgi import BODY_EXTENSION, PARTS_EXTENSION, Application, Headers, Message, Scope
 from node.net.connection import Handler
 from node.net.exchange import Exchange
@@ -26,10 +27,10 @@ MESSAGE_BYTES = 64 * KIB
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What this gateway answers with: the application, whether a key or a bucket is here, and whom it answers."""
+    """What this gateway answers with: the application, what it is to a key or a bucket, and whom it answers."""
 
     app: Application
-    has: Callable[[str, str], bool]
+    standing: Callable[[str, str], Standing]
     is_sibling: Callable[[NodeId], bool]
 
 
@@ -50,13 +51,20 @@ class PassedRequests:
     async def find(self, exchange: Exchange) -> None:
         """Raises Refused(`not-of-the-organisation`), Unavailable(`gateway-not-ready`)."""
         served, question = self._ready(exchange), exchange.decode(GatewayFind)
-        await exchange.answer(GatewayFound(served.has(question.access_key, question.bucket)))
+        standing = served.standing(question.access_key, question.bucket)
+        if standing is Standing.UNSURE:
+            raise Unavailable("gateway-not-ready")
+        await exchange.answer(GatewayFound(standing is Standing.WRITER))
 
     async def serve(self, exchange: Exchange) -> None:
         """Raises as `find`, and what the application raises."""
         served, question = self._ready(exchange), exchange.decode(GatewayPass)
         request = _Request(exchange)
-        await served.app(_scope(question, request), request.receive, request.send)
+        scope = _scope(question, request)
+        access_key = access_key_of(scope)
+        if access_key and served.standing(access_key, "") is not Standing.WRITER:
+            raise Unavailable("gateway-not-ready")  # it moved on: who asks looks for it again
+        await served.app(scope, request.receive, request.send)
         if not exchange.complete:
             raise Unavailable("gateway-not-ready")
 

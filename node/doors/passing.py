@@ -1,13 +1,17 @@
 """Any gateway answers for any namespace of its organisation, by passing the request on.
 
-Programs are told one address, and need not know which gateway writes their namespace today. Who holds an access key,
-or a bucket that anybody may read, is asked of the organisation's other gateways and remembered for a while; nobody's
-keys leave the gateway that they belong to. The request then travels inside the mesh, head and body as they came, so
-that its signature still holds, and its answer comes back the same way.
+Programs are told one address, and need not know which gateway writes their namespace today. Who writes what an access
+key opens, or a bucket that anybody may read, is asked of the organisation's other gateways and remembered for a
+while; nobody's keys leave the gateways that they belong to. The request then travels inside the mesh, head and body
+as they came, so that its signature still holds, and its answer comes back the same way.
+
+What this gateway only follows is asked of its writer too, because who has just written something must find it. It is
+read here while no writer answers.
 """
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,7 +23,7 @@ from node.first_error import first_error
 from node.http.asgi import BODY_EXTENSION, PARTS_EXTENSION, Application, Receive, Scope, Send
 from node.logs import get_logger
 from node.net.exchange import Answer, Asking
-from protocol.errors import MaillonError
+from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId
 from protocol.kinds import Kind
 from protocol.limits import KIB
@@ -29,7 +33,7 @@ T = TypeVar("T")
 Refuse = Callable[[Scope, Send, MaillonError], Awaitable[None]]
 
 REMEMBERED_MAX = 4_096
-FOUND_FOR_S = 60.0
+FOUND_FOR_S = 30.0
 ABSENT_FOR_S = 2.0
 ASK_S = 5.0
 BUFFER_BYTES = 256 * KIB
@@ -51,14 +55,26 @@ class Siblings(Protocol):
     ) -> AbstractAsyncContextManager[Asking]: ...
 
 
-class Place(Protocol):
-    """What this gateway has itself."""
+class Standing(enum.Enum):
+    """What this gateway is to what a request is about."""
 
-    def has(self, access_key: str, bucket: str) -> bool:
-        """Whether the key is one of ours or, where none is named, the bucket."""
+    WRITER = "writer"
+    FOLLOWER = "follower"
+    UNSURE = "unsure"  # a namespace that may know the key is not open
+    STRANGER = "stranger"
+
+
+class Place(Protocol):
+    """What this gateway has itself, and who else there is."""
+
+    def standing(self, access_key: str, bucket: str) -> Standing:
+        """To the key or, where none is named, to the bucket."""
 
     def siblings(self) -> Sequence[NodeId]:
-        """The organisation's other gateways that answer now."""
+        """The organisation's other gateways."""
+
+    def answers(self, node: NodeId) -> bool:
+        """Whether the node answers now."""
 
     def bucket_of(self, scope: Scope) -> str:
         """The bucket that a request without a key is about; empty for none."""
@@ -82,46 +98,63 @@ class Passing:
             return
         key = access_key_of(scope)
         bucket = "" if key else self._place.bucket_of(scope)
-        node = None
-        if (key or bucket) and not self._place.has(key, bucket):
-            node = await self._find(siblings, key, bucket)
-        if node is None:
+        if not (key or bucket):
             await self._own(scope, receive, send)
             return
         answered = _Answered(send)
         try:
-            await self._pass(node, scope, receive, answered)
+            node = await self._whose(siblings, key, bucket)
+            if node is not None:
+                await self._pass(node, scope, receive, answered)
         except MaillonError as error:
             self._known.pop((key, bucket), None)
-            log.info("request-not-passed", node=node, error=str(error))
+            log.info("request-not-passed", error=str(error))
             if answered.has_begun:
                 raise
             await self._refuse(scope, send, error)
+            return
+        if node is None:
+            await self._own(scope, receive, send)
 
-    async def _find(self, siblings: Sequence[NodeId], access_key: str, bucket: str) -> NodeId | None:
-        """Whose it is. What nobody has is asked for again soon, as it may have been made since."""
-        asked, now_s = (access_key, bucket), trio.current_time()
-        node, until_s = self._known.get(asked, (None, 0.0))
-        if now_s < until_s and (node is None or node in siblings):
-            return node
-        having: list[NodeId] = []
-        async with trio.open_nursery() as nursery:
-            for sibling in siblings:
-                nursery.start_soon(self._ask, sibling, GatewayFind(access_key, bucket), having)
-        node = min(having, default=None)
-        if len(self._known) >= REMEMBERED_MAX:
-            self._known.clear()
-        self._known[asked] = (node, now_s + (ABSENT_FOR_S if node is None else FOUND_FOR_S))
+    async def _whose(self, siblings: Sequence[NodeId], access_key: str, bucket: str) -> NodeId | None:
+        """The gateway to pass the request on to; None to answer it here.
+
+        Raises:
+            Unavailable: `gateway-not-ready` when a gateway that does not answer may have it.
+        """
+        standing = self._place.standing(access_key, bucket)
+        if standing is Standing.WRITER:
+            return None
+        node, is_certain = await self._find(siblings, access_key, bucket)
+        if node is None and standing is Standing.STRANGER and not is_certain:
+            raise Unavailable("gateway-not-ready")
         return node
 
-    async def _ask(self, sibling: NodeId, question: GatewayFind, having: list[NodeId]) -> None:
+    async def _find(self, siblings: Sequence[NodeId], access_key: str, bucket: str) -> tuple[NodeId | None, bool]:
+        """Who writes it, and whether that is certain. What nobody has is asked for again soon: it may be made yet."""
+        asked, now_s = (access_key, bucket), trio.current_time()
+        known, until_s = self._known.get(asked, (None, 0.0))
+        if now_s < until_s and (known is None or self._place.answers(known)):
+            return known, True
+        said: dict[NodeId, bool] = {}
+        async with trio.open_nursery() as nursery:
+            for sibling in filter(self._place.answers, siblings):
+                nursery.start_soon(self._ask, sibling, GatewayFind(access_key, bucket), said)
+        node = min((sibling for sibling, is_there in said.items() if is_there), default=None)
+        is_certain = node is not None or len(said) == len(siblings)
+        if is_certain:
+            if len(self._known) >= REMEMBERED_MAX:
+                self._known.clear()
+            self._known[asked] = (node, now_s + (ABSENT_FOR_S if node is None else FOUND_FOR_S))
+        return node, is_certain
+
+    async def _ask(self, sibling: NodeId, question: GatewayFind, said: dict[NodeId, bool]) -> None:
         try:
             answer = await self._mesh.ask(sibling, Kind.GATEWAY_FIND, question, GatewayFound, deadline_s=ASK_S)
         except MaillonError as error:
             log.debug("gateway-silent", node=sibling, error=str(error))
-            return
-        if answer.message.is_here:
-            having.append(sibling)
+        else:
+            said[sibling] = answer.message.is_here
 
     async def _pass(self, node: NodeId, scope: Scope, receive: Receive, answered: _Answered) -> None:
         question = passed(scope)

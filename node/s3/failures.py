@@ -50,6 +50,15 @@ _FAULTS: Mapping[str, Fault] = {
     "http-body-size": faults.ENTITY_TOO_LARGE,
     "message-field-size": faults.METADATA_TOO_LARGE,
 }
+_NOT_NOW = frozenset(
+    {
+        "placement-impossible",
+        "federation-too-small",
+        "namespace-read-only",
+        "namespace-followed",
+        "namespace-superseded",
+    }
+)
 _REASONED = (faults.INVALID_REQUEST, faults.INVALID_BUCKET_STATE)
 
 
@@ -70,7 +79,7 @@ def told(error: MaillonError) -> S3Error:
         return S3Error(faults.SLOW_DOWN, sentence(error), headers=(("retry-after", "1"),))
     if isinstance(error, OverLimit):
         return S3Error(faults.INVALID_REQUEST, sentence(error))
-    if error.identifier in ("placement-impossible", "federation-too-small", "namespace-read-only"):
+    if error.identifier in _NOT_NOW:
         return S3Error(faults.SERVICE_UNAVAILABLE, sentence(error))
     return S3Error(faults.INTERNAL)
 

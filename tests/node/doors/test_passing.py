@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from node.doors.passed import PassedRequests, Served
-from node.doors.passing import Passing, access_key_of
+from node.doors.passing import Passing, Standing, access_key_of
 from node.http.asgi import Application, Receive, Scope, Send
 from node.net.connection import Connection, dispatch
 from protocol.errors import MaillonError, Unavailable
@@ -45,13 +45,21 @@ class Mesh:
 
 
 class Here:
-    """What the gateway that is asked has: the key OURS and the bucket `ours`."""
+    """What the gateway that is asked has: it writes for the key OURS and the bucket `ours`, and follows FOLLOWED."""
 
     def __init__(self, siblings: Sequence[NodeId]) -> None:
         self._siblings = siblings
+        self.answering = True
+        self.has_moved = False
 
-    def has(self, access_key: str, bucket: str) -> bool:
-        return access_key == "OURS" or (not access_key and bucket == "ours")
+    def standing(self, access_key: str, bucket: str) -> Standing:
+        if access_key == "FOLLOWED":
+            return Standing.FOLLOWER
+        is_ours = access_key == "OURS" or (not access_key and bucket == "ours")
+        return Standing.WRITER if is_ours else Standing.STRANGER
+
+    def answers(self, node: NodeId) -> bool:
+        return self.answering
 
     def siblings(self) -> Sequence[NodeId]:
         return self._siblings
@@ -82,14 +90,23 @@ async def refuse(scope: Scope, send: Send, error: MaillonError) -> None:
 @asynccontextmanager
 async def gateways(
     app: Application, *, is_sibling: Callable[[NodeId], bool] = lambda _node: True
-) -> AsyncIterator[tuple[RawClient, Mesh, PassedRequests]]:
-    """A client of one gateway, whose sibling has the key THEIRS and the bucket `theirs` and serves `app`."""
-    passed = PassedRequests()
-    passed.open(Served(app, lambda key, bucket: key == "THEIRS" or (not key and bucket == "theirs"), is_sibling))
+) -> AsyncIterator[tuple[RawClient, Mesh, Here]]:
+    """A client of one gateway, whose sibling serves `app`, writes for the keys THEIRS and FOLLOWED and the bucket
+    `theirs`, and does not know yet about OPENING.
+    """
+
+    def standing(key: str, bucket: str) -> Standing:
+        if key == "OPENING" or (key == "THEIRS" and place.has_moved):
+            return Standing.UNSURE
+        has_it = key in ("THEIRS", "FOLLOWED") or (not key and bucket == "theirs")
+        return Standing.WRITER if has_it else Standing.STRANGER
+
+    passed, place = PassedRequests(), Here([SIBLING])
+    passed.open(Served(app, standing, is_sibling))
     async with connected(dispatch(passed.handlers())) as (near, _far):
         mesh = Mesh(near)
-        async with serving(Passing(here, Here([SIBLING]), mesh, refuse)) as served:
-            yield await served.client(), mesh, passed
+        async with serving(Passing(here, place, mesh, refuse)) as served:
+            yield await served.client(), mesh, place
 
 
 async def test_a_request_goes_to_who_has_its_key(autojump_clock: MockClock) -> None:
@@ -101,6 +118,31 @@ async def test_a_request_goes_to_who_has_its_key(autojump_clock: MockClock) -> N
         assert (await client.ask(GET % b"NOBODYS")).body == b"here"  # which refuses it in its own words
         await client.ask(GET % b"THEIRS")
         assert len(mesh.asked) == 2  # who has it is remembered
+
+
+async def test_what_is_followed_is_asked_of_its_writer_while_that_answers(autojump_clock: MockClock) -> None:
+    async with gateways(there) as (client, _mesh, place):
+        assert (await client.ask(GET % b"FOLLOWED")).status == 201
+        place.answering = False
+        assert (await client.ask(GET % b"FOLLOWED")).body == b"here"
+
+
+async def test_a_namespace_that_moved_on_is_looked_for_again(autojump_clock: MockClock) -> None:
+    async with gateways(there) as (client, mesh, place):
+        assert (await client.ask(GET % b"THEIRS")).status == 201
+        place.has_moved = True
+        assert (await client.ask(GET % b"THEIRS")).status == 503
+        place.has_moved = False
+        assert (await client.ask(GET % b"THEIRS")).status == 201
+        assert len(mesh.asked) == 2
+
+
+async def test_a_key_that_a_silent_gateway_may_know_is_not_called_unknown(autojump_clock: MockClock) -> None:
+    async with gateways(there) as (client, _mesh, place):
+        assert (await client.ask(GET % b"OPENING")).body == b"gateway-not-ready"
+        place.answering = False
+        assert (await client.ask(GET % b"THEIRS")).body == b"gateway-not-ready"
+        assert (await client.ask(GET % b"OURS")).body == b"here"
 
 
 async def test_who_names_no_key_is_served_by_who_has_the_bucket(autojump_clock: MockClock) -> None:
@@ -174,7 +216,7 @@ async def test_what_fails_there_is_told_here(autojump_clock: MockClock) -> None:
 
 async def test_strangers_pass_nothing_on(autojump_clock: MockClock) -> None:
     async with gateways(there, is_sibling=lambda node: node != NodeId(ALICE.public)) as (client, _mesh, _passed):
-        assert (await client.ask(GET % b"THEIRS")).body == b"here"
+        assert (await client.ask(GET % b"THEIRS")).body == b"gateway-not-ready"
 
 
 async def test_a_gateway_that_is_alone_asks_nobody(autojump_clock: MockClock) -> None:
