@@ -18,7 +18,7 @@ from node.host.ports import Host
 from node.vault.catalog.catalog import Catalog
 from node.vault.journal.writer import JournalWriter
 from node.vault.objects import Source
-from node.vault.pace import Pace
+from node.vault.pace import Paces
 from node.vault.pins import Pins
 from node.vault.release.unnamed import Unnamed, Writing
 from node.vault.shelf.turns import Turns
@@ -54,7 +54,7 @@ class PutTools:
     rules: Callable[[], Rules]
     pins: Pins
     unnamed: Unnamed
-    blocks_in_flight: int
+    paces: Paces
     stall_s: float
 
 
@@ -81,7 +81,7 @@ class Intake:
         self._keep_until_s = keep_until_s
         self._bounds = bounds
         self._content = blake3()
-        self._pace = Pace.of(tools.blocks_in_flight)
+        self._pace = tools.paces.first(trio.current_time())
 
     @property
     def digest(self) -> Digest:
@@ -143,7 +143,8 @@ class Intake:
             if laden:
                 began_s = trio.current_time()
                 stored.extend(await self._store(laden))
-                self._pace = self._pace.after(len(laden), trio.current_time() - began_s)
+                now_s = trio.current_time()
+                self._pace = self.tools.paces.note(self._pace.after(len(laden), now_s - began_s), now_s)
         window.release()
 
     async def _load(self, loan: Loan, most: int) -> list[_Laden]:

@@ -15,6 +15,7 @@ from protocol.limits import SHARES_PER_CALL_MAX
 BLOCKS_AT_FIRST = 2
 QUICK_S = 3.0
 SLOW_S = 8.0
+REMEMBERED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,26 @@ class Pace:
         if took_s < QUICK_S and blocks >= self.blocks:
             return replace(self, blocks=min(2 * self.blocks, self.most))
         return self
+
+
+class Paces:
+    """The pace that the namespace's last flights came to: what is put a moment later begins with it.
+
+    An object's parts come one by one, and each would begin slowly otherwise.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._last: Pace | None = None
+        self._noted_s = 0.0
+
+    def first(self, now_s: float) -> Pace:
+        """For the first flight of whatever is put now."""
+        if self._last is None or now_s - self._noted_s > REMEMBERED_S:
+            return Pace.of(self._most)
+        return self._last
+
+    def note(self, pace: Pace, now_s: float) -> Pace:
+        """A flight has come to this pace."""
+        self._last, self._noted_s = pace, now_s
+        return pace

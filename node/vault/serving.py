@@ -23,6 +23,7 @@ from node.vault.get import GetTools
 from node.vault.intake import PutTools
 from node.vault.journal.writer import JournalWriter
 from node.vault.leaves import LeafReader
+from node.vault.pace import Paces
 from node.vault.pack.packer import Packer, PackerTools
 from node.vault.pack.reading import PackReader
 from node.vault.pins import Pins
@@ -166,7 +167,7 @@ def _put_tools(parts: _Parts) -> PutTools:
         rules=parts.rules,
         pins=parts.pins,
         unnamed=parts.unnamed,
-        blocks_in_flight=tools.blocks_in_flight,
+        paces=Paces(tools.blocks_in_flight),
         stall_s=tools.stall_s,
     )
 

@@ -9,27 +9,28 @@ from node.vault.put import Named
 
 def stat_of(name: str, journal_copies: int, stored: StoredObject) -> ObjectStat:
     """From what the catalog of the namespace with this name says."""
-    inline_bytes = stored.inline.size_bytes if stored.inline is not None else 0
+    row, extras = stored.row, stored.extras
+    inline_bytes = row.inline.size_bytes if row.inline is not None else 0
     return ObjectStat(
         namespace=name,
         bucket=stored.bucket,
         key=stored.key,
-        version=stored.version,
-        size_bytes=stored.size_bytes,
-        stored_bytes=stored.share_bytes + inline_bytes * journal_copies,
-        digest=stored.digest,
-        modified_s=stored.modified_s,
-        data_class=stored.data_class,
-        blocks=stored.block_count + (stored.packed is not None),
-        metadata=stored.metadata,
-        etag=stored.etag,
-        checksums=stored.checksums,
-        tags=stored.tags,
-        retention=stored.retention,
-        legal_hold=stored.legal_hold,
-        part_count=stored.part_count,
-        is_null=stored.is_null,
-        is_marker=stored.is_marker,
+        version=row.version,
+        size_bytes=row.size_bytes,
+        stored_bytes=row.share_bytes + inline_bytes * journal_copies,
+        digest=row.digest,
+        modified_s=row.modified_s,
+        data_class=row.data_class,
+        blocks=row.block_count + (row.packed is not None),
+        metadata=extras.metadata,
+        etag=extras.etag,
+        checksums=extras.checksums,
+        tags=extras.tags,
+        retention=extras.retention,
+        legal_hold=extras.legal_hold,
+        part_count=extras.part_count,
+        is_null=row.is_null,
+        is_marker=row.is_marker,
         is_latest=stored.is_latest,
     )
 

@@ -63,36 +63,114 @@ class StoredObject:
     """A version of what a key names. Its bytes are `inline`, or `packed` in the one block that `Catalog.whole` gives,
     or `block_count` blocks, or none at all.
 
-    `is_latest`: the key names it, or it is the marker that says that the key names nothing. `share_bytes` counts all
-    shares of all its blocks. `run` holds its blocks if they are few, `owner` names the runs that do if they are many:
-    for the catalog alone.
+    `is_latest`: the key names it, or it is the marker that says that the key names nothing. What is asked of it is
+    read from its row when it is asked: a page of a listing has a thousand, and most questions are asked of few.
     """
 
     bucket: str
     key: str
-    version: bytes
-    size_bytes: int
-    digest: Digest
-    etag: str
-    modified_s: int
-    data_class: str
-    block_count: int
-    share_bytes: int
-    inline: InlineAt | None
-    packed: PackedAt | None
-    metadata: tuple[Metadata, ...]
-    checksums: tuple[Checksum, ...]
-    retain_until_s: int
-    legal_hold: bool
-    stamp: Stamp
-    run: bytes
-    owner: bytes
-    tags: tuple[Tag, ...]
-    retention: Retention | None
-    part_count: int
-    is_null: bool
-    is_marker: bool
+    row: ObjectRow
     is_latest: bool
+
+    @property
+    def version(self) -> bytes:
+        return self.row.version
+
+    @property
+    def size_bytes(self) -> int:
+        return self.row.size_bytes
+
+    @property
+    def digest(self) -> Digest:
+        return self.row.digest
+
+    @property
+    def modified_s(self) -> int:
+        return self.row.modified_s
+
+    @property
+    def data_class(self) -> str:
+        return self.row.data_class
+
+    @property
+    def block_count(self) -> int:
+        return self.row.block_count
+
+    @property
+    def share_bytes(self) -> int:
+        """What all shares of all its blocks take."""
+        return self.row.share_bytes
+
+    @property
+    def stamp(self) -> Stamp:
+        """Of the entry that put it."""
+        return Stamp(self.row.epoch, self.row.position)
+
+    @property
+    def inline(self) -> InlineAt | None:
+        inline = self.row.inline
+        return None if inline is None else InlineAt(self.stamp, inline.offset, inline.size_bytes, inline.key)
+
+    @property
+    def packed(self) -> PackedAt | None:
+        packed = self.row.packed
+        return None if packed is None else PackedAt(packed.pack, packed.offset, packed.size_bytes, packed.key)
+
+    @property
+    def run(self) -> bytes:
+        """Its blocks, if they are few: for the catalog alone."""
+        return self.row.blocks
+
+    @property
+    def owner(self) -> bytes:
+        """Whose runs hold its blocks, if they are many: for the catalog alone."""
+        return self.row.owner
+
+    @property
+    def is_null(self) -> bool:
+        return self.row.is_null
+
+    @property
+    def is_marker(self) -> bool:
+        return self.row.is_marker
+
+    @property
+    def extras(self) -> Extras:
+        """What most objects do not have."""
+        return self.row.extras or NO_EXTRAS
+
+    @property
+    def etag(self) -> str:
+        return self.extras.etag
+
+    @property
+    def metadata(self) -> tuple[Metadata, ...]:
+        return self.extras.metadata
+
+    @property
+    def checksums(self) -> tuple[Checksum, ...]:
+        return self.extras.checksums
+
+    @property
+    def retain_until_s(self) -> int:
+        """Until when holders were told to keep its blocks."""
+        return self.extras.retain_until_s
+
+    @property
+    def retention(self) -> Retention | None:
+        return self.extras.retention
+
+    @property
+    def legal_hold(self) -> bool:
+        return self.extras.legal_hold
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        return self.extras.tags
+
+    @property
+    def part_count(self) -> int:
+        return self.extras.part_count
 
     @property
     def row_key(self) -> bytes:
@@ -223,16 +301,6 @@ def share_bytes_of(blocks: tuple[BlockRef, ...]) -> int:
 
 def row_of(put: ObjectPut, stamp: Stamp, content: Content, *, is_null: bool) -> ObjectRow:
     """The row of what was put."""
-    extras = Extras(
-        etag=put.etag,
-        metadata=put.metadata,
-        checksums=put.checksums,
-        retain_until_s=put.retain_until_s,
-        legal_hold=put.legal_hold,
-        tags=put.tags,
-        retention=put.retention,
-        part_count=content.part_count,
-    )
     return ObjectRow(
         version=put.version,
         size_bytes=put.size_bytes,
@@ -246,10 +314,26 @@ def row_of(put: ObjectPut, stamp: Stamp, content: Content, *, is_null: bool) -> 
         blocks=content.run,
         owner=content.owner,
         inline=put.inline,
-        extras=extras_or_none(extras),
+        extras=_extras_of(put, content.part_count),
         packed=None,
         is_null=is_null,
         is_marker=False,
+    )
+
+
+def _extras_of(put: ObjectPut, part_count: int) -> Extras | None:
+    is_plain = not (put.etag or put.metadata or put.checksums or put.retain_until_s or put.legal_hold)
+    if is_plain and not (put.tags or put.retention or part_count):
+        return None
+    return Extras(
+        etag=put.etag,
+        metadata=put.metadata,
+        checksums=put.checksums,
+        retain_until_s=put.retain_until_s,
+        legal_hold=put.legal_hold,
+        tags=put.tags,
+        retention=put.retention,
+        part_count=part_count,
     )
 
 
@@ -283,35 +367,7 @@ def extras_or_none(extras: Extras) -> Extras | None:
 def object_of(key: bytes, row: ObjectRow) -> StoredObject:
     """What the row with this key says."""
     bucket, name = object_name(key)
-    stamp, inline, packed = Stamp(row.epoch, row.position), row.inline, row.packed
-    extras = row.extras or NO_EXTRAS
-    return StoredObject(
-        bucket=bucket,
-        key=name,
-        version=row.version,
-        size_bytes=row.size_bytes,
-        digest=row.digest,
-        etag=extras.etag,
-        modified_s=row.modified_s,
-        data_class=row.data_class,
-        block_count=row.block_count,
-        share_bytes=row.share_bytes,
-        inline=None if inline is None else InlineAt(stamp, inline.offset, inline.size_bytes, inline.key),
-        packed=None if packed is None else PackedAt(packed.pack, packed.offset, packed.size_bytes, packed.key),
-        metadata=extras.metadata,
-        checksums=extras.checksums,
-        retain_until_s=extras.retain_until_s,
-        legal_hold=extras.legal_hold,
-        stamp=stamp,
-        run=row.blocks,
-        owner=row.owner,
-        tags=extras.tags,
-        retention=extras.retention,
-        part_count=extras.part_count,
-        is_null=row.is_null,
-        is_marker=row.is_marker,
-        is_latest=key[0] == RowKind.OBJECT,
-    )
+    return StoredObject(bucket, name, row, is_latest=key[0] == RowKind.OBJECT)
 
 
 def upload_of(upload: bytes, row: BegunRow) -> StoredUpload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.vault.pace import BLOCKS_AT_FIRST, QUICK_S, SLOW_S, Pace
+from node.vault.pace import BLOCKS_AT_FIRST, QUICK_S, REMEMBERED_S, SLOW_S, Pace, Paces
 
 
 def test_flights_grow_while_they_are_quick_up_to_what_may_travel_together() -> None:
@@ -26,3 +26,11 @@ def test_neither_slow_nor_quick_changes_nothing_and_a_small_flight_proves_nothin
     pace = Pace(4, 8)
     assert pace.after(4, (QUICK_S + SLOW_S) / 2) == pace
     assert pace.after(1, 0.0) == pace
+
+
+def test_what_follows_soon_begins_where_the_last_flight_ended() -> None:
+    paces = Paces(8)
+    assert paces.first(0.0) == Pace.of(8)
+    paces.note(Pace(8, 8), 100.0)
+    assert paces.first(105.0) == Pace(8, 8)
+    assert paces.first(100.0 + REMEMBERED_S + 1) == Pace.of(8)
