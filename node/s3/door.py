@@ -58,7 +58,7 @@ class Door:
         try:
             await self._serve(visit, scope)
         except MaillonError as error:
-            visit.code = failures.told(error).fault.code
+            visit.code, visit.reason = failures.told(error).fault.code, error.identifier
             if visit.outgoing.has_begun:
                 raise  # the client must see that what came is not all
             await visit.say(error)
@@ -191,6 +191,7 @@ class _Visit:
         self.operation = ""
         self.caller = ANYBODY
         self.code = ""
+        self.reason = ""
         self._began_s = trio.current_time()
 
     async def answer(self, answer: Answer) -> None:
@@ -219,6 +220,7 @@ class _Visit:
             key=self.request.target.key,
             status=self.outgoing.status,
             code=self.code,
+            reason=self.reason,
             access_key=self.caller.id,
             received=self.incoming.received,
             sent=self.outgoing.sent,

@@ -1,8 +1,8 @@
 """What clients are told when something went wrong: the vault's errors as S3's, and an error as an answer.
 
 The table is the only place where identifiers of `protocol.errors` meet codes of S3. What is not in it is told by its
-family: not now is `SlowDown` with the federation's own reason, so that SDKs try again and people can read why; all
-else is an `InternalError`, and stands in the log with its cause.
+family: not now is `SlowDown` and a rule's no is `ServiceUnavailable`, both with the federation's own reason, so that
+SDKs try again and people can read why; all else is an `InternalError`. The log has the identifier in any case.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from node.s3.request import Request
 from node.s3.versions import shown_version
 from node.s3.xml_out import bare_document, leaf
 from node.text.sentences import sentence
-from protocol.errors import MaillonError, OverLimit, Unavailable
+from protocol.errors import Damaged, MaillonError, OverLimit, Refused, Unavailable
 
 _FAULTS: Mapping[str, Fault] = {
     "bucket-exists": faults.BUCKET_OWNED,
@@ -37,6 +37,10 @@ _FAULTS: Mapping[str, Fault] = {
     "object-size": faults.ENTITY_TOO_LARGE,
     "object-size-changed": faults.INCOMPLETE_BODY,
     "object-tags": faults.INVALID_TAG,
+    "object-range": faults.INVALID_RANGE,
+    "buckets-too-many": faults.TOO_MANY_BUCKETS,
+    "upload-size": faults.ENTITY_TOO_LARGE,
+    "upload-part-number": faults.INVALID_ARGUMENT,
     "upload-missing": faults.NO_SUCH_UPLOAD,
     "upload-part-order": faults.INVALID_PART_ORDER,
     "upload-part-missing": faults.INVALID_PART,
@@ -50,15 +54,6 @@ _FAULTS: Mapping[str, Fault] = {
     "http-body-size": faults.ENTITY_TOO_LARGE,
     "message-field-size": faults.METADATA_TOO_LARGE,
 }
-_NOT_NOW = frozenset(
-    {
-        "placement-impossible",
-        "federation-too-small",
-        "namespace-read-only",
-        "namespace-followed",
-        "namespace-superseded",
-    }
-)
 _REASONED = (faults.INVALID_REQUEST, faults.INVALID_BUCKET_STATE)
 
 
@@ -75,11 +70,11 @@ def told(error: MaillonError) -> S3Error:
         return S3Error(faults.NO_SUCH_KEY, headers=(("x-amz-delete-marker", "true"), *shown))
     if fault is not None:
         return S3Error(fault, sentence(error) if fault in _REASONED else "")
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | Damaged):
         return S3Error(faults.SLOW_DOWN, sentence(error), headers=(("retry-after", "1"),))
     if isinstance(error, OverLimit):
         return S3Error(faults.INVALID_REQUEST, sentence(error))
-    if error.identifier in _NOT_NOW:
+    if isinstance(error, Refused):
         return S3Error(faults.SERVICE_UNAVAILABLE, sentence(error))
     return S3Error(faults.INTERNAL)
 

@@ -10,7 +10,11 @@ import zlib
 
 import pytest
 
+from node.s3 import faults
 from node.s3.chunk_signatures import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER
+from node.s3.failures import told
+from node.text.sentences import sentence
+from protocol.errors import Damaged, MaillonError, Malformed, Refused, Unavailable
 from tests.support.s3_door import DoorTest, Response
 from tests.support.s3_signer import Signer
 
@@ -196,3 +200,23 @@ def test_the_log_has_a_line_and_never_a_secret(door: DoorTest, capsys: pytest.Ca
     assert "operation=GetObject" in line
     assert "secret" not in line
     assert url.partition("X-Amz-Signature=")[2][:64] not in line
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Unavailable("holders-too-few", needed=4, found=3, refusals=("n5",)), 503, "SlowDown"),
+        (Unavailable("store-full", size_bytes=1), 503, "SlowDown"),
+        (Damaged("catalog-gap", namespace="ours"), 503, "SlowDown"),
+        (Refused("placement-impossible", data_class="internal", needed=6, found=3), 503, "ServiceUnavailable"),
+        (Refused("journal-promised", namespace=b"", epoch=1), 503, "ServiceUnavailable"),
+        (Malformed("message-form", offset=1), 500, "InternalError"),
+    ],
+    ids=lambda value: value.identifier if isinstance(value, MaillonError) else "",
+)
+def test_what_the_federation_cannot_do_now_is_told_with_its_reason(
+    error: MaillonError, status: int, code: str
+) -> None:
+    found = told(error)
+    assert (found.fault.status, found.fault.code) == (status, code)
+    assert found.message == (sentence(error) if status == 503 else faults.INTERNAL.message)
