@@ -38,6 +38,7 @@ from protocol.errors import MaillonError, Missing
 log = get_logger(__name__)
 
 REQUEST_ID_BYTES = 8
+WEBSITE = "Website"
 
 
 class Door:
@@ -75,7 +76,11 @@ class Door:
         request = visit.request = read_request(scope, visit.id)
         with first_error():
             site = await site_of(self._shelves, request, self._host, self._settings, visit.incoming, visit.outgoing)
-            answer = await self._of_bucket(visit, request) if site is None else await site.show()
+            if site is None:
+                answer = await self._of_bucket(visit, request)
+            else:
+                visit.operation, visit.request = WEBSITE, site.request
+                answer = await site.show()
             if answer is not None:
                 await visit.answer(answer)
 

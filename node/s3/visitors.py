@@ -38,6 +38,11 @@ class Site:
         self._call = call
         self._website = website
 
+    @property
+    def request(self) -> Request:
+        """What was asked, about the site's bucket."""
+        return self._call.request
+
     async def show(self) -> Answer | None:
         """The answer, or None when it was streamed."""
         request = self._call.request

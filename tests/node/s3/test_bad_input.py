@@ -214,9 +214,7 @@ def test_the_log_has_a_line_and_never_a_secret(door: DoorTest, capsys: pytest.Ca
     ],
     ids=lambda value: value.identifier if isinstance(value, MaillonError) else "",
 )
-def test_what_the_federation_cannot_do_now_is_told_with_its_reason(
-    error: MaillonError, status: int, code: str
-) -> None:
+def test_what_cannot_be_done_now_is_told_with_its_reason(error: MaillonError, status: int, code: str) -> None:
     found = told(error)
     assert (found.fault.status, found.fault.code) == (status, code)
     assert found.message == (sentence(error) if status == 503 else faults.INTERNAL.message)

@@ -228,6 +228,8 @@ def test_a_site_shows_its_index_its_pages_and_its_error_page(site: Any, door: Do
     assert (missing.status, missing.body) == (404, b"error.html")
     assert visit(door, "/", "PUT").status == 405
     assert visit(door, "/", "HEAD").status == 200
+    etag = visit(door, "/").headers["etag"]
+    assert door.ask("GET", "/", headers={"if-none-match": etag}, host="box.web.example.org").status == 304
     site.delete_object(Bucket="box", Key="error.html")
     assert "<h1>404 Not Found</h1>" in visit(door, "/nothing").text
 
