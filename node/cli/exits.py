@@ -22,6 +22,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
@@ -56,12 +57,17 @@ def guard(output: Output) -> Iterator[None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(READER_GONE)
         if isinstance(found, KeyboardInterrupt):
-            click.echo(_("Interrupted."), err=True)
-            sys.exit(INTERRUPTED)
+            leave_interrupted()
         if found is None:
             raise
         tell(output, found)
         sys.exit(CODES[found.blame])
+
+
+def leave_interrupted() -> NoReturn:
+    """Ctrl-C is no fault of the program: one word, and a code of its own."""
+    click.echo(_("Interrupted."), err=True)
+    sys.exit(INTERRUPTED)
 
 
 def tell(output: Output, error: MaillonError) -> None:

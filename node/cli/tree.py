@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import click
 
+from node.cli.exits import leave_interrupted
 from node.cli.session import Choices, shared_options
 from node.text import N_, _
 
@@ -134,7 +135,10 @@ class LazyGroup(click.Group):
             return None
         if isinstance(entry, Branch):
             return LazyGroup(entry.commands, cmd_name, entry.line)
-        found: click.Command = importlib.import_module(f"{entry.package}.{entry.module}").command
+        try:
+            found: click.Command = importlib.import_module(f"{entry.package}.{entry.module}").command
+        except KeyboardInterrupt:  # that of a large command takes its time
+            leave_interrupted()
         found.name = cmd_name
         return found
 

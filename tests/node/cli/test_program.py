@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from node.cli.exits import CODES
+from node.cli.exits import CODES, INTERRUPTED
 from node.cli.tree import LazyGroup, program
 from tests.support.families import FAMILIES
 
@@ -119,3 +119,13 @@ def test_completion_scripts_call_the_program(shell: str) -> None:
 def test_completion_of_commands() -> None:
     result = run(env={"_MAILLON_COMPLETE": "bash_complete", "COMP_WORDS": "maillon fed", "COMP_CWORD": "1"})
     assert result.exit_code == 0
+
+
+def test_ctrl_c_while_a_command_is_read_is_an_interruption_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("node.cli.tree.importlib.import_module", interrupted)
+    result = CliRunner().invoke(program, ["status"])
+    assert result.exit_code == INTERRUPTED
+    assert "Interrupted." in result.stderr
