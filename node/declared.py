@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -24,12 +25,22 @@ SIZE = "size"
 REQUIRED: Any = dataclasses.MISSING
 
 
-def setting(default: Any, doc: str, *, form: str = "", choices: tuple[str, ...] = (), least: float = 0) -> Any:
-    """A documented key. `form` is SIZE for byte counts; `choices` are the only values; numbers start at `least`.
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    form: str = "",
+    choices: tuple[str, ...] = (),
+    least: float = 0,
+    most: float = sys.float_info.max,
+) -> Any:
+    """A documented key. `form` is SIZE for byte counts; `choices` are the only values; numbers are `least` to `most`,
+    which by default leaves out nothing but infinity and what is no number.
 
     A key whose default is REQUIRED must be there.
     """
-    return dataclasses.field(default=default, metadata={"doc": doc, "form": form, "choices": choices, "least": least})
+    metadata = {"doc": doc, "form": form, "choices": choices, "least": least, "most": most}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def key_of(setting: dataclasses.Field[Any]) -> str:
@@ -107,15 +118,17 @@ def _size(setting: dataclasses.Field[Any], value: Any, key: str, path: str) -> i
 def _expectation(hint: Any, setting: dataclasses.Field[Any]) -> tuple[str, Any]:
     """What the key takes, in words and as a test."""
     least: float = setting.metadata["least"]
+    most: float = setting.metadata["most"]
     choices: tuple[str, ...] = setting.metadata["choices"]
+    upwards = f"from {least} up" if most == sys.float_info.max else f"from {least} to {most}"
     if choices:
         return " or ".join(f'"{choice}"' for choice in choices), lambda value: value in choices
     if hint is bool:
         return "true or false", lambda value: isinstance(value, bool)
     if hint is int:
-        return f"a whole number from {least} up", lambda value: type(value) is int and value >= least
+        return f"a whole number {upwards}", lambda value: type(value) is int and least <= value <= most
     if hint is float:
-        return f"a number from {least} up", lambda value: type(value) in (int, float) and value >= least
+        return f"a number {upwards}", lambda value: type(value) in (int, float) and least <= value <= most
     if hint is str:
         return "text in quotes", lambda value: isinstance(value, str)
     return "a list of texts", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value)

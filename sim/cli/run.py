@@ -19,7 +19,7 @@ from node.text import _, ngettext
 from node.text.quantities import show_duration
 from sim.cli.telling import RunLine, in_brief, line_of, told
 from sim.run.determinism import Parting, played_twice
-from sim.run.folder import Plan, free_name, mark_interrupted, refuse_existing
+from sim.run.folder import Plan, discard_partial, free_name, mark_interrupted, refuse_existing
 from sim.run.recorded import plan_of, record, require_libraries
 
 RUNS: Final = Path("runs")
@@ -155,6 +155,10 @@ def _each(plans: Sequence[Plan], runs: Path, jobs: int, *, bare: bool) -> Iterat
     except KeyboardInterrupt:
         for plan in plans:  # the workers are dead already
             mark_interrupted(runs / plan.name)
+        raise
+    except Exception:
+        for plan in plans:  # one that failed takes the others with it
+            discard_partial(runs / plan.name)
         raise
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from node.declared import REQUIRED, SIZE, setting
 from sim.faults.lies import LIES
+from sim.faults.points import POINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Armed:
 
     KIND: ClassVar[str] = "armed"
     node: str = setting(REQUIRED, "Which node.")
-    point: str = setting(REQUIRED, "The fault point, as the node's code names it.")
+    point: str = setting(REQUIRED, "The fault point, as the node's code names it.", choices=POINTS)
     action: str = setting("power-cut", "How it ends.", choices=("power-cut", "kill"))
     passes: int = setting(0, "How many times it passes the point unharmed.")
 
@@ -116,7 +117,7 @@ class DiskError:
         choices=("disk.read", "disk.write", "disk.sync", "disk.open", "disk.punch", "disk.remove"),
     )
     error: str = setting("EIO", "The errno.", choices=("EIO", "ENOSPC"))
-    chance: float = setting(1.0, "How likely each such operation is to fail.")
+    chance: float = setting(1.0, "How likely each such operation is to fail.", most=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +188,12 @@ class Links:
     nodes: tuple[str, ...] = setting((), "Whose links.")
     latency_min_ms: float = setting(1.0, "The shortest way.")
     latency_max_ms: float = setting(5.0, "The longest way.")
-    dial_loss: float = setting(0.0, "The chance that opening a connection fails.")
-    send_loss: float = setting(0.0, "The chance that a message breaks its connection before it arrives.")
+    dial_loss: float = setting(0.0, "The chance that opening a connection fails.", most=1)
+    send_loss: float = setting(0.0, "The chance that a message breaks its connection before it arrives.", most=1)
     answer_loss: float = setting(
-        0.0, "The chance that a connection breaks after a message arrived, so that what it asked is asked twice."
+        0.0,
+        "The chance that a connection breaks after a message arrived, so that what it asked is asked twice.",
+        most=1,
     )
     bandwidth_mbit: float = setting(0.0, "What each of the nodes can send in a second; 0: any amount.")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,11 @@ def planned_from(tables: Any, path: str) -> tuple[Planned, ...]:
         raise wrong_value(path, "fault", "[[fault]] sections", tables)
     planned = [_planned(table, f"fault {place}: ", path) for place, table in enumerate(tables, 1)]
     return in_order(planned)
+
+
+def is_time(value: Any) -> bool:
+    """Whether a value that was read is a time: what is infinite, or no number, never comes."""
+    return type(value) in (int, float) and 0 <= value <= sys.float_info.max
 
 
 def in_order(planned: Iterable[Planned]) -> tuple[Planned, ...]:
@@ -71,7 +77,7 @@ def load(text: str, path: str) -> Listing:
     """
     try:
         document = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed("faults-syntax", path=path, problem=str(error)) from error
     version = document.get("version") if isinstance(document, dict) else None
     if version != VERSION:
@@ -87,9 +93,9 @@ def load(text: str, path: str) -> Listing:
 def _planned(table: Mapping[str, Any], where: str, path: str) -> Planned:
     kind: Any = table.get("kind")
     at_s: Any = table.get("at_s")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise wrong_value(path, f"{where}kind", " or ".join(KINDS), kind)
-    if type(at_s) not in (int, float) or at_s < 0:
+    if not is_time(at_s):
         raise wrong_value(path, f"{where}at_s", "seconds from 0 up", at_s)
     rest = {key: value for key, value in table.items() if key not in ("kind", "at_s")}
     fault: Fault = read_section(KINDS[kind], rest, where, path)

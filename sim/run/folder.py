@@ -7,6 +7,7 @@ gets a name that says so.
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -83,38 +84,49 @@ def read_file(folder: Path, name: str) -> str:
     """One of the folder's files.
 
     Raises:
-        Missing: `run-absent`. Malformed: `config-syntax`.
+        Missing: `run-absent`. Malformed: `run-unreadable`.
     """
     try:
         return (folder / name).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Missing("run-absent", path=str(folder), file=name) from error
-    except UnicodeDecodeError as error:
-        raise Malformed("config-syntax", path=str(folder / name), problem=str(error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise Malformed("run-unreadable", path=str(folder / name), problem=problem) from error
 
 
 def events_in(folder: Path) -> Iterator[dict[str, Any]]:
     """The event log, event by event.
 
     Raises:
-        Missing: `run-absent`. Malformed: `events-syntax`.
+        Missing: `run-absent`. Malformed: `run-unreadable`, `events-syntax`.
     """
     try:
-        with (folder / EVENTS).open(encoding="utf-8") as file:
+        # What is no UTF-8 is no event either, and then has its line.
+        with (folder / EVENTS).open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, 1):
                 yield _event(line, folder / EVENTS, number)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Missing("run-absent", path=str(folder), file=EVENTS) from error
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise Malformed("run-unreadable", path=str(folder / EVENTS), problem=problem) from error
 
 
 def _event(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         event = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed("events-syntax", path=str(path), line=number) from error
-    if not isinstance(event, dict) or not isinstance(event.get("t"), int | float) or "event" not in event:
+    if not isinstance(event, dict) or type(event.get("t")) not in (int, float) or not _is_named(event):
         raise Malformed("events-syntax", path=str(path), line=number)
     return event
+
+
+def _is_named(event: dict[str, Any]) -> bool:
+    """What happened, and of what kind where there are several."""
+    kind = {"fault": "kind", "said": "what"}.get(str(event.get("event")), "event")
+    return isinstance(event.get("event"), str) and isinstance(event.get(kind), str)
 
 
 def by_line(log: TextIO) -> Callable[[str], None]:
@@ -133,17 +145,31 @@ def refuse_existing(target: Path) -> None:
         raise Refused("run-exists", path=str(target))
 
 
-def free_name(target: Path) -> Path:
-    """The name itself if nothing has it, or the first of name-2, name-3 and so on."""
-    names = (target if number == 1 else target.with_name(f"{target.name}-{number}") for number in count(1))
+def free_name(target: Path, ending: str = "") -> Path:
+    """The name with its ending if nothing has it, or the first of name-2, name-3 and so on."""
+    names = (target.with_name(f"{target.name}{'' if number == 1 else f'-{number}'}{ending}") for number in count(1))
     return next(name for name in names if not name.exists() and not name.is_symlink())
 
 
 def mark_interrupted(target: Path) -> None:
-    """Give what was written of `target` until an interruption a name that says so. For the one who was interrupted,
-    or, when its workers died of it, for whoever started them."""
-    for partial in sorted(target.parent.glob(f".{glob.escape(target.name)}.*.partial")):
-        partial.rename(free_name(target.with_name(f"{target.name}-interrupted")))
+    """Give what workers wrote of `target` until they died of an interruption a name that says so; for whoever
+    started them."""
+    for partial in _partials(target):
+        _rename_interrupted(partial, target)
+
+
+def discard_partial(target: Path) -> None:
+    """Remove what a worker that died wrote of `target`; for whoever started it."""
+    for partial in _partials(target):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partials(target: Path) -> list[Path]:
+    return sorted(target.parent.glob(f".{glob.escape(target.name)}.*.partial"))
+
+
+def _rename_interrupted(partial: Path, target: Path) -> None:
+    partial.rename(free_name(target.with_name(f"{target.name}-interrupted")))
 
 
 @contextmanager
@@ -153,19 +179,32 @@ def new_folder(target: Path) -> Iterator[Path]:
     After an interruption it becomes `target` with `-interrupted`; after an error it goes.
 
     Raises:
-        Refused: `run-exists`; nothing was touched.
+        Refused: `run-exists`; nothing was touched. `run-unwritten`: the folder or disk refused.
     """
     refuse_existing(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    partial.mkdir()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+    except OSError as error:
+        raise _unwritten(target, error) from error
     try:
         yield partial
+    except OSError as error:
+        shutil.rmtree(partial)
+        raise _unwritten(target, error) from error
     except KeyboardInterrupt:
-        mark_interrupted(target)
+        _rename_interrupted(partial, target)
         raise
     except BaseException:
         shutil.rmtree(partial)
         raise
     refuse_existing(target)  # somebody else may have written the same run meanwhile
     partial.rename(target)
+
+
+def _unwritten(target: Path, error: OSError) -> Refused:
+    """In the words of the operating system: a library may have wrapped them in its own."""
+    is_place = isinstance(error, FileExistsError | NotADirectoryError)
+    problem = errno.ENOTDIR if is_place else error.errno
+    return Refused("run-unwritten", path=str(target), problem=os.strerror(problem) if problem else str(error))

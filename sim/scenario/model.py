@@ -41,8 +41,8 @@ class NetworkSection:
 
     latency_min_ms: float = setting(1.0, "The shortest way from one node to another.")
     latency_max_ms: float = setting(5.0, "The longest way.")
-    dial_loss: float = setting(0.0, "The chance that opening a connection fails.")
-    send_loss: float = setting(0.0, "The chance that a message breaks its connection.")
+    dial_loss: float = setting(0.0, "The chance that opening a connection fails.", most=1)
+    send_loss: float = setting(0.0, "The chance that a message breaks its connection.", most=1)
     bandwidth_mbit: float = setting(0.0, "What each node can send in a second; 0: any amount.")
 
 
@@ -130,7 +130,7 @@ class ChanceSection:
     power_every_s: float = setting(0.0, "A machine loses its power, and what was not synced.")
     down_s: float = setting(10.0, "How long such a node stays away, in the mean.", least=0.01)
     point_every_s: float = setting(0.0, "A machine loses its power at a fault point, drawn from `points`.")
-    points: tuple[str, ...] = setting(POINTS, "The fault points for that.")
+    points: tuple[str, ...] = setting(POINTS, "The fault points for that: one or more of those of `armed`.")
     wipe_every_s: float = setting(0.0, "A node loses its disks, but not its identity.")
     wipes_most: int = setting(1, "How many nodes may lose their disks in one run.")
     partition_every_s: float = setting(0.0, "Some nodes are cut off from the others, in one direction or both.")

@@ -14,9 +14,12 @@ from typing import Any, Final
 
 from node.declared import read_section, setting, wrong_value
 from sim.faults.kinds import KINDS
+from sim.faults.listing import is_time
 from sim.scenario.dealing import groups
 from sim.scenario.model import FederationSection
 
+# More are a misplaced comma, and would fill the memory before anything runs.
+FAULTS_MOST: Final = 100_000
 KEYS: Final = ("of", "some", "apart_s", "every_s", "until_s")
 
 
@@ -56,12 +59,19 @@ def _spread(
     for name in asked.of:
         if name not in known:
             raise wrong_value(path, f"{where}of", "nodes, zones, organisations, jurisdictions or all", name)
+    if asked.of and {"node", "nodes"} & rest.keys():
+        raise wrong_value(path, f"{where}of", "the only key that says whom it strikes", list(asked.of))
     nodes = list(dict.fromkeys(node for name in asked.of for node in known[name]))[-asked.some :]
     first_s: Any = rest.get("at_s")
-    if asked.every_s and (not isinstance(first_s, int | float) or asked.until_s < first_s):
+    if not is_time(first_s):
+        raise wrong_value(path, f"{where}at_s", "seconds from 0 up", first_s)
+    if asked.every_s and not first_s <= asked.until_s:
         raise wrong_value(path, f"{where}until_s", "a time after at_s", asked.until_s)
-    rounds = int((asked.until_s - first_s) / asked.every_s) + 1 if asked.every_s else 1
-    for number in range(rounds):
+    rounds = (asked.until_s - first_s) / asked.every_s + 1 if asked.every_s else 1
+    if rounds * max(1, len(nodes)) > FAULTS_MOST:
+        expected = f"so long that no more than {FAULTS_MOST} faults strike"
+        raise wrong_value(path, f"{where}every_s", expected, asked.every_s)
+    for number in range(int(rounds)):
         for later, struck in enumerate(_struck(rest, nodes)):
             single = {**rest, **struck}
             delay_s = number * asked.every_s + later * asked.apart_s
@@ -72,6 +82,7 @@ def _struck(rest: Mapping[str, Any], nodes: list[str]) -> list[dict[str, Any]]:
     """The nodes as the kind names them: one each, or all in one fault."""
     if not nodes:
         return [{}]
-    kind: Any = KINDS.get(rest.get("kind", ""))
+    named = rest.get("kind")
+    kind: Any = KINDS.get(named) if isinstance(named, str) else None
     takes_several = kind is not None and "nodes" in (declared.name for declared in dataclasses.fields(kind))
     return [{"nodes": nodes}] if takes_several else [{"node": node} for node in nodes]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +21,27 @@ from protocol.limits import (
     ORGANISATIONS_ADMITTED_MAX,
 )
 from protocol.placement.classes import Code, standard_classes
-from sim.faults.kinds import Planned, TakeOver, nodes_of
+from sim.faults import points
+from sim.faults.kinds import Links, Planned, TakeOver, nodes_of
 from sim.faults.listing import in_order, planned_from
 from sim.scenario.dealing import deal
-from sim.scenario.model import FederationSection, Scenario, unplanned
-from sim.scenario.planning import spread_out
+from sim.scenario.model import (
+    ChanceSection,
+    FederationSection,
+    NetworkSection,
+    Scenario,
+    WorkloadSection,
+    unplanned,
+)
+from sim.scenario.planning import FAULTS_MOST, spread_out
 from sim.scenario.trace import read_trace, text_in
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
+_CODE: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 NODES_MOST: Final = 5_000
+ORGANISATIONS_LEAST: Final = 2  # who has nobody to keep its shares has no federation
+OBJECT_BYTES_MOST: Final = 2**30  # an object is made in memory, and again for each node that keeps a copy
 
 
 def shipped() -> tuple[str, ...]:
@@ -51,7 +62,7 @@ def text_of(given: str) -> str:
     """What stands in a scenario's file, or in the shipped one of this name.
 
     Raises:
-        Missing: `scenario-absent`. Malformed: `config-syntax`.
+        Missing: `scenario-absent`. Malformed: `scenario-unreadable`, `config-syntax`.
     """
     path = Path(given)
     if not path.suffix and given in shipped():
@@ -60,7 +71,9 @@ def text_of(given: str) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise Missing("scenario-absent", path=given, known=shipped()) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise Malformed("scenario-unreadable", path=given or ".", problem=error.strerror or str(error)) from error
+    except ValueError as error:  # not UTF-8, or no path
         raise Malformed("config-syntax", path=given, problem=str(error)) from error
 
 
@@ -68,7 +81,7 @@ def parse(text: str, *, path: str = "scenario") -> Scenario:
     """The scenario that `text` says; `path` is named in errors, and a trace is looked for beside it."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, a number of a thousand digits, too many brackets
         raise Malformed("config-syntax", path=path, problem=str(error)) from error
     rest, faults = unplanned(table)
     if "faults" in rest:
@@ -77,6 +90,8 @@ def parse(text: str, *, path: str = "scenario") -> Scenario:
     _check_federation(read, path)
     planned = planned_from(spread_out(faults, read.federation, path), path) if faults else ()
     if read.churn.model == "trace":
+        if not read.churn.trace:
+            raise wrong_value(path, "churn.trace", 'the name of a file, as churn.model is "trace"', "")
         planned = in_order([*planned, *read_trace(trace_path(path, read.churn.trace), read.churn)])
     scenario = with_faults(read, planned)
     check(scenario, path)
@@ -93,13 +108,14 @@ def code_of(scenario: Scenario, path: str = "scenario") -> Code | None:
     federation = scenario.federation
     if federation.code == "auto":
         return None
-    k, _slash, n = federation.code.partition("/")
-    if not (k.isdigit() and n.isdigit()):
+    found = _CODE.fullmatch(federation.code)
+    if found is None:
         raise wrong_value(path, "federation.code", '"auto" or K/N, such as "3/6"', federation.code)
-    if int(k) >= int(n):
-        raise Malformed("scenario-code", path=path, k=int(k), n=int(n))
+    k, n = int(found[1]), int(found[2])
+    if k >= n:
+        raise Malformed("scenario-code", path=path, k=k, n=n)
     try:
-        return Code(int(k), int(n), federation.margin)
+        return Code(k, n, federation.margin)
     except Malformed as error:
         raise Malformed("scenario-margin", path=path, code=federation.code, margin=federation.margin) from error
 
@@ -107,6 +123,7 @@ def code_of(scenario: Scenario, path: str = "scenario") -> Code | None:
 def check(scenario: Scenario, path: str) -> None:
     """Raises Malformed(`scenario-…` | `config-value`) for what contradicts itself."""
     _check_federation(scenario, path)
+    _check_draws(scenario, path)
     _check_faults(scenario, path)
 
 
@@ -134,13 +151,39 @@ def _check_federation(scenario: Scenario, path: str) -> None:
     if federation.pending > most:
         raise wrong_value(path, "federation.pending", f"a whole number up to {most}", federation.pending)
     _check_houses(federation, path)
-    _check_network(scenario, path)
+    _check_latency(scenario.network, "network.", path)
+    _check_work(scenario.workload, path)
 
 
-def _check_network(scenario: Scenario, path: str) -> None:
-    network = scenario.network
-    if network.latency_min_ms > network.latency_max_ms:
-        raise wrong_value(path, "network.latency_min_ms", "no more than latency_max_ms", network.latency_min_ms)
+def _check_latency(links: NetworkSection | Links, where: str, path: str) -> None:
+    if links.latency_min_ms > links.latency_max_ms:
+        raise wrong_value(path, f"{where}latency_min_ms", "no more than latency_max_ms", links.latency_min_ms)
+
+
+def _check_work(work: WorkloadSection, path: str) -> None:
+    if work.clients and not work.puts + work.gets + work.removes + work.lists:
+        raise wrong_value(path, "workload.puts", "more than 0, or one of gets, removes and lists", work.puts)
+    for key, size_bytes in (("small", work.small_bytes), ("large", work.large_bytes)):
+        if size_bytes > OBJECT_BYTES_MOST:
+            raise wrong_value(path, f"workload.{key}", f"no more than {OBJECT_BYTES_MOST} bytes", size_bytes)
+
+
+def _check_draws(scenario: Scenario, path: str) -> None:
+    """What is drawn can be drawn, and is not more than anybody can look at."""
+    chance, churn, length_s = scenario.chance, scenario.churn, scenario.phases.safety_s
+    for point in chance.points or ("",):
+        if point not in points.POINTS:
+            raise wrong_value(path, "chance.points", "one or more of " + ", ".join(points.POINTS), point)
+    if chance.away_most > scenario.federation.nodes:
+        raise wrong_value(path, "chance.away_most", "no more than the nodes there are", chance.away_most)
+    for declared in fields(ChanceSection):
+        every_s = getattr(chance, declared.name) if declared.name.endswith("_every_s") else 0.0
+        if every_s and length_s / every_s > FAULTS_MOST:
+            expected = f"so long that no more than {FAULTS_MOST} faults strike"
+            raise wrong_value(path, f"chance.{declared.name}", expected, every_s)
+    if churn.model != "none" and scenario.federation.nodes * length_s / (churn.up_s + churn.down_s) > FAULTS_MOST:
+        expected = f"so long that nodes come and go no more than {FAULTS_MOST} times"
+        raise wrong_value(path, "churn.up_s", expected, churn.up_s)
 
 
 def _check_houses(federation: FederationSection, path: str) -> None:
@@ -150,6 +193,8 @@ def _check_houses(federation: FederationSection, path: str) -> None:
         raise Malformed(
             "scenario-organisations-many", path=path, organisations=len(seats), limit=ORGANISATIONS_ADMITTED_MAX
         )
+    if len(seats) < ORGANISATIONS_LEAST:
+        raise Malformed("scenario-organisations-few", path=path, organisations=len(seats), needed=ORGANISATIONS_LEAST)
     nodes = max(seats.values())
     if nodes > NODES_PER_ORGANISATION_MAX:
         raise Malformed(
@@ -176,6 +221,8 @@ def _check_faults(scenario: Scenario, path: str) -> None:
             raise Malformed("scenario-late", path=path, place=place, at_s=at_s, safety_s=safety_s)
         if isinstance(planned.fault, TakeOver) and planned.fault.gateway not in gateways:
             raise wrong_value(path, f"fault {place}: gateway", " or ".join(gateways), planned.fault.gateway)
+        if isinstance(planned.fault, Links):
+            _check_latency(planned.fault, f"fault {place}: ", path)
 
 
 def trace_of(scenario: Scenario, path: str) -> str:

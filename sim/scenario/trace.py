@@ -20,7 +20,7 @@ def read_trace(path: Path, churn: ChurnSection) -> list[Planned]:
     """What the file says, as faults; nodes that the scenario spares stay up.
 
     Raises:
-        Missing: `scenario-absent`. Malformed: `scenario-trace`, with the line; `config-syntax`.
+        Missing: `scenario-trace-absent`. Malformed: `scenario-trace`, with the line; `scenario-unreadable`.
     """
     planned = []
     for number, line in enumerate(text_in(path).splitlines(), 1):
@@ -35,13 +35,14 @@ def read_trace(path: Path, churn: ChurnSection) -> list[Planned]:
 
 
 def text_in(path: Path) -> str:
-    """The file, word for word. Raises Missing(`scenario-absent`), Malformed(`config-syntax`)."""
+    """The file, word for word. Raises Missing(`scenario-trace-absent`), Malformed(`scenario-unreadable`)."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise Missing("scenario-absent", path=str(path), known=()) from error
+        raise Missing("scenario-trace-absent", path=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise Malformed("config-syntax", path=str(path), problem=str(error)) from error
+        problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise Malformed("scenario-unreadable", path=str(path), problem=problem) from error
 
 
 def _turn(line: str, churn: ChurnSection) -> Planned | None:

@@ -131,9 +131,12 @@ def test_what_cannot_be_explained_says_why(run: Path, asked: tuple[str, ...], co
     assert result.stderr
 
 
-def test_a_log_that_is_none_is_named_with_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line", [b"nonsense", b"\xff\xfe", b'{"t": 1.0, "event": "fault"}', b'{"t": true, "event": "x"}']
+)
+def test_a_log_that_is_none_is_named_with_its_line(line: bytes, tmp_path: Path) -> None:
     Plan(SCENARIO, parse(SCENARIO), 1, ()).save(tmp_path)
-    (tmp_path / EVENTS).write_text('{"t": 0.0, "event": "settled"}\nnonsense\n')
+    (tmp_path / EVENTS).write_bytes(b'{"t": 0.0, "event": "settled"}\n' + line)
     result = maillon_sim("explain", str(tmp_path), "--node", "n1")
     assert result.exit_code == CODES["malformed"]
     assert "line 2" in result.stderr

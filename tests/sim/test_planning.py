@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from protocol.errors import MaillonError
-from sim.faults import kinds
+from sim.faults import kinds, points
 from sim.faults.chance import draw
 from sim.faults.kinds import Kill, Partition, Planned, PowerCut, Start
 from sim.scenario.dealing import deal, groups
@@ -162,10 +163,23 @@ def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(TRACED, encoding="utf-8")
     with pytest.raises(MaillonError) as caught:
         load(str(tmp_path / "s.toml"))
-    assert caught.value.identifier == "scenario-absent"
+    assert caught.value.identifier == "scenario-trace-absent"
 
 
 def test_every_kind_of_fault_names_its_nodes() -> None:
     assert kinds.nodes_of(kinds.TakeOver("n2", "n1")) == ("n2", "n1")
     assert kinds.nodes_of(kinds.Crowd(3)) == ()
     assert kinds.nodes_of(kinds.Armed("n4", "disk.sync")) == ("n4",)
+
+
+def test_every_fault_point_of_the_node_is_known_by_name() -> None:
+    root = Path(__file__).parents[2]
+    named = re.compile(r'reach(?:_blocking)?\(\s*"([a-z.-]+)"')
+    found = {
+        name
+        for floor in ("node", "sim/host")
+        for path in (root / floor).rglob("*.py")
+        for name in named.findall(path.read_text())
+    }
+    assert found, "the code is looked for in the right place"
+    assert found <= set(points.POINTS), "add it to sim/faults/points.py"

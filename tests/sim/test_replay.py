@@ -59,6 +59,7 @@ def test_a_run_s_folder_has_its_own_copy_of_the_trace(tmp_path: Path) -> None:
 BAD = {
     "another version": ('{"version": 2, "faults": []}', "version 2"),
     "no JSON": ("faults!", "no list of faults"),
+    "brackets without end": ("[" * 100_000, "no list of faults"),
     "an unknown kind": ('{"version": 1, "scenario": "b", "seed": 1, "faults": [{"at_s": 1, "kind": "x"}]}', "kind"),
     "an unknown key": (
         '{"version": 1, "scenario": "b", "seed": 1, "faults": [{"at_s": 1, "kind": "kill", "nod": "n1"}]}',
@@ -80,6 +81,15 @@ def test_a_list_that_cannot_be_played_says_why(text: str, told: str, tmp_path: P
     assert result.exit_code == CODES["malformed"]
     assert told in result.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["replay", "shrink"])
+def test_a_file_of_a_run_that_is_none_is_named(command: str, tmp_path: Path) -> None:
+    (tmp_path / SCENARIO).write_text(BRIEF)
+    (tmp_path / FAULTS).mkdir()
+    result = maillon_sim(command, str(tmp_path))
+    assert result.exit_code == CODES["malformed"]
+    assert f"{tmp_path / FAULTS} cannot be read" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["replay", "shrink"])

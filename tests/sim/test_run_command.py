@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,31 @@ BAD = {
     "an unknown fault": (SHORT.replace('"power-cut"', '"murder"'), "murder"),
     "a name that leads elsewhere": ('name = "../../elsewhere"', "name"),
     "no TOML": ("name =", "not valid TOML"),
+    "an empty file": ("", "`name` is missing"),
+    "brackets without end": ("name = " + "[" * 5_000, "not valid TOML"),
+    "a number of a thousand digits": ("name = " + "9" * 5_000, "not valid TOML"),
+    "a code in other digits": ('name = "x"\n[federation]\ncode = "²/6"', "K/N"),
+    "a phase without end": ('name = "x"\n[phases]\nsafety_s = inf', "safety_s"),
+    "a time that is no number": (SHORT.replace("at_s = 1", "at_s = nan"), "at_s"),
+    "a time that never comes": (SHORT.replace("at_s = 1", "at_s = 1\nevery_s = 1\nuntil_s = inf"), "until_s"),
+    "more faults than memory": (SHORT.replace("at_s = 1", "at_s = 1\nevery_s = 1e-9\nuntil_s = 2"), "every_s"),
+    "more draws than memory": ('name = "x"\n[chance]\nkill_every_s = 1e-9', "chance.kill_every_s"),
+    "more turns than memory": (
+        'name = "x"\n[churn]\nmodel = "weibull"\nup_s = 0.01\ndown_s = 0.01\n[phases]\nsafety_s = 1e6',
+        "churn.up_s",
+    ),
+    "a kind that is a list": (SHORT.replace('"power-cut"', '["power-cut"]'), "kind"),
+    "somebody struck twice": (SHORT + 'of = ["all"]', "of"),
+    "a delay from no time": (SHORT.replace("at_s = 1", "apart_s = 1").replace('node = "n2"', 'of = ["all"]'), "at_s"),
+    "a loss above all": ('name = "x"\n[network]\nsend_loss = 5', "from 0 to 1"),
+    "links shorter than short": (SHORT + '[[fault]]\nat_s = 1\nkind = "links"\nlatency_min_ms = 9', "latency_min_ms"),
+    "clients with nothing to do": ('name = "x"\n[workload]\nputs = 0\ngets = 0\nremoves = 0\nlists = 0', "puts"),
+    "objects beyond memory": ('name = "x"\n[workload]\nlarge = "100 TB"', "workload.large"),
+    "a trace of no name": ('name = "x"\n[churn]\nmodel = "trace"', "churn.trace"),
+    "a fault point nobody has": (SHORT + '[[fault]]\nat_s = 1\nkind = "armed"\nnode = "n1"\npoint = "x.y"', "point"),
+    "no fault points": ('name = "x"\n[chance]\npoints = []', "chance.points"),
+    "more away than there are": ('name = "x"\n[chance]\naway_most = 7', "away_most"),
+    "a federation of one": ('name = "x"\n[federation]\norganisations = 1', "at least 2 organisations"),
 }
 
 
@@ -87,6 +113,47 @@ def test_a_scenario_that_cannot_be_played_says_why(text: str, told: str, tmp_pat
     assert told in result.stderr
     assert str(path) in result.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_is_no_scenario(tmp_path: Path) -> None:
+    result = maillon_sim("run", str(tmp_path), "--dir", str(tmp_path / "runs"))
+    assert result.exit_code == CODES["malformed"]
+    assert f"{tmp_path} cannot be read" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("asked", [("--seed", "1"), ("--seeds", "1..2", "--jobs", "1")], ids=["one", "several"])
+def test_a_full_disk_leaves_nothing_and_is_named(
+    asked: tuple[str, ...], short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "a library's own words")
+
+    playing(monkeypatch, full)
+    result = maillon_sim("run", str(short), "--dir", str(tmp_path / "runs"), *asked)
+    assert result.exit_code == CODES["refused"]
+    assert f"{tmp_path / 'runs' / 'short-1'} cannot be written: No space left on device" in result.stderr
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_file_is_no_place_for_runs(short: Path) -> None:
+    result = maillon_sim("run", str(short), "--dir", str(short))
+    assert result.exit_code == CODES["refused"]
+    assert "Not a directory" in result.stderr
+    assert short.read_text() == SHORT
+
+
+def test_what_another_process_writes_is_not_taken_for_interrupted(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    other = tmp_path / "runs" / ".short-1.4194305.partial"
+    other.mkdir(parents=True)
+    playing(monkeypatch, interrupted)
+    assert maillon_sim("run", str(short), "--dir", str(tmp_path / "runs")).exit_code == INTERRUPTED
+    assert {path.name for path in other.parent.iterdir()} == {other.name, "short-1-interrupted"}
 
 
 def test_an_unknown_scenario_names_those_that_there_are(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ TOLD: Mapping[str, str] = {
     "config-syntax": N_("{path} is not valid TOML: {problem}. Mend that line and try again."),
     "config-key-absent": N_("{path}: `{key}` is missing. Add it and try again."),
     "config-unknown-key": N_(
-        "{path} has an unknown key `{key}`. Did you mean `{nearest}`? See docs/configuration.md."
+        "{path} has an unknown key `{key}`. Did you mean `{nearest}`? See docs/configuration.md, or "
+        "docs/scenarios.md if it is a scenario."
     ),
     "config-unknown-key-far": N_("{path} has an unknown key `{key}`. The keys allowed there are: {known}."),
     "config-value": N_("{path}: `{key}` must be {expected}, not {found}."),

@@ -24,6 +24,10 @@ TOLD: Mapping[str, str] = {
         "{scenario} with seed {seed} keeps every promise: there is nothing to shrink. If the program changed since "
         "the run was written, run the scenario with other seeds."
     ),
+    "run-unreadable": N_("{path} cannot be read: {problem}. Give the folder that a run wrote."),
+    "run-unwritten": N_(
+        "{path} cannot be written: {problem}. Nothing of this run is left; choose another folder with --dir."
+    ),
     "run-exists": N_("{path} exists. Nothing was overwritten: remove it, or choose another folder with --dir."),
     "scenario-absent": N_("There is no scenario {path}. Name a file, or one of those that come with it: {known}."),
     "scenario-code": N_(
@@ -42,6 +46,10 @@ TOLD: Mapping[str, str] = {
         "{path}: {organisations} organisations cannot have a node each with {nodes} nodes. Lower one or "
         "raise the other."
     ),
+    "scenario-organisations-few": N_(
+        "{path}: a federation has at least {needed} organisations, and this one would have {organisations}. Raise "
+        "federation.organisations or federation.nodes."
+    ),
     "scenario-organisation-nodes": N_(
         "{path}: with {organisations} organisations one has {nodes} nodes, and a federation takes {limit} of each. "
         "Raise federation.organisations, or lower federation.nodes."
@@ -52,6 +60,11 @@ TOLD: Mapping[str, str] = {
     ),
     "scenario-shares": N_(
         "{path}: the code {code} places {n} shares on {n} nodes, and there are {nodes}. Add nodes."
+    ),
+    "scenario-unreadable": N_("{path} cannot be read: {problem}. Name a scenario's file."),
+    "scenario-trace-absent": N_(
+        "There is no file {path}, where churn.trace says that the up and down times are. It is looked for beside the "
+        "scenario."
     ),
     "scenario-trace": N_("{path}, line {line}: {text} is not node,seconds,up or node,seconds,down."),
 }
