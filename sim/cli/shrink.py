@@ -39,7 +39,7 @@ class Smaller:
 def command(session: Session, *, run: Path, jobs: int | None, plays: int) -> None:
     require_libraries()
     plan = plan_in(run)
-    target = run.absolute().with_name(f"{run.absolute().name}-shrunk")
+    target = (session.option_dir or run.absolute().parent) / f"{run.absolute().name}-shrunk"
     refuse_existing(target)
     symptom = symptom_of(play(plan.scenario, plan.seed, plan.faults))
     shrinker = Shrinker(plan, jobs=jobs or cores(), plays_most=plays)

@@ -16,6 +16,7 @@ from sim.faults.kinds import Planned
 from sim.faults.listing import dump
 from sim.oracle.violations import Violation
 from sim.run.drawing import drawn, drawn_short
+from sim.run.folder import free_name
 from sim.run.play import play
 from sim.scenario.reading import parse
 
@@ -71,9 +72,9 @@ def swarm(seeds: Iterable[int], jobs: int, *, is_short: bool = False) -> Iterato
 
 
 def write_down(flown: Flown, folder: Path) -> Path:
-    """What it takes to play a run again; the path of its scenario."""
+    """What it takes to play a run again; the path of its scenario. What an earlier swarm wrote stays."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{flown.seed}.toml"
+    path = free_name(folder / str(flown.seed), ".toml")
     path.write_text(flown.text, encoding="utf-8")
     faults = dump(flown.faults, scenario=f"swarm-{flown.seed}", seed=flown.seed)
     path.with_suffix(".faults.json").write_text(faults, encoding="utf-8")

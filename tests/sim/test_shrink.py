@@ -131,6 +131,8 @@ def test_an_earlier_result_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "long-7-shrunk").mkdir()
     assert maillon_sim("shrink", str(run)).exit_code == CODES["refused"]
     assert not list((tmp_path / "long-7-shrunk").iterdir())
+    assert maillon_sim("shrink", str(run), "--jobs", "1", "--dir", str(tmp_path / "elsewhere")).exit_code == 0
+    assert plan_in(tmp_path / "elsewhere" / "long-7-shrunk").faults
 
 
 def test_a_shorter_scenario_has_what_its_trace_said_once(tmp_path: Path) -> None:

@@ -47,6 +47,13 @@ def test_a_run_that_broke_a_law_is_written_down_to_be_played_again(tmp_path: Pat
     assert path.with_suffix(".broken.txt").read_text() == "3.500 readable: k: gone\n"
 
 
+def test_what_an_earlier_swarm_wrote_stays(tmp_path: Path) -> None:
+    first = write_down(flown(11, Violation(3.5, "readable", "then")), tmp_path)
+    second = write_down(flown(11, Violation(3.5, "readable", "now")), tmp_path)
+    assert (first.name, second.name) == ("11.toml", "11-2.toml")
+    assert first.with_suffix(".broken.txt").read_text() == "3.500 readable: then\n"
+
+
 def test_the_command_tells_what_broke_and_how_to_see_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
