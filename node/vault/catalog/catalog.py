@@ -7,7 +7,9 @@ arrived and is final is answered (`node.vault.catalog.opened`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from node.vault.catalog.buckets import has_objects
@@ -56,8 +58,22 @@ __all__ = [
 
 LIST_MAX: Final = 10_000
 
+# Bytes of an object, from the first up to the end.
+Span = tuple[int, int]
+
 # An object and its blocks, or its pack.
 Whole = tuple[StoredObject, tuple[BlockRef, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """An object, those bytes of it that were chosen (None: all), and the blocks that these are in, or its pack; with
+    so many bytes of the object `before` these blocks."""
+
+    stored: StoredObject
+    blocks: tuple[BlockRef, ...]
+    span: Span | None
+    before: int = 0
 
 
 class Catalog(OpenCatalog):
@@ -144,6 +160,30 @@ class Catalog(OpenCatalog):
         if found is None:
             raise await self._absent(bucket, key, version)
         return found
+
+    async def located(
+        self, bucket: str, key: str, version: bytes | None, choose: Callable[[StoredObject], Span | None]
+    ) -> Located:
+        """What the key names, or a version of it, and the blocks of the bytes that `choose` chooses, who is told what
+        the object is (None: all bytes). As of one moment; who chooses may be asked again.
+
+        Raises:
+            Missing: as `stat`. And what `choose` raises.
+        """
+        name = object_key(bucket, key)
+        while True:
+            found = await self._ask_point(
+                lambda database: _whole(database, bucket, key, version, with_runs=False), name
+            )
+            if found is None:
+                raise await self._absent(bucket, key, version)
+            stored, blocks = found
+            span = choose(stored)
+            if not stored.owner:
+                return Located(stored, blocks, span)
+            located = await self._ask(partial(_located, stored, span), name)
+            if located is not None:  # else it was replaced between the two looks
+                return located
 
     async def list(
         self, bucket: str, *, prefix: str = "", start_after: str = "", limit: int = 1_000
@@ -235,6 +275,21 @@ class Catalog(OpenCatalog):
                 marker = NULL_VERSION if newest.is_null else newest.version
                 return Missing("object-deleted", bucket=bucket, key=key, version=marker)
         return Missing("object-missing", bucket=bucket, key=key)
+
+
+def _located(stored: StoredObject, span: Span | None, database: CatalogDatabase) -> Located | None:
+    """The blocks of an object of runs; None when the row is another by now, or not all of it has arrived yet."""
+    if database.stat(stored.bucket, stored.key, stored.version) != stored:
+        return None
+    blocks, before = (database.blocks(stored), 0) if span is None else database.span(stored, *span)
+    end = stored.size_bytes if span is None else min(span[1], stored.size_bytes)
+    if span is not None and not span[0] < end:
+        return Located(stored, (), span)
+    if before + sum(block.size_bytes for block in blocks) >= end:
+        return Located(stored, blocks, span, before)
+    if database.arriving.manifest() is None:
+        raise Damaged("index-damaged", index="catalog", reason="blocks")
+    return None
 
 
 def _whole(

@@ -54,6 +54,7 @@ from protocol.tables.keys import (
     upload_key,
     versions_at,
 )
+from protocol.tables.keys import part_of as runs_of_part
 from protocol.tables.manifest import Manifest
 from protocol.tables.nodes import NodeNumbers
 from protocol.tables.rows import (
@@ -256,6 +257,21 @@ class CatalogDatabase:
             return read_blocks(stored.run, self._numbers) if stored.run else ()
         runs = self.rows.scan_prefix(runs_of(stored.owner))
         return tuple(block for _key, run in runs for block in read_blocks(run, self._numbers))
+
+    def span(self, stored: StoredObject, first: int, end: int) -> tuple[tuple[BlockRef, ...], int]:
+        """Blocks of an object of runs that have its bytes [first, end), and how many bytes come before them. Of an
+        object in parts, no other parts are read."""
+        found: list[BlockRef] = []
+        begin, skipped = 0, 0
+        parts = self.rows.scan_prefix(parts_of(stored.owner))
+        for key, value in parts:
+            stop = begin + read_row(PartRow, value).size_bytes
+            if begin < end and stop > first:
+                skipped = skipped if found else begin
+                runs = self.rows.scan_prefix(runs_of_part(stored.owner, number_of(key)))
+                found += [block for _key, run in runs for block in read_blocks(run, self._numbers)]
+            begin = stop
+        return (tuple(found), skipped) if parts else (self.blocks(stored), 0)
 
     def incomplete(self, after: BlockId | None, limit: int) -> tuple[BlockRef, ...]:
         """Blocks some of whose shares are still to come, in the order of their ids."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from node.vault.catalog.catalog import Located
 from node.vault.catalog.values import StoredObject
 from node.vault.copying import CopyTools, copy_object
 from node.vault.objects import ObjectStat, Sink, Source
@@ -75,12 +76,16 @@ class Objects:
             Missing, Refused: as `stat`. Unavailable: `block-unreadable`, `client-stalled`.
         """
         serving = self._tools.reading()
-        stored, blocks = await serving.catalog.whole(bucket, key, version)
-        _refuse_marker(stored)
-        stat = self._tools.stat(serving, stored)
-        wanted = part(stat) if callable(part) else part
+
+        def choose(stored: StoredObject) -> tuple[int, int] | None:
+            _refuse_marker(stored)
+            wanted = part(self._tools.stat(serving, stored)) if callable(part) else part
+            return None if wanted is None else (wanted.first, wanted.end)
+
+        located = await serving.catalog.located(bucket, key, version, choose)
+        stat = self._tools.stat(serving, located.stored)
         await sink.begin(stat)
-        await read_object(serving.reading, stored, blocks, sink, wanted)
+        await read_object(serving.reading, located.stored, located.blocks, sink, _part_in(located))
         return stat
 
     async def stat(self, bucket: str, key: str, *, version: bytes | None = None) -> ObjectStat:
@@ -297,6 +302,14 @@ class Objects:
             return None, Deleted(version, is_marker=False)
         check_deletion(stored, wall.now_s(), bypass_governance=bypass_governance)
         return ObjectDeleted(bucket, key, stored.version), Deleted(version, stored.is_marker)
+
+
+def _part_in(located: Located) -> ByteRange | None:
+    """The chosen bytes, counted from the first of the blocks that were found."""
+    if located.span is None:
+        return None
+    first, end = located.span
+    return ByteRange(first - located.before, end - located.before)
 
 
 def _refuse_marker(stored: StoredObject) -> None:

@@ -213,3 +213,21 @@ def test_later_versions_sort_before_earlier_ones_and_keys_as_their_bytes() -> No
     names = sorted(KEYS, key=str.encode)
     keys = [version_key(BUCKET, name, bytes(15) + bytes([number])) for name in names for number in (2, 1)]
     assert all(one < other for one, other in pairwise(keys))
+
+
+def test_of_an_object_in_parts_only_those_are_read_that_hold_the_wanted_bytes() -> None:
+    database, upload = memory_database(), some("upload")[:16]
+    blocks = [block_ref(number) for number in range(30)]
+    sizes = [sum(block.size_bytes for block in blocks[at : at + 10]) for at in (0, 10, 20)]
+    parts = [
+        PartPut(upload, number, sizes[number], DIGEST, tuple(blocks[number * 10 : number * 10 + 10]))
+        for number in range(3)
+    ]
+    put = ObjectPut(BUCKET, "a", some("v")[:16], sum(sizes), DIGEST, 4, "public", upload=upload)
+    database.apply(Stamp(1, 0), [*parts, put])
+    stored = database.stat(BUCKET, "a")
+    assert stored is not None
+    assert database.span(stored, sizes[0], sizes[0] + 1) == (tuple(blocks[10:20]), sizes[0])
+    assert database.span(stored, sizes[0] - 1, sizes[0] + 1) == (tuple(blocks[:20]), 0)
+    assert database.span(stored, sum(sizes) - 1, sum(sizes)) == (tuple(blocks[20:]), sizes[0] + sizes[1])
+    database.close()
