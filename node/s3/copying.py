@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from node.s3 import faults
+from node.s3.access import Access, Verdict
 from node.s3.calls import ACL_NAME, Answer, Call, xml_answer
 from node.s3.conditions import reading, writing
 from node.s3.customer_keys import COPY_PREFIX, ROW, customer_key, opened, row_of
@@ -17,6 +18,7 @@ from node.s3.faults import S3Error
 from node.s3.metadata import REDIRECT, acl_rows, canned_acl
 from node.s3.multipart import part_checksums, read_part
 from node.s3.names import decoded
+from node.s3.operations import Right
 from node.s3.ranges import copied
 from node.s3.reading import checksum_elements
 from node.s3.versions import read_version, shown_version, version_headers
@@ -29,11 +31,11 @@ from node.vault.shelf.terms import Metadata, ObjectRef, PutTerms
 SOURCE = "x-amz-copy-source"
 
 
-def source_of(call: Call) -> ObjectRef:
-    """The object that is to be copied.
+async def source_of(call: Call) -> ObjectRef:
+    """The object that is to be copied, which the caller must be allowed to read.
 
     Raises:
-        S3Error: InvalidArgument; NotImplemented for another namespace's.
+        S3Error: InvalidArgument, AccessDenied; NotImplemented for another namespace's.
     """
     text = call.request.header(SOURCE) or ""
     path, _mark, query = text.partition("?")
@@ -55,15 +57,16 @@ def source_of(call: Call) -> ObjectRef:
     key_owner = call.caller.owner
     if key_owner is None or key_owner.namespace != call.shelf.namespace:
         raise faults.not_served("copying into another namespace")
-    only = call.caller.key.bucket if call.caller.key is not None else None
-    if only not in (None, bucket):
+    action = "s3:GetObject" if version is None else "s3:GetObjectVersion"
+    access = Access(call.caller, call.shelf, call.request.is_secure)
+    if await access.to(action, Right.READ, bucket, key) is not Verdict.ALLOWED:
         raise S3Error(faults.ACCESS_DENIED)
     return ObjectRef(bucket, key, version)
 
 
 async def copy_object(call: Call) -> Answer:
     """CopyObject."""
-    info, source, request = call.info(), source_of(call), call.request
+    info, source, request = call.info(), await source_of(call), call.request
     found = await call.shelf.objects.stat(source.bucket, source.key, version=source.version)
     reading(request, "x-amz-copy-source-").check(found.etag, found.modified_s, is_copy=True)
     keeps = _directive(call, "x-amz-metadata-directive")
@@ -142,7 +145,7 @@ def still(found: ObjectStat) -> Callable[[ObjectStat], None]:
 
 async def upload_part_copy(call: Call) -> Answer:
     """UploadPartCopy."""
-    source, (upload, number) = source_of(call), read_part(call)
+    source, (upload, number) = await source_of(call), read_part(call)
     found = await call.shelf.objects.stat(source.bucket, source.key, version=source.version)
     reading(call.request, "x-amz-copy-source-").check(found.etag, found.modified_s, is_copy=True)
     known = await call.shelf.uploads.stat(call.bucket, call.key, upload)

@@ -6,6 +6,7 @@ owner shares with the caller; of several the oldest, so that nobody takes a publ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from node.s3 import faults
@@ -57,7 +58,12 @@ def candidates(shelves: Shelves, caller: Caller, request: Request, operation: Op
         return [one for one in shelves.shelves_with(bucket) if one.namespace == request.target.namespace]
     if own is not None and (not bucket or operation.name == CREATE_BUCKET or own.buckets.find(bucket) is not None):
         return [own]
-    others = sorted(shelves.shelves_with(bucket), key=lambda one: (one.buckets.get(bucket).created_s, one.namespace))
+    others = oldest_first(shelves.shelves_with(bucket), bucket)
     if own is not None and not others:
         return [own]
     return others
+
+
+def oldest_first(shelves: Iterable[Shelf], bucket: str) -> list[Shelf]:
+    """By the age of their bucket of that name: whoever makes one later takes nothing over."""
+    return sorted(shelves, key=lambda one: (one.buckets.get(bucket).created_s, one.namespace))

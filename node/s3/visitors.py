@@ -14,7 +14,7 @@ from node.s3 import failures, faults
 from node.s3.access import Access, Verdict
 from node.s3.calls import ANYBODY, Answer, Call
 from node.s3.faults import S3Error
-from node.s3.finding import Shelves
+from node.s3.finding import Shelves, oldest_first
 from node.s3.metadata import REDIRECT
 from node.s3.names import decoded, encoded_key
 from node.s3.operations import Operation, Right
@@ -117,9 +117,9 @@ async def site_of(
     is_certain = bucket is not None
     if bucket is None:
         bucket = host_of(request)
-        if "." not in bucket:
+        if "." not in bucket or not _may_be_visitor(request, bucket, settings):
             return None
-    for shelf in shelves.shelves_with(bucket):
+    for shelf in oldest_first(shelves.shelves_with(bucket), bucket):
         kept = await shelf.buckets.document(bucket, DOCUMENT)
         if kept is not None:
             call = Call(
@@ -130,3 +130,14 @@ async def site_of(
     if is_certain:
         raise S3Error(faults.NO_SUCH_WEBSITE, details=(("BucketName", bucket[:64]),))
     return None
+
+
+def _may_be_visitor(request: Request, host: str, settings: S3Settings) -> bool:
+    """Whether a bucket that is called like the host may answer as a site.
+
+    Whoever may make buckets may call one like the gateway's own host. What programs ask of S3 must never reach it: a
+    visitor signs nothing and only reads, and the gateway's own names are no sites.
+    """
+    is_ours = any(host == domain or host.endswith(f".{domain}") for domain in settings.domains)
+    is_signed = "authorization" in request.headers or any(name.startswith("X-Amz-") for name in request.query)
+    return request.method in ("GET", "HEAD") and not is_ours and not is_signed
