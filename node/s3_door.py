@@ -18,7 +18,9 @@ from node.doors.passed import PassedRequests, Served
 from node.doors.passing import Passing, Standing
 from node.folder import NodeFolder
 from node.host.ports import CertificateFiles, Host, Listener
+from node.http.answer import Words
 from node.http.asgi import Application, Receive, Scope, Send
+from node.http.head import Fault
 from node.http.server import HttpServer
 from node.logs import get_logger
 from node.mesh.peering import Peering
@@ -65,7 +67,7 @@ async def open_s3_door(nursery: trio.Nursery, services: Services) -> S3Door | No
         return None
     scheme = "https" if config.s3.certificate else "http"
     listener = await _listen(host, services.folder, config)
-    server = HttpServer(_application(services), http_settings(config), host.wall, scheme=scheme)
+    server = HttpServer(_application(services), http_settings(config), host.wall, scheme=scheme, tell=_in_s3s_words)
     door = S3Door(server, listener, config.s3.endpoint or f"{scheme}://{listener.address}")
     await nursery.start(door.run)
     log.info("s3-door-open", endpoint=door.endpoint)
@@ -155,6 +157,26 @@ def _own_application(vault: Vault, host: Host, config: Config) -> Application:
     from node.s3.door import Door
 
     return Door(vault, host, s3_settings(config))
+
+
+def _in_s3s_words(fault: Fault) -> Words:
+    """For requests that are refused before anybody knows what they ask."""
+    from node.s3.xml_out import bare_document, leaf
+
+    code = _CODES.get(fault.status, "BadRequest")
+    return Words(b"application/xml", bare_document("Error", leaf("Code", code), leaf("Message", fault.reason)))
+
+
+_CODES = {
+    408: "RequestTimeout",
+    413: "EntityTooLarge",
+    414: "InvalidURI",
+    431: "RequestHeaderSectionTooLarge",
+    500: "InternalError",
+    501: "NotImplemented",
+    503: "SlowDown",
+    505: "HttpVersionNotSupported",
+}
 
 
 class _Refusing:

@@ -8,6 +8,7 @@ that somebody stored can never become a header of its own.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -85,14 +86,30 @@ def _framing(head: Head, status: int, declared: int | None, whole_bytes: int | N
     return (Framing.CHUNKED if head.version == "1.1" else Framing.CLOSE), 0
 
 
-def refusal(fault: Fault, date: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a refusal says: a body and its content type."""
+
+    content_type: bytes
+    body: bytes
+
+
+Telling = Callable[[Fault], Words]
+
+
+def in_plain_words(fault: Fault) -> Words:
+    """For people who debug a client."""
+    return Words(b"text/plain", fault.reason.encode("ascii", "replace") + b"\n")
+
+
+def refusal(fault: Fault, words: Words, date: bytes) -> bytes:
     """The whole answer to a request that no application sees; the connection ends with it."""
-    told = fault.reason.encode("ascii", "replace") + b"\n"
-    return b"%bdate: %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
+    return b"%bdate: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
         _status_line(fault.status),
         date,
-        len(told),
-        told,
+        words.content_type,
+        len(words.body),
+        words.body,
     )
 
 

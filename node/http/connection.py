@@ -13,7 +13,7 @@ from typing import Protocol
 import trio
 
 from node.host.ports import Stream
-from node.http.answer import refusal
+from node.http.answer import Telling, refusal
 from node.http.asgi import BODY_EXTENSION, PARTS_EXTENSION, Application, Scope
 from node.http.clock import DateHeader
 from node.http.exchange import Exchange
@@ -65,6 +65,7 @@ class Connection:
         *,
         scheme: str,
         server: Place,
+        tell: Telling,
     ) -> None:
         self._stream = stream
         self._app = app
@@ -72,6 +73,7 @@ class Connection:
         self._date = date
         self._crowd = crowd
         self._reader = Reader(stream, settings)
+        self._tell = tell
         self._is_resting = False
         self.patience = Patience()
         self._place = {"scheme": scheme, "server": server, "client": place_of(stream.peer)}
@@ -188,4 +190,4 @@ class Connection:
     async def _refuse(self, fault: Fault) -> None:
         log.info("http-refused", status=fault.status, reason=fault.reason, client=self._stream.peer)
         with trio.move_on_after(self._settings.stall_s):
-            await self._stream.send_all([refusal(fault, self._date.now())])
+            await self._stream.send_all([refusal(fault, self._tell(fault), self._date.now())])

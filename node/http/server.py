@@ -10,7 +10,7 @@ from __future__ import annotations
 import trio
 
 from node.host.ports import Listener, Stream, WallClock
-from node.http.answer import refusal
+from node.http.answer import Telling, in_plain_words, refusal
 from node.http.asgi import Application
 from node.http.clock import DateHeader
 from node.http.connection import Connection, Place, place_of
@@ -26,13 +26,22 @@ log = get_logger(__name__)
 
 
 class HttpServer:
-    """See `node.http.connection.Crowd`."""
+    """See `node.http.connection.Crowd`. `tell` words the refusals of requests that the application never sees."""
 
-    def __init__(self, app: Application, settings: HttpSettings, wall: WallClock, *, scheme: str = "http") -> None:
+    def __init__(
+        self,
+        app: Application,
+        settings: HttpSettings,
+        wall: WallClock,
+        *,
+        scheme: str = "http",
+        tell: Telling = in_plain_words,
+    ) -> None:
         self._app = app
         self._settings = settings
         self._date = DateHeader(wall)
         self._scheme = scheme
+        self._tell = tell
         self._draining = trio.Event()
         self._open: dict[Connection, None] = {}
         self._resting: dict[Connection, None] = {}  # in the order in which they began to wait
@@ -87,10 +96,10 @@ class HttpServer:
         if len(self._open) >= self._settings.connections_max and not self._make_room():
             log.warning("http-connections-full", open=len(self._open))
             with trio.move_on_after(_REFUSAL_S):
-                await stream.send_all([refusal(FULL, self._date.now())])
+                await stream.send_all([refusal(FULL, self._tell(FULL), self._date.now())])
             return
         connection = Connection(
-            stream, self._app, self._settings, self._date, self, scheme=self._scheme, server=place
+            stream, self._app, self._settings, self._date, self, scheme=self._scheme, server=place, tell=self._tell
         )
         self._open[connection] = None
         try:

@@ -122,6 +122,7 @@ def test_programs_come_in_by_the_s3_door(six: Devnet, tmp_path: Path) -> None:
     assert (answer.status, answer.body) == (200, BYTES[:70_000])
     stranger = dataclasses.replace(account, secret_key="x" * 40)
     assert ask(stranger, "GET", "/programs/by hand").status == 403
+    assert b"<Code>NotImplemented</Code>" in ask(account, "BREW", "/programs").body
     assert account.secret_key not in (six.gateway / "node.log").read_text()
 
 

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 import trio
 
 from node.host.ports import Stream
-from node.http.asgi import Application, Message, Scope
+from node.http.answer import Telling, in_plain_words
+from node.http.asgi import Application, Message, Receive, Scope, Send
 from node.http.server import HttpServer
 from node.http.settings import HttpSettings
+from protocol.errors import MaillonError
 from sim.host.network import Conditions
 from sim.host.world import World
 
 DOOR = "server:9000"
+GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
+PUT = b"PUT /a HTTP/1.1\r\nHost: a\r\n"
 AT_ONCE = Conditions(latency_min_s=0.0, latency_max_s=0.0)
 
 
@@ -102,11 +106,13 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(app: Application, settings: HttpSettings | None = None) -> AsyncIterator[Served]:
+async def serving(
+    app: Application, settings: HttpSettings | None = None, *, tell: Telling = in_plain_words
+) -> AsyncIterator[Served]:
     """The application, served at `DOOR` in a small world."""
     world = World(1, AT_ONCE)
     host = world.host("server")
-    server, done = HttpServer(app, settings or HttpSettings(), host.wall), trio.Event()
+    server, done = HttpServer(app, settings or HttpSettings(), host.wall, tell=tell), trio.Event()
 
     async def serve(*, task_status: trio.TaskStatus[None]) -> None:
         await server.serve(await host.network.listen_plain(DOOR), task_status=task_status)
@@ -128,3 +134,15 @@ def receiver(scope: Scope) -> Callable[[memoryview], Awaitable[int]]:
     """How the application takes the body into a buffer of its own."""
     found: Callable[[memoryview], Awaitable[int]] = scope["extensions"]["maillon.body"]["receive_into"]
     return found
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """The path and the body, back to the client; errors of the body with their names."""
+    body, buffer = b"", bytearray(1_000)
+    try:
+        while count := await receiver(scope)(memoryview(buffer)):
+            body += buffer[:count]
+    except MaillonError as error:
+        await answer(send, 400, error.identifier.encode())
+        return
+    await answer(send, 200, scope["raw_path"] + b" " + body)
