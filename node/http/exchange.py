@@ -172,10 +172,14 @@ class Exchange:
             whole.append(LAST_CHUNK)
 
     def _leftover_is_small(self) -> bool:
-        """Whether what nobody read of the body can be read away to keep the connection."""
+        """Whether what nobody read of the body can be read away to keep the connection.
+
+        Where the client waits for a word that never came, the connection ends, though its body be empty: botocore
+        takes the next answer on such a connection for the end of this one, and waits for a minute.
+        """
         left_bytes = self.body.left_bytes
         if left_bytes == 0:
-            return True
+            return not self._awaits_continue
         return self.is_continuable and left_bytes is not None and left_bytes <= self._settings.leftover_bytes_max
 
     async def _send_out(self, parts: list[Buffer]) -> None:

@@ -165,7 +165,7 @@ def _judged(method: str, version: str, heard: _Heard, settings: HttpSettings) ->
         headers=heard.fields,
         body_bytes=body,
         keeps_alive=_keeps_alive(version, framing.connection),
-        expects_continue=bool(framing.expectations) and version == "1.1" and body != _NO_BODY,
+        expects_continue=bool(framing.expectations) and version == "1.1",
     )
 
 

@@ -120,6 +120,19 @@ async def test_a_client_that_waits_never_sends_what_is_refused(autojump_clock: M
         assert await client.is_closed()
 
 
+async def test_a_client_that_waits_with_nothing_to_send_is_told_all_the_same(autojump_clock: MockClock) -> None:
+    """botocore mistakes the next answer on a connection where it heard no such word, and then waits for a minute."""
+    waiting = PUT + b"Content-Length: 0\r\nExpect: 100-continue\r\n\r\n"
+    async with serving(echo) as served:
+        client = await served.client()
+        assert (await client.ask(waiting)).status == 100
+        assert (await client.ask(b"")).body == b"/a "
+    async with serving(deaf) as served:
+        client = await served.client()
+        assert (await client.ask(waiting)).headers[b"connection"] == b"close"
+        assert await client.is_closed()
+
+
 async def test_a_small_body_that_nobody_wanted_is_read_away(autojump_clock: MockClock) -> None:
     async with serving(deaf, HttpSettings(leftover_bytes_max=100_000)) as served:
         client = await served.client()
