@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from node.vault.catalog.catalog import Located
 from node.vault.catalog.values import StoredObject
 from node.vault.copying import CopyTools, copy_object
 from node.vault.objects import ObjectStat, Sink, Source
 from node.vault.put import put_object
-from node.vault.read import read_object
 from node.vault.serving import Open
 from node.vault.shelf.deciding import check_condition, check_deletion, check_retention
 from node.vault.shelf.names import require_object_key
+from node.vault.shelf.reading import ChoosePart, Reading
 from node.vault.shelf.terms import (
     NULL_VERSION,
     UNCONDITIONAL,
@@ -34,12 +33,9 @@ from node.vault.shelf.terms import (
     Versioning,
     VersionsPage,
 )
-from node.vault.shelf.tools import ShelfTools, parts_page, require_writable_bucket
+from node.vault.shelf.tools import ShelfTools, parts_page, refuse_marker, require_writable_bucket
 from protocol.errors import MaillonError, Missing, Refused
 from protocol.namespace.changes import Change, LockReplaced, MarkerPut, ObjectDeleted, TagsReplaced
-
-# A part of an object, chosen once it is known what the object is.
-ChoosePart = Callable[[ObjectStat], ByteRange | None]
 
 DELETED_AT_ONCE: Final = 256
 
@@ -75,18 +71,8 @@ class Objects:
         Raises:
             Missing, Refused: as `stat`. Unavailable: `block-unreadable`, `client-stalled`.
         """
-        serving = self._tools.reading()
-
-        def choose(stored: StoredObject) -> tuple[int, int] | None:
-            _refuse_marker(stored)
-            wanted = part(self._tools.stat(serving, stored)) if callable(part) else part
-            return None if wanted is None else (wanted.first, wanted.end)
-
-        located = await serving.catalog.located(bucket, key, version, choose)
-        stat = self._tools.stat(serving, located.stored)
-        await sink.begin(stat)
-        await read_object(serving.reading, located.stored, located.blocks, sink, _part_in(located))
-        return stat
+        reading = Reading(self._tools, self._tools.reading(), ObjectRef(bucket, key, version))
+        return await reading.to(sink, part)
 
     async def stat(self, bucket: str, key: str, *, version: bytes | None = None) -> ObjectStat:
         """What is known of the object.
@@ -97,7 +83,7 @@ class Objects:
         """
         serving = self._tools.reading()
         stored = await serving.catalog.stat(bucket, key, version)
-        _refuse_marker(stored)
+        refuse_marker(stored)
         return self._tools.stat(serving, stored)
 
     async def parts(
@@ -106,7 +92,7 @@ class Objects:
         """The parts that the object was uploaded in. Raises as `stat`."""
         serving = self._tools.reading()
         stored = await serving.catalog.stat(bucket, key, version)
-        _refuse_marker(stored)
+        refuse_marker(stored)
         if not stored.part_count:
             return PartsPage((), None)
         return await parts_page(serving, stored.owner, after, limit)
@@ -284,7 +270,7 @@ class Objects:
         serving = self._tools.writing()
         async with serving.put.turns.of(bucket, key):
             stored = await serving.catalog.stat(bucket, key, version)
-            _refuse_marker(stored)
+            refuse_marker(stored)
             await serving.journal.append([change(stored)])
             return self._tools.stat(serving, await serving.catalog.stat(bucket, key, stored.version))
 
@@ -302,16 +288,3 @@ class Objects:
             return None, Deleted(version, is_marker=False)
         check_deletion(stored, wall.now_s(), bypass_governance=bypass_governance)
         return ObjectDeleted(bucket, key, stored.version), Deleted(version, stored.is_marker)
-
-
-def _part_in(located: Located) -> ByteRange | None:
-    """The chosen bytes, counted from the first of the blocks that were found."""
-    if located.span is None:
-        return None
-    first, end = located.span
-    return ByteRange(first - located.before, end - located.before)
-
-
-def _refuse_marker(stored: StoredObject) -> None:
-    if stored.is_marker:
-        raise Refused("object-is-marker", bucket=stored.bucket, key=stored.key, version=stored.version)

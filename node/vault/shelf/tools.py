@@ -12,6 +12,7 @@ from node.vault.put import Named, require_bucket
 from node.vault.serving import Open, Readable
 from node.vault.shelf.terms import BucketInfo, PartsPage, PartStat
 from node.vault.stats import stat_of, stat_of_named
+from protocol.errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ def info_of(bucket: StoredBucket) -> BucketInfo:
 def require_writable_bucket(serving: Open, bucket: str) -> StoredBucket:
     """The bucket, for who writes into it. Raises Missing(`bucket-missing`)."""
     return require_bucket(serving.put, bucket)
+
+
+def refuse_marker(stored: StoredObject) -> None:
+    """Raises Refused(`object-is-marker`): a marker has no bytes, and nothing is said of it."""
+    if stored.is_marker:
+        raise Refused("object-is-marker", bucket=stored.bucket, key=stored.key, version=stored.version)
 
 
 def part_stat(part: StoredPart) -> PartStat:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
+from node.vault import put
 from node.vault.objects import ObjectStat
+from node.vault.shelf import reading
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import (
     ByteRange,
@@ -152,6 +155,14 @@ def test_a_part_of_an_object_is_read_wherever_it_lies() -> None:
         sink = BytesSink()
         await shelf.objects.get(B, "small", sink, part=second_half)
         assert bytes(sink.data) == data[500:1_000]
+        with pytest.MonkeyPatch.context() as patched:
+            # As of an object of more than one span; each is a little more than a part.
+            patched.setattr(reading, "SPAN_BYTES_MAX", 5_000_000)
+            patched.setattr(put, "BLOCKS_PER_PART", 1)
+            await put_into(shelf, "long", data)
+            assert await get_from(shelf, "long") == data
+            part = ByteRange(10, size_bytes - 10)
+            assert await get_from(shelf, "long", part=part) == data[10:-10]
         town.kill(3)
         assert await get_from(shelf, "large", part=ByteRange(65_000, 131_000)) == data[65_000:131_000]
 
