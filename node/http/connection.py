@@ -159,11 +159,13 @@ class Connection:
 
     async def _read_away(self, exchange: Exchange) -> bool:
         """Take what nobody wanted of the body; whether a next request can follow it."""
-        if exchange.body.left_bytes == 0:
+        left_bytes = exchange.body.left_bytes
+        if left_bytes == 0:
             return True
         if not exchange.is_continuable:
             return False
-        buffer = memoryview(bytearray(self._settings.leftover_bytes_max))
+        most_bytes = self._settings.leftover_bytes_max
+        buffer = memoryview(bytearray(most_bytes if left_bytes is None else min(left_bytes, most_bytes)))
         with suppress(MaillonError):
             await exchange.body.receive_into(buffer)
         return exchange.body.left_bytes == 0
