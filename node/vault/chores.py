@@ -1,14 +1,17 @@
-"""What keeps a namespace beside its blocks: the checkpointer, and the expirer, which obeys lifecycle rules.
+"""What stands above a namespace's blocks: its shelf, its checkpointer, and its expirer, which obeys lifecycle rules.
 
-Both work on a tenancy that serves, as `node.vault.serving` puts it together, from above.
+All work on a tenancy that serves, as `node.vault.serving` puts it together, from above.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from node.vault.checkpoint.checkpointer import Checkpointer, CheckpointTools, EpochKeeper
 from node.vault.secrets import GatewaySecrets
-from node.vault.serving import Open, table_blocks
+from node.vault.serving import Open, Readable, table_blocks
 from node.vault.shelf.expirer import Expirer
+from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.tools import ShelfTools
 from node.vault.tenancy_tools import TenancyTools
 
@@ -29,6 +32,11 @@ def checkpointer_for(
             times=tools.checkpoint_times,
         )
     )
+
+
+def shelf_of(tools: TenancyTools, name: str, reading: Callable[[], Readable], writing: Callable[[], Open]) -> Shelf:
+    """The namespace as S3 sees it, by whatever serves it at the moment."""
+    return Shelf(ShelfTools(name, tools.host, reading, writing))
 
 
 def expirer_for(tools: TenancyTools, name: str, serving: Open) -> Expirer:

@@ -23,7 +23,7 @@ from node.vault.announce import announce
 from node.vault.blocks import fetch_block
 from node.vault.catalog.catalog import Catalog
 from node.vault.checkpoint.loading import load_tables
-from node.vault.chores import checkpointer_for, expirer_for
+from node.vault.chores import checkpointer_for, expirer_for, shelf_of
 from node.vault.following import Followed, Follower
 from node.vault.journal.discover import discover
 from node.vault.journal.keeper import HolderKeeper
@@ -56,6 +56,7 @@ class Tenancy:
 
     def __init__(self, tools: TenancyTools, secrets: GatewaySecrets, *, fresh: Opening | None = None) -> None:
         self.secrets = secrets
+        self.shelf = shelf_of(tools, secrets.name, self.require_readable, self.require_writable)
         self._tools = tools
         self._journal_tools = journal_tools(tools, secrets)
         self._fresh = fresh

@@ -37,7 +37,6 @@ from node.vault.serving import Readable
 from node.vault.shelf.names import require_bucket_name, require_object_key
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import AccessKey, PutTerms
-from node.vault.shelf.tools import ShelfTools
 from node.vault.tenancy import Tenancy
 from node.vault.tenancy_tools import read_tools
 from protocol.coding.erasure import Engine
@@ -69,6 +68,8 @@ class Vault:
         self._tenancies: dict[NamespaceId, Tenancy] = {}
         self._lives: dict[NamespaceId, _Life] = {}
         self._creating: set[str] = set()
+        # Where access keys were found last: among many namespaces, the first place to look.
+        self._key_homes: dict[str, NamespaceId] = {}
         self._inspector = Inspector(mesh, self._tools.holders)
         self._nursery: trio.Nursery | None = None
 
@@ -218,12 +219,12 @@ class Vault:
         Raises:
             Missing: `namespace-missing`. Refused: `namespace-ambiguous`, `not-the-gateway`.
         """
-        return self._shelf_of(self._named(namespace))
+        return self._named(namespace).shelf
 
     def shelves_with(self, bucket: str) -> tuple[Shelf, ...]:
         """The namespaces that are open and have a bucket of this name, by their names."""
         ordered = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
-        return tuple(self._shelf_of(tenancy) for tenancy in ordered if tenancy.has_bucket(bucket))
+        return tuple(tenancy.shelf for tenancy in ordered if tenancy.has_bucket(bucket))
 
     def key(self, key_id: str) -> tuple[Shelf, AccessKey]:
         """The access key of this name, and the namespace that it opens.
@@ -231,16 +232,19 @@ class Vault:
         Raises:
             Missing: `key-unknown`. Unavailable: why a namespace is not open that may know it.
         """
+        home = self._key_homes.get(key_id)
+        first = [self._tenancies[home]] if home in self._tenancies else []
         problem: MaillonError | None = None
-        for tenancy in self._tenancies.values():
-            shelf = self._shelf_of(tenancy)
+        for tenancy in (*first, *self._tenancies.values()):
             try:
-                found = shelf.keys.find(key_id)
+                found = tenancy.shelf.keys.find(key_id)
             except MaillonError as error:
                 problem = error
                 continue
             if found is not None:
-                return shelf, found
+                self._key_homes[key_id] = tenancy.secrets.namespace
+                return tenancy.shelf, found
+        self._key_homes.pop(key_id, None)
         raise problem or Missing("key-unknown", key=key_id)
 
     async def put(
@@ -302,11 +306,6 @@ class Vault:
         except Refused as error:
             if error.identifier != "bucket-exists":  # another put was quicker
                 raise
-
-    def _shelf_of(self, tenancy: Tenancy) -> Shelf:
-        return Shelf(
-            ShelfTools(tenancy.secrets.name, self._tools.host, tenancy.require_readable, tenancy.require_writable)
-        )
 
     def _at(self, name: str | None) -> tuple[Tenancy, Readable]:
         """The named tenancy, or the only one, for reading."""

@@ -111,7 +111,7 @@ def list_objects(
         name = row[0][len(begin) :].decode()
         common = page.common(name)
         if common is None:
-            entries.append(object_of(row[0], read_row(ObjectRow, row[1])))
+            entries.append(StoredObject(bucket, name, read_row(ObjectRow, row[1]), is_latest=True))
             page.note(name)
             cursor.step()
         else:
