@@ -278,6 +278,7 @@ class Objects:
         self, serving: Open, bucket: str, key: str, version: bytes | None, *, bypass_governance: bool
     ) -> tuple[Change | None, Deleted]:
         """What is to be journaled, and what will have been done then. The caller has a turn at the key."""
+        require_object_key(key)
         wall, versioning = self._tools.host.wall, require_writable_bucket(serving, bucket).versioning
         if version is None and versioning is not Versioning.NEVER:
             marker = serving.put.versions.next(serving.journal.next_position.epoch)

@@ -11,6 +11,7 @@ from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import (
     NULL_VERSION,
     Condition,
+    Deleted,
     Finish,
     LockDefault,
     LockMode,
@@ -180,8 +181,10 @@ def test_versions_come_back_by_name_and_a_marker_hides_them() -> None:
         assert (await objects.delete(B, "a")).version_id == NULL_VERSION
         assert len((await objects.list_versions(B)).entries) == 2
         assert await refused(get_from(shelf, "a", NULL_VERSION)) == "object-is-marker"
-        outcomes = await objects.delete_several(B, [("a", NULL_VERSION), ("a", first.version_id), ("b", None)])
-        assert len(outcomes) == 3
+        gone: list[tuple[str, bytes | None]] = [("a", NULL_VERSION), ("a", first.version_id), ("b", None)]
+        *outcomes, too_long = await objects.delete_several(B, [*gone, ("k" * 1_025, None)])
+        assert [type(outcome) for outcome in outcomes] == [Deleted] * 3
+        assert isinstance(too_long, Refused)
         assert [entry.key for entry in (await objects.list_versions(B)).entries] == ["b"]
 
     at_a_shelf(work)
