@@ -8,6 +8,7 @@ from node.s3.conditions import reading
 from node.s3.customer_keys import customer_key, opened
 from node.s3.faults import S3Error
 from node.s3.multipart import part_checksums
+from node.s3.numbers import read_count
 from node.s3.parts import PARTS_MAX
 from node.s3.times import http_date
 from node.s3.versions import read_version, version_headers
@@ -75,6 +76,7 @@ def _count(call: Call, name: str, *, default: int) -> int:
     text = call.request.header(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and int(text) <= PARTS_MAX):
+    count = read_count(text)
+    if not 0 <= count <= PARTS_MAX:
         raise faults.invalid(name, text)
-    return int(text)
+    return count

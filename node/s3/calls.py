@@ -22,7 +22,7 @@ from node.s3.wire import Headers, Incoming, Outgoing
 from node.s3.xml_in import Element, parse
 from node.vault.objects import ObjectStat
 from node.vault.shelf.shelf import Shelf
-from node.vault.shelf.terms import AccessKey, BucketInfo
+from node.vault.shelf.terms import AccessKey, BucketInfo, Finish
 
 XML_BYTES_MAX = 2 * 1024 * 1024
 DOCUMENT_BYTES_MAX = 20 * 1024
@@ -101,6 +101,18 @@ class Call:
         """The request's body as a source that checks itself, and its declared size."""
         return promises.upload(self.request, self.incoming, self.host.threads, self.claim, self.signatures)
 
+    async def finish(self, source: Upload) -> Finish:
+        """What came is what was promised, by a key that still opens something now that the last of it has come.
+
+        Raises:
+            S3Error: InvalidAccessKeyId when the key was revoked meanwhile; and as `Upload.finish`.
+        """
+        told = await source.finish()
+        key, owner = self.caller.key, self.caller.owner
+        if key is not None and owner is not None and owner.keys.find(key.key_id) is None:
+            raise S3Error(faults.INVALID_ACCESS_KEY)
+        return told
+
     async def body(self, limit_bytes: int = XML_BYTES_MAX) -> bytes:
         """A small body, whole and checked.
 
@@ -119,7 +131,7 @@ class Call:
                 raise S3Error(faults.MAX_MESSAGE_LENGTH)
             if count < len(buffer):
                 break
-        await source.finish()
+        await self.finish(source)
         return bytes(found)
 
     async def xml(self, root: str, limit_bytes: int = XML_BYTES_MAX) -> Element:

@@ -12,6 +12,7 @@ import re
 from node.s3 import faults, sigv4
 from node.s3.chunk_signatures import STREAMING
 from node.s3.faults import S3Error
+from node.s3.numbers import read_count
 from node.s3.request import Request
 from node.s3.sigv4 import ALGORITHM, UNSIGNED, Claim, Scope
 from node.s3.times import parse_http_date, parse_signed_date, signed_date
@@ -128,7 +129,7 @@ def _query_claim(request: Request, now_s: int) -> Claim:
     at_s = parse_signed_date(timestamp)
     if at_s is None:
         raise S3Error(faults.AUTHORIZATION_QUERY, "X-Amz-Date must be in the ISO8601 Long Format")
-    if not (expires.isascii() and expires.isdigit() and 1 <= int(expires) <= EXPIRES_MAX_S):
+    if not (1 <= read_count(expires) <= EXPIRES_MAX_S):
         raise S3Error(faults.AUTHORIZATION_QUERY, "X-Amz-Expires must be between 1 and 604800 seconds")
     if at_s > now_s + SKEW_S:
         raise S3Error(faults.ACCESS_DENIED, "Request is not yet valid")

@@ -162,7 +162,7 @@ class Door:
         if key_id is not None:
             caller, secret = self._caller(key_id)
             visit.caller = caller
-            policy = verified(form.fields, secret, self._keys, request.target.bucket, self._host.wall.now_s())
+            policy = verified(form.fields, secret, self._keys, request.target.named, self._host.wall.now_s())
         put = visit.request = request_of(request, form)
         return await post_object(await self._call(visit, put, POST_OBJECT, caller), form, policy)
 

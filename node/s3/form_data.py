@@ -60,6 +60,8 @@ class Form:
             if len(self._held) > HEADER_BYTES_MAX or self._held.startswith(b"--"):
                 raise S3Error(faults.MALFORMED_POST, "POST requires exactly one file upload per request.")
             await self._more()
+        if end > HEADER_BYTES_MAX:
+            raise S3Error(faults.MALFORMED_POST)
         head = bytes(self._held[:end])
         del self._held[: end + 4]
         found = _NAME.search(head)

@@ -29,7 +29,7 @@ from node.s3.writing import put_headers, terms_of
 from node.s3.xml_in import parse
 from node.s3.xml_out import bare_document, leaf
 from node.vault.objects import ObjectStat
-from node.vault.shelf.terms import Finish, Tag
+from node.vault.shelf.terms import Finish
 
 _AS_HEADERS = ("content-type", "cache-control", "content-disposition", "content-encoding", "expires", "content-md5")
 ANY_SIZE = PostPolicy(0, (), ())
@@ -49,6 +49,8 @@ def request_of(request: Request, form: Form) -> Request:
     headers = {name: text for name, text in fields.items() if name in _AS_HEADERS or name.startswith("x-amz-")}
     if "acl" in fields:
         headers["x-amz-acl"] = fields["acl"]
+    if "tagging" in fields:
+        headers["x-amz-tagging"] = _tags(fields["tagging"])
     for name in ("host", "origin"):
         if name in request.headers:
             headers[name] = request.headers[name]
@@ -91,22 +93,21 @@ async def post_object(call: Call, form: Form, policy: PostPolicy) -> Answer:
     if customer_key(call.request) is not None:
         raise faults.not_served("a form with a client's key (SSE-C)")
     info, terms = call.info(), terms_of(call)
-    if "tagging" in form.fields:
-        terms = replace(terms, tags=_tags(form.fields["tagging"]))
     source = Upload(form, call.host.threads, promised(call.request, None), None)
-    terms = replace(terms, finish=_sized(source, policy))
+    terms = replace(terms, finish=_sized(call, source, policy))
     found = await call.shelf.objects.put(call.bucket, call.key, source, terms, expected_bytes=None)
     return _answer(call, form.fields, found, put_headers(info, found))
 
 
-def _tags(text: str) -> tuple[Tag, ...]:
-    return read_tagging(parse(text.encode(), "Tagging"), TAGS_MAX)
+def _tags(text: str) -> str:
+    """The tags in XML, as the header that asks for the same right would have them."""
+    return urlencode([(tag.name, tag.value) for tag in read_tagging(parse(text.encode(), "Tagging"), TAGS_MAX)])
 
 
-def _sized(source: Upload, policy: PostPolicy) -> Callable[[], Awaitable[Finish]]:
+def _sized(call: Call, source: Upload, policy: PostPolicy) -> Callable[[], Awaitable[Finish]]:
     async def finish() -> Finish:
         policy.check_size(source.received)
-        return await source.finish()
+        return await call.finish(source)
 
     return finish
 

@@ -7,6 +7,7 @@ is kept among them under a name that no header has.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
@@ -28,6 +29,8 @@ NAME_LETTERS_MAX = 256
 REDIRECT = "x-amz-website-redirect-location"
 SYSTEM = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires")
 DEFAULT_TYPE = "binary/octet-stream"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 TAGS_MAX = 10
 BUCKET_TAGS_MAX = 50
 _TAG_NAME_MAX, _TAG_VALUE_MAX = 128, 256
@@ -51,8 +54,16 @@ def metadata_of(request: Request) -> tuple[Metadata, ...]:
     if redirect:
         kept.append(Metadata(REDIRECT, redirect))
     kept += [Metadata(name, value) for name, value in own]
+    require_headers(kept)
     require_small(kept)
     return (*kept, *acl_rows(canned_acl(request)))
+
+
+def require_headers(kept: Sequence[Metadata]) -> None:
+    """Raises S3Error(InvalidArgument) for what came in a URL or a form and could not go out again as a header."""
+    for one in kept:
+        if _NAME.fullmatch(one.name) is None or _NO_VALUE.search(one.value):
+            raise faults.invalid(one.name, one.value[:NAME_LETTERS_MAX], "Metadata must be valid HTTP headers.")
 
 
 def require_small(kept: Sequence[Metadata]) -> None:

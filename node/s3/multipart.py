@@ -7,6 +7,7 @@ order, and moves no bytes. The final ETag is S3's: of the parts' MD5s, with thei
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from node.s3 import checksums, faults
 from node.s3.calls import NO_CONTENT, Answer, Call, xml_answer
@@ -15,6 +16,7 @@ from node.s3.conditions import bare, writing
 from node.s3.customer_keys import HiddenSource, customer_key, fresh, opened
 from node.s3.faults import S3Error
 from node.s3.names import encoded_key
+from node.s3.numbers import NO_NUMBER, read_count
 from node.s3.owners import owner_of
 from node.s3.parts import PARTS_MAX, Agreed, agreed, checksum_value, finish, read_agreed
 from node.s3.promises import checksum_of
@@ -74,7 +76,7 @@ async def upload_part(call: Call) -> Answer:
     hidden = source if made is None else HiddenSource(source, made.stream(number, 0), call.host.threads)
     _require_agreed(call, agreement, source.algorithm)
     part = await uploads.put_part(
-        call.bucket, call.key, upload, number, hidden, finish=source.finish, expected_bytes=declared
+        call.bucket, call.key, upload, number, hidden, finish=partial(call.finish, source), expected_bytes=declared
     )
     shown = [(algorithm.header, text) for algorithm, text in _shown(part)]
     headers = (("etag", f'"{part.etag}"'), ("x-amz-server-side-encryption", "AES256"), *shown)
@@ -145,10 +147,9 @@ class _Listed:
     """One part as the client lists it."""
 
     def __init__(self, told: Element) -> None:
-        number = told.need("PartNumber")
-        if not (number.isascii() and number.isdigit()):
+        self.number = read_count(told.need("PartNumber"))
+        if self.number == NO_NUMBER:
             raise S3Error(faults.MALFORMED_XML)
-        self.number = int(number)
         self.etag = bare(told.need("ETag"))
         self._checksums = [(one, told.value(f"Checksum{one.value}")) for one in Algorithm]
 

@@ -97,7 +97,7 @@ def parse_policy(document: bytes, bucket: str) -> Policy:
         S3Error: MalformedPolicy; NotImplemented for what is not served.
     """
     try:
-        told = json.loads(document)
+        told = json.loads(document, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         raise _malformed("Policies must be valid JSON and the first byte must be '{'") from None
     if not isinstance(told, dict) or told.keys() - {"Version", "Id", "Statement"}:
@@ -109,6 +109,14 @@ def parse_policy(document: bytes, bucket: str) -> Policy:
     if not listed:
         raise _malformed("Could not parse the policy: Statement is empty!")
     return Policy(tuple(_statement(one, bucket) for one in listed))
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object. Of two fields of one name a reader sees the first, and Python takes the last."""
+    told = dict(pairs)
+    if len(told) != len(pairs):
+        raise _malformed("A field stands twice in the policy.")
+    return told
 
 
 def _statement(told: object, bucket: str) -> Statement:
@@ -162,8 +170,9 @@ def _principal(text: str) -> Principal:
 def _condition(told: object) -> bool | None:
     if told in (None, {}):
         return None
-    if isinstance(told, dict) and list(told) == ["Bool"] and list(told["Bool"]) == ["aws:SecureTransport"]:
-        value = told["Bool"]["aws:SecureTransport"]
+    asked = told.get("Bool") if isinstance(told, dict) and len(told) == 1 else None
+    if isinstance(asked, dict) and list(asked) == ["aws:SecureTransport"]:
+        value = asked["aws:SecureTransport"]
         if str(value).lower() in ("true", "false"):
             return str(value).lower() == "true"
     raise faults.not_served("Condition in a bucket policy")

@@ -10,6 +10,7 @@ from node.s3.bodies import Body, ChunkedBody, PlainBody, Promised, Upload, Wire
 from node.s3.checksums import BY_HEADER, Algorithm, decode
 from node.s3.chunk_signatures import SIGNED_TRAILER, STREAMING, UNSIGNED_TRAILER, PieceSignatures
 from node.s3.faults import S3Error
+from node.s3.numbers import NO_NUMBER, read_count
 from node.s3.request import Request
 from node.s3.sigv4 import UNSIGNED, Claim
 
@@ -105,6 +106,7 @@ def upload(
 
 def _decoded_length(request: Request) -> int:
     text = request.header("x-amz-decoded-content-length")
-    if text is None or not (text.isascii() and text.isdigit()):
+    size_bytes = read_count(text or "")
+    if size_bytes == NO_NUMBER:
         raise S3Error(faults.MISSING_LENGTH, "You must provide the x-amz-decoded-content-length header.")
-    return int(text)
+    return size_bytes

@@ -60,6 +60,7 @@ async def _part_wanted(call: Call) -> _Part | None:
         raise faults.invalid("partNumber", text)
     version = read_version(call.request.query.get("versionId"))
     found = await call.shelf.objects.stat(call.bucket, call.key, version=version)
+    call.require_public(found)  # or a stranger would hear how many parts there are
     if not found.part_count:
         if number > 1:
             raise S3Error(faults.INVALID_PART_NUMBER)

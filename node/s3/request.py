@@ -15,6 +15,7 @@ from typing import Any
 from node.s3 import faults
 from node.s3.faults import S3Error
 from node.s3.names import decoded
+from node.s3.numbers import NO_NUMBER, read_count
 
 QUERY_PARAMETERS_MAX = 200
 
@@ -29,6 +30,11 @@ class Target:
     bucket: str = ""
     key: str = ""
     namespace: str | None = None
+
+    @property
+    def named(self) -> str:
+        """The bucket as the path names it."""
+        return self.bucket if self.namespace is None else f"{self.namespace}:{self.bucket}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,9 +81,10 @@ class Request:
         text = self.headers.get("content-length")
         if text is None:
             return None
-        if not text.isascii() or not text.isdigit():
+        size_bytes = read_count(text)
+        if size_bytes == NO_NUMBER:
             raise faults.invalid("Content-Length", text)
-        return int(text)
+        return size_bytes
 
 
 def read_request(scope: Mapping[str, Any], request_id: str) -> Request:

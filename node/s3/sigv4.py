@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +22,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
 KEYS_KEPT_MAX = 256
+_BLANKS = re.compile(r"[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +109,5 @@ def _encoded_again(raw: str) -> str:
 
 
 def _canonical_value(request: Request, name: str) -> str:
-    return " ".join(request.headers.get(name, "").split())
+    """With one blank for several. Only for blanks: in UTF-8 other letters have bytes that look like some here."""
+    return " ".join(_BLANKS.split(request.headers.get(name, "").strip(" \t")))

@@ -7,6 +7,7 @@ with the write, so of many writers of one key one wins, and the others are told 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from node.s3 import faults
 from node.s3.access import Access, Verdict
@@ -52,7 +53,7 @@ async def put_object(call: Call) -> Answer:
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
     hidden: Source = source
-    terms = replace(terms, finish=source.finish)
+    terms = replace(terms, finish=partial(call.finish, source))
     key = customer_key(call.request)
     if key is not None:
         made = fresh(key, call.host.entropy)

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,12 +76,13 @@ class DoorTest:
         body: bytes = b"",
         host: str = "s3.example.org",
         hang_up_after: int | None = None,
+        midway: Callable[[], object] = lambda: None,
     ) -> Response:
-        """One request, exactly as given."""
+        """One request, exactly as given. `midway` is called when some of the body has come."""
         lines = {"host": host, **(headers or {})}
         if body or method in ("PUT", "POST"):
             lines.setdefault("content-length", str(len(body)))
-        return trio.run(ask, self.door, method, target, lines, body, hang_up_after)
+        return trio.run(ask, self.door, method, target, lines, body, hang_up_after, midway)
 
     def boto(self, key_id: str = "OURKEY", *, addressing_style: str = "path") -> Any:
         """A boto3 client whose requests come to this door."""
@@ -108,6 +109,7 @@ async def ask(
     headers: Mapping[str, str],
     body: bytes = b"",
     hang_up_after: int | None = None,
+    midway: Callable[[], object] = lambda: None,
 ) -> Response:
     """One request to a door, by a plain ASGI server."""
     path, _mark, query = target.partition("?")
@@ -120,7 +122,7 @@ async def ask(
         "scheme": "http",
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
     }
-    messages = _messages(body, hang_up_after)
+    messages = _messages(body, hang_up_after, midway)
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -149,11 +151,13 @@ def _client(key_id: str, secret: str, addressing_style: str) -> Any:
     )
 
 
-def _messages(body: bytes, hang_up_after: int | None) -> Iterator[Message]:
+def _messages(body: bytes, hang_up_after: int | None, midway: Callable[[], object]) -> Iterator[Message]:
     end = len(body) if hang_up_after is None else hang_up_after
     for first in range(0, end, PIECE_BYTES):
         more = first + PIECE_BYTES < end or hang_up_after is not None
         yield {"type": "http.request", "body": body[first : min(end, first + PIECE_BYTES)], "more_body": more}
+        if first == 0:
+            midway()
     if not end and hang_up_after is None:
         yield {"type": "http.request", "body": b"", "more_body": False}
     while True:

@@ -43,7 +43,7 @@ class MemoryVault:
         self.known: dict[str, tuple[MemoryShelf, AccessKey]] = {}
 
     def add(self, namespace: str) -> MemoryShelf:
-        return self.shelves.setdefault(namespace, MemoryShelf(namespace))
+        return self.shelves.setdefault(namespace, MemoryShelf(namespace, MemoryKeys(self)))
 
     def add_key(
         self, namespace: str, key_id: str, *, bucket: str | None = None, read_only: bool = False
@@ -64,11 +64,23 @@ class MemoryVault:
         return self.known[access_key_id]
 
 
+class MemoryKeys:
+    """The keys, as a shelf looks them up."""
+
+    def __init__(self, vault: MemoryVault) -> None:
+        self._vault = vault
+
+    def find(self, key_id: str) -> AccessKey | None:
+        found = self._vault.known.get(key_id)
+        return None if found is None else found[1]
+
+
 class MemoryShelf:
     """One namespace."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, keys: MemoryKeys) -> None:
         self.namespace = namespace
+        self.keys = keys
         self.of: dict[str, Bucket] = {}
         self.count = 0
         self.buckets = MemoryBuckets(self)

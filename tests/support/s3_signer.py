@@ -39,7 +39,7 @@ class Signer:
                 "path": path,
                 "raw_path": path.encode(),
                 "query_string": query.encode(),
-                "headers": [(name.encode(), text.encode()) for name, text in self.headers.items()],
+                "headers": [(name.encode(), text.encode("latin-1")) for name, text in self.headers.items()],
             },
             "",
         )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from node.s3 import sigv4
+from node.s3.request import read_request
+from node.s3.sigv4 import Claim, Scope, SigningKeys
+from node.s3.times import signed_date
 from tests.node.s3.test_objects import code_of
 from tests.support.s3_door import DoorTest
 from tests.support.s3_signer import Signer
@@ -114,3 +119,113 @@ def test_a_key_of_one_bucket_opens_no_bucket_of_that_name_elsewhere(s3: Any, doo
     for key_id, status in (("OURKEY", 200), ("BOXKEY", 403)):
         signed = Signer("GET", "/theirs:box/k", "UNSIGNED-PAYLOAD", {}, key_id=key_id)
         assert door.ask("GET", "/theirs:box/k", headers=signed.headers).status == status
+
+
+NINES = "9" * 5_000
+
+
+def presigned(method: str, path: str, more: str) -> str:
+    """A presigned URL with something more in its query."""
+    timestamp = signed_date(int(time.time()))
+    scope = Scope(timestamp[:8], "garage")
+    query = (
+        f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=OURKEY%2F{str(scope).replace('/', '%2F')}"
+        f"&X-Amz-Date={timestamp}&X-Amz-Expires=60&X-Amz-SignedHeaders=host&{more}"
+    )
+    headers = [(b"host", b"s3.example.org")]
+    told = {"method": method, "raw_path": path.encode(), "query_string": query.encode(), "headers": headers}
+    claim = Claim("OURKEY", scope, ("host",), "", timestamp, sigv4.UNSIGNED)
+    canonical = sigv4.canonical_requests(read_request(told, ""), claim)[0]
+    key = SigningKeys().derive("secret of OURKEY", scope)
+    return f"{path}?{query}&X-Amz-Signature={sigv4.signature(key, sigv4.string_to_sign(claim, canonical))}"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        (f"/box/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a&X-Amz-Date=20130524T000000Z&X-Amz-Expires={NINES}"
+         "&X-Amz-SignedHeaders=host&X-Amz-Signature=a", {}),
+        ("/box/k", {"content-length": NINES}),
+    ],
+)  # fmt: skip
+def test_a_number_of_thousands_of_digits_is_no_number(
+    s3: Any, door: DoorTest, target: str, headers: dict[str, str]
+) -> None:
+    if headers:
+        headers = {**Signer("PUT", target, "UNSIGNED-PAYLOAD", {}).headers, **headers}
+    assert door.ask("PUT", target, headers=headers, body=b"x").status == 400
+
+
+def test_a_decoded_length_and_a_parts_number_are_read_within_bounds(s3: Any, door: DoorTest) -> None:
+    told = {"x-amz-decoded-content-length": NINES}
+    signed = Signer("PUT", "/box/k", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", told)
+    assert door.ask("PUT", "/box/k", headers=signed.headers, body=b"x").status == 411
+    upload = s3.create_multipart_upload(Bucket="box", Key="k")["UploadId"]
+    target = f"/box/k?uploadId={upload}"
+    part = f"<Part><PartNumber>{NINES}</PartNumber><ETag>a</ETag></Part>"
+    body = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
+    found = door.ask("POST", target, headers=Signer("POST", target, "UNSIGNED-PAYLOAD", {}).headers, body=body)
+    assert "<Code>MalformedXML</Code>" in found.text
+
+
+@pytest.mark.parametrize("name", ["x-amz-meta-n", "x-amz-meta-n%0d%0aset-cookie", "x-amz-meta-%E6%97%A5"])
+def test_what_could_be_no_header_is_not_kept_as_one(s3: Any, door: DoorTest, name: str) -> None:
+    value = "a%0d%0aset-cookie:%20b" if name.endswith("-n") else "a"
+    found = door.ask("PUT", presigned("PUT", "/box/k", f"{name}={value}"), body=b"x")
+    assert (found.status, "<Code>InvalidArgument</Code>" in found.text) == (400, True)
+
+
+def test_a_signed_header_may_hold_any_bytes(s3: Any, door: DoorTest) -> None:
+    told = {"x-amz-meta-n": "à  Å".encode().decode("latin-1")}
+    signed = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", told)
+    assert door.ask("PUT", "/box/k", headers=signed.headers, body=b"x").status == 200
+    changed = {**signed.headers, "x-amz-meta-n": told["x-amz-meta-n"].replace("\xa0", " ")}
+    assert door.ask("PUT", "/box/k", headers=changed, body=b"x").status == 403
+
+
+def test_a_stranger_cannot_count_the_parts_of_what_is_private(s3: Any, door: DoorTest) -> None:
+    s3.put_object(Bucket="box", Key="k", Body=b"x")
+    for key in ("k", "nothing"):
+        for number in ("1", "2"):
+            assert door.ask("GET", f"/box/{key}?partNumber={number}").status == 403
+
+
+def test_a_key_that_is_revoked_while_it_uploads_names_nothing(s3: Any, door: DoorTest) -> None:
+    upload = s3.create_multipart_upload(Bucket="box", Key="k")["UploadId"]
+    for target in ("/box/k", f"/box/k?partNumber=1&uploadId={upload}"):
+        signed = Signer("PUT", target, "UNSIGNED-PAYLOAD", {}, key_id="SHORT", secret="secret of SHORT")
+        door.vault.add_key("ours", "SHORT")
+        found = door.ask("PUT", target, headers=signed.headers, body=b"x" * 200_000, midway=revoke(door, "SHORT"))
+        assert (found.status, "<Code>InvalidAccessKeyId</Code>" in found.text) == (403, True)
+    assert "Contents" not in s3.list_objects_v2(Bucket="box")
+    assert "Parts" not in s3.list_parts(Bucket="box", Key="k", UploadId=upload)
+
+
+def revoke(door: DoorTest, key_id: str) -> Any:
+    return lambda: door.vault.known.pop(key_id, None)
+
+
+def anonymous_form(door: DoorTest, fields: str, disposition: str = 'form-data; name="file"') -> int:
+    body = f"{fields}--B\r\nContent-Disposition: {disposition}\r\n\r\nx\r\n--B--\r\n"
+    told = {"content-type": "multipart/form-data; boundary=B"}
+    return door.ask("POST", "/box", headers=told, body=body.encode()).status
+
+
+def test_a_form_tags_only_by_right(s3: Any, door: DoorTest) -> None:
+    everybody = {**statement("s3:PutObject", effect="Allow"), "Principal": "*"}
+    s3.put_bucket_policy(Bucket="box", Policy=policy(everybody))
+    key = '--B\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n'
+    tags = "<Tagging><TagSet><Tag><Key>a b&amp;</Key><Value>=1</Value></Tag></TagSet></Tagging>"
+    tagging = f'--B\r\nContent-Disposition: form-data; name="tagging"\r\n\r\n{tags}\r\n'
+    assert anonymous_form(door, key) == 204
+    assert anonymous_form(door, key + tagging) == 403
+    s3.put_bucket_policy(
+        Bucket="box", Policy=policy({**everybody, "Action": ["s3:PutObject", "s3:PutObjectTagging"]})
+    )
+    assert anonymous_form(door, key + tagging) == 204
+    assert s3.get_object_tagging(Bucket="box", Key="k")["TagSet"] == [{"Key": "a b&", "Value": "=1"}]
+
+
+def test_the_head_of_a_forms_field_is_short(s3: Any, door: DoorTest) -> None:
+    assert anonymous_form(door, "", "form-data;" + "Content-Disposition: form-data;" * 300) == 400
+    assert anonymous_form(door, "", f'form-data;{" " * 9_000}name="file"') == 400

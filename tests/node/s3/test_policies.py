@@ -96,6 +96,8 @@ def test_many_stars_cost_no_more_than_few() -> None:
         (statement(NotPrincipal="*"), "NotImplemented"),
         (statement(NotAction="s3:GetObject"), "NotImplemented"),
         (statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), "NotImplemented"),
+        (statement(Condition={"Bool": ["aws:SecureTransport"]}), "NotImplemented"),
+        (statement(Condition={"Bool": 1}), "NotImplemented"),
         (statement(Principal={"Service": "x"}), "NotImplemented"),
         (statement(Principal={"AWS": "123456789012"}), "MalformedPolicy"),
         (statement(Effect="Maybe"), "MalformedPolicy"),
@@ -110,8 +112,11 @@ def test_what_would_not_be_obeyed_is_not_accepted(told: dict[str, object], code:
         verdict(READER, told)
 
 
+_TWICE = json.dumps({"Statement": statement()}).replace('"Effect"', '"Effect": "Deny", "Effect"').encode()
+
+
 @pytest.mark.parametrize(
-    "document", [b"", b"[]", b"{", b"[" * 100_000, b'{"Statement": []}', b'{"Statement": 1}', b"\xff"]
+    "document", [b"", b"[]", b"{", b"[" * 100_000, b'{"Statement": []}', b'{"Statement": 1}', b"\xff", _TWICE]
 )
 def test_what_is_no_policy_is_malformed(document: bytes) -> None:
     with pytest.raises(S3Error, match="MalformedPolicy"):
