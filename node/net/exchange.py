@@ -336,7 +336,9 @@ class Exchange(_End):
         opening = frame_of(FrameType.REPLY, self.id, reply)
         sender = self._link.sender(Carriage.SECURE)
         run = self._first_run(cutter)
-        if sender.has_room and (run is None or (not cutter.left_bytes and cutter.is_lasting)):
-            sender.submit([opening], run)  # Nobody wants a buffer back, so nobody needs to wait for it.
+        is_whole = payload_bytes is not None and not cutter.left_bytes and cutter.is_lasting
+        if sender.has_room and (run is None or is_whole):
+            # Nobody wants a buffer back, and no END follows that could overtake a payload: nobody needs to wait.
+            sender.submit([opening], run)
         else:
             await sender.send([opening], run)

@@ -170,6 +170,17 @@ async def test_bodies_of_any_size_travel_both_ways(autojump_clock: MockClock) ->
             assert (await client.ask(PUT % 0)).body == b""
 
 
+async def test_a_small_body_in_two_messages_arrives_whole(autojump_clock: MockClock) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5000")]})
+        await send({"type": "maillon.parts", "parts": [bytes(5_000)], "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with gateways(app) as (client, _mesh, _place):
+        for _time in range(3):
+            assert (await client.ask(GET % b"THEIRS")).body == bytes(5_000)
+
+
 async def test_a_body_that_is_refused_is_not_waited_for(autojump_clock: MockClock) -> None:
     async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
         await answer(send, 403, b"no")

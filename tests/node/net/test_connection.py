@@ -222,6 +222,17 @@ async def test_streams_of_unknown_length_pass_both_ways() -> None:
     assert bytes(got) == block * blocks
 
 
+async def test_a_stream_that_begins_with_its_answer_arrives_before_it_ends() -> None:
+    async def handler(exchange: Exchange) -> None:
+        await exchange.begin_answer(Done(), first=[bytes(5_000)])
+        await exchange.finish()
+
+    async with connected(handler) as (alice, _bob), alice.open(1, Done(), payload_bytes=0) as asking:
+        await asking.reply(Done)
+        buffer = memoryview(bytearray(10_000))
+        assert await asking.receive_into(buffer) == 5_000
+
+
 async def test_small_parts_of_a_stream_arrive_as_they_are_sent() -> None:
     go_on = trio.Event()
 
