@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -23,6 +24,7 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 UNSIGNED = "UNSIGNED-PAYLOAD"
 KEYS_KEPT_MAX = 256
 _BLANKS = re.compile(r"[ \t]+")
+_CLEAN = re.compile(r"[A-Za-z0-9._~-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,19 @@ def string_to_sign(claim: Claim, canonical_request: str) -> str:
     return f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{hashed}"
 
 
-def canonical_requests(request: Request, claim: Claim) -> tuple[str, ...]:
-    """The canonical forms that honest clients make of this request.
+def canonical_requests(request: Request, claim: Claim) -> Iterator[str]:
+    """The canonical forms that honest clients make of this request, the likeliest first.
 
-    S3 wants the path encoded anew from its decoded form. Some clients sign the path just as they send it, which
-    differs for letters that need no encoding; both forms name the same object.
+    S3 wants the path encoded anew from its decoded form. Nearly always that is the path just as it was sent; some
+    clients sign that also where it is not. Both forms name the same object.
     """
     query = _canonical_query(request, leave_out="X-Amz-Signature")
     headers = "".join(f"{name}:{_canonical_value(request, name)}\n" for name in claim.signed_headers)
     rest = f"{query}\n{headers}\n{';'.join(claim.signed_headers)}\n{claim.payload}"
-    paths = dict.fromkeys([encoded_key(unquote_to_bytes(request.raw_path)), request.raw_path])
-    return tuple(f"{request.method}\n{path}\n{rest}" for path in paths)
+    yield f"{request.method}\n{request.raw_path}\n{rest}"
+    path = encoded_key(unquote_to_bytes(request.raw_path))
+    if path != request.raw_path:
+        yield f"{request.method}\n{path}\n{rest}"
 
 
 def _canonical_query(request: Request, *, leave_out: str) -> str:
@@ -105,7 +109,9 @@ def _canonical_query(request: Request, *, leave_out: str) -> str:
 
 
 def _encoded_again(raw: str) -> str:
-    return encoded(unquote_to_bytes(raw.replace("+", " "))) if "%" in raw or "+" in raw else encoded(raw)
+    if _CLEAN.fullmatch(raw):
+        return raw
+    return encoded(unquote_to_bytes(raw.replace("+", " ")))
 
 
 def _canonical_value(request: Request, name: str) -> str:

@@ -46,7 +46,7 @@ class Signer:
         claim = Claim(key_id, scope, names, "", timestamp, payload)
         self.key = SigningKeys().derive(secret or f"secret of {key_id}", scope)
         self.signature = sigv4.signature(
-            self.key, sigv4.string_to_sign(claim, sigv4.canonical_requests(told, claim)[0])
+            self.key, sigv4.string_to_sign(claim, next(sigv4.canonical_requests(told, claim)))
         )
         self.stamp = f"{timestamp}\n{scope}"
         self.headers["authorization"] = (
