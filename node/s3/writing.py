@@ -116,7 +116,8 @@ async def delete_objects(call: Call) -> Answer:
     named = [_named(one) for one in objects]
     allowed = [one for one in named if await _may_delete(call, *one)]
     done = await call.shelf.objects.delete_several(call.bucket, allowed, bypass_governance=bypasses(call))
-    denied = [(one, S3Error(faults.ACCESS_DENIED)) for one in named if one not in allowed]
+    may = set(allowed)
+    denied = [(one, S3Error(faults.ACCESS_DENIED)) for one in named if one not in may]
     is_quiet = (asked.value("Quiet") or "").lower() == "true"
     parts = [
         _result(key, version, one)
