@@ -228,6 +228,7 @@ def test_nodes_share_organisations_round_robin(tmp_path: Path) -> None:
         holders = [share["organisation"] for share in block["shares"]]
         assert all(holders.count(name) == 2 for name in set(holders))
         check_any_gateway_answers(running)
+        check_a_namespace_moves_under_its_programs(running, tmp_path)
 
 
 def check_any_gateway_answers(shared: Devnet) -> None:
@@ -243,3 +244,24 @@ def check_any_gateway_answers(shared: Devnet) -> None:
     assert ask(account, "GET", "/elsewhere/none").status == 404
     assert ask(account_of(shared.described), "GET", "/elsewhere/large").status in (403, 404)
     assert succeed("--dir", other, "ls", "elsewhere").result["count"] == 1
+
+
+def check_a_namespace_moves_under_its_programs(shared: Devnet, tmp_path: Path) -> None:
+    """From n1 to n4, while a program goes on asking n1: it has to try again for a while, and finds everything."""
+    account, sheet = account_of(shared.described), tmp_path / "sheet"
+    assert ask(account, "PUT", "/moved").status == 200
+    assert ask(account, "PUT", "/moved/before", BYTES[:5_000]).status == 200
+    sheet.write_text(shared.described["namespace"]["recovery"])
+    succeed("--dir", shared.node("n4"), "namespace", "follow", sheet)
+    succeed("--dir", shared.node("n1"), "namespace", "move", "demo", "--to", "n4")
+    deadline = time.monotonic() + 20
+    while (answer := ask(account, "PUT", "/moved/after", BYTES[:5_000])).status != 200:
+        assert answer.status == 503, answer.body
+        assert time.monotonic() < deadline, answer.body
+        time.sleep(0.2)
+    for name in ("before", "after"):
+        assert ask(account, "GET", f"/moved/{name}").body == BYTES[:5_000]
+    assert (
+        succeed("--dir", shared.node("n4"), "stat", "moved/after", "--namespace", "demo").result["size_bytes"]
+        == 5_000
+    )
