@@ -135,7 +135,7 @@ def presigned(method: str, path: str, more: str) -> str:
     headers = [(b"host", b"s3.example.org")]
     told = {"method": method, "raw_path": path.encode(), "query_string": query.encode(), "headers": headers}
     claim = Claim("OURKEY", scope, ("host",), "", timestamp, sigv4.UNSIGNED)
-    canonical = sigv4.canonical_requests(read_request(told, ""), claim)[0]
+    canonical = next(sigv4.canonical_requests(read_request(told, ""), claim))
     key = SigningKeys().derive("secret of OURKEY", scope)
     return f"{path}?{query}&X-Amz-Signature={sigv4.signature(key, sigv4.string_to_sign(claim, canonical))}"
 
