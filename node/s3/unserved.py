@@ -16,7 +16,7 @@ _REFUSED = (
     "x-amz-grant-write-acp", "x-amz-write-offset-bytes", "x-amz-server-side-encryption-context",
     "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-bucket-key-enabled",
     "x-amz-restore", "x-amz-if-match-last-modified-time", "x-amz-if-match-size", "x-amz-rename-source",
-    "x-amz-fwd-status", "x-amz-request-route",
+    "x-amz-fwd-status", "x-amz-request-route", "x-amz-security-token",
 )  # fmt: skip
 _SSE = "x-amz-server-side-encryption"
 

@@ -229,3 +229,10 @@ def test_a_form_tags_only_by_right(s3: Any, door: DoorTest) -> None:
 def test_the_head_of_a_forms_field_is_short(s3: Any, door: DoorTest) -> None:
     assert anonymous_form(door, "", "form-data;" + "Content-Disposition: form-data;" * 300) == 400
     assert anonymous_form(door, "", f'form-data;{" " * 9_000}name="file"') == 400
+
+
+def test_a_session_is_not_taken_for_its_key(s3: Any, door: DoorTest) -> None:
+    s3.put_object(Bucket="box", Key="k", Body=b"x")
+    signed = Signer("GET", "/box/k", "UNSIGNED-PAYLOAD", {"x-amz-security-token": "for less"})
+    assert door.ask("GET", "/box/k", headers=signed.headers).status == 501
+    assert door.ask("GET", presigned("GET", "/box/k", "X-Amz-Security-Token=for-less")).status == 501
