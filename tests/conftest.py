@@ -7,7 +7,10 @@ for `make chaos`, which looks for what nobody thought of.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 # Tests read the program's words in English, whatever the language of the machine.
@@ -17,3 +20,10 @@ _LAWS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", _LAWS, derandomize=True)
 settings.register_profile("new", _LAWS)
 settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> Iterator[None]:
+    """A command sets logging up for its process; here that process goes on with other tests."""
+    yield
+    structlog.reset_defaults()
