@@ -163,15 +163,17 @@ class OpenCatalog:
         return answer
 
     async def _ask_point(self, question: Callable[[CatalogDatabase], T], about: bytes) -> T:
-        """The same, for a question about a row or two, on this very thread when nobody else has the database.
+        """The same, for a question about a row or two, on this very thread.
 
         It looks at about five pages, which are in memory but for the first time: some 30 µs, where a thread and back
-        take five times as much, and every get asks. What may be more than that goes to a thread (`_ask`).
+        take five times as much, and every get asks. What may be more than that goes to a thread (`_ask`). Who finds
+        the database taken waits for his turn, and then asks here too: from a thread he would keep it for so long that
+        the next one found it taken as well, and so on for as long as gets come.
         """
         try:
             self._turn.acquire_nowait()
         except trio.WouldBlock:
-            return await self._ask(question, about)
+            await self._turn.acquire()
         try:
             return self._answer(self._asked(about), question)
         except Damaged as error:
