@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from node.s3 import documents
 from node.s3.calls import PUBLIC_READ, Caller
 from node.s3.operations import Operation, Right
 from node.s3.policies import Asker, parse_policy, resource_of
@@ -108,10 +109,7 @@ class Access:
         return await self._acl_says(action, bucket)
 
     async def _policy_says(self, action: str, bucket: str, key: str) -> bool | None:
-        info = self.shelf.buckets.find(bucket)
-        if info is None or POLICY_DOCUMENT not in info.documents:
-            return None
-        document = await self.shelf.buckets.document(bucket, POLICY_DOCUMENT)
+        document = await documents.if_any(self.shelf, bucket, POLICY_DOCUMENT)
         if document is None:
             return None
         owner = self.caller.owner
@@ -129,8 +127,5 @@ class Access:
 
 async def bucket_acl(shelf: Shelf, bucket: str) -> str:
     """The bucket's canned ACL."""
-    info = shelf.buckets.find(bucket)
-    if info is None or ACL_DOCUMENT not in info.documents:
-        return "private"
-    document = await shelf.buckets.document(bucket, ACL_DOCUMENT)
+    document = await documents.if_any(shelf, bucket, ACL_DOCUMENT)
     return "private" if document is None else document.decode()

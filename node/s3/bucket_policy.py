@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from node.s3 import faults
+from node.s3 import documents, faults
 from node.s3.access import POLICY_DOCUMENT
-from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
-from node.s3.faults import S3Error
+from node.s3.calls import NO_CONTENT, Answer, Call, xml_answer
 from node.s3.policies import parse_policy
 from node.s3.xml_out import document, flag
 
@@ -17,18 +16,13 @@ async def get_policy(call: Call) -> Answer:
 
 async def put_policy(call: Call) -> Answer:
     """PutBucketPolicy: only what will be obeyed is kept."""
-    data = await call.body(DOCUMENT_BYTES_MAX)
-    call.info()
-    parse_policy(data, call.bucket)
-    await call.shelf.buckets.set_document(call.bucket, POLICY_DOCUMENT, data)
+    await documents.keep(call, POLICY_DOCUMENT, lambda data: parse_policy(data, call.bucket))
     return NO_CONTENT
 
 
 async def delete_policy(call: Call) -> Answer:
     """DeleteBucketPolicy."""
-    call.info()
-    await call.shelf.buckets.set_document(call.bucket, POLICY_DOCUMENT, None)
-    return NO_CONTENT
+    return await documents.forget(call, POLICY_DOCUMENT)
 
 
 async def get_status(call: Call) -> Answer:
@@ -38,8 +32,4 @@ async def get_status(call: Call) -> Answer:
 
 
 async def _kept(call: Call) -> bytes:
-    call.info()
-    kept = await call.shelf.buckets.document(call.bucket, POLICY_DOCUMENT)
-    if kept is None:
-        raise S3Error(faults.NO_SUCH_BUCKET_POLICY)
-    return kept
+    return await documents.kept(call, POLICY_DOCUMENT, faults.NO_SUCH_BUCKET_POLICY)

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from node.s3 import faults
-from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
+from node.s3 import documents, faults
+from node.s3.calls import Answer, Call, xml_answer
 from node.s3.faults import S3Error
 from node.s3.request import Request
 from node.s3.wire import Headers
@@ -44,27 +44,18 @@ class Rule:
 
 async def get_cors(call: Call) -> Answer:
     """GetBucketCors: the very document that was put."""
-    call.info()
-    kept = await call.shelf.buckets.document(call.bucket, DOCUMENT)
-    if kept is None:
-        raise S3Error(faults.NO_SUCH_CORS)
-    return xml_answer(kept)
+    return xml_answer(await documents.kept(call, DOCUMENT, faults.NO_SUCH_CORS))
 
 
 async def put_cors(call: Call) -> Answer:
     """PutBucketCors."""
-    data = await call.body(DOCUMENT_BYTES_MAX)
-    call.info()
-    read_rules(data)
-    await call.shelf.buckets.set_document(call.bucket, DOCUMENT, data)
+    await documents.keep(call, DOCUMENT, read_rules)
     return Answer()
 
 
 async def delete_cors(call: Call) -> Answer:
     """DeleteBucketCors."""
-    call.info()
-    await call.shelf.buckets.set_document(call.bucket, DOCUMENT, None)
-    return NO_CONTENT
+    return await documents.forget(call, DOCUMENT)
 
 
 @lru_cache(maxsize=256)
@@ -157,10 +148,6 @@ def _told(rule: Rule, origin: str) -> list[tuple[str, str]]:
 
 
 async def _matching(shelf: Shelf, request: Request, origin: str, method: str, headers: Iterable[str]) -> Rule | None:
-    bucket = request.target.bucket
-    info = shelf.buckets.find(bucket)
-    if info is None or DOCUMENT not in info.documents:
-        return None
-    kept = await shelf.buckets.document(bucket, DOCUMENT)
+    kept = await documents.if_any(shelf, request.target.bucket, DOCUMENT)
     rules = () if kept is None else read_rules(kept)
     return next((rule for rule in rules if rule.allows(origin, method, headers)), None)

@@ -6,7 +6,7 @@ Moving objects to other storage classes is not, because there is only one: such 
 
 from __future__ import annotations
 
-from node.s3 import faults
+from node.s3 import documents, faults
 from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
 from node.s3.faults import S3Error
 from node.s3.metadata import TAGS_MAX, require_tags
@@ -21,11 +21,7 @@ _ID_LETTERS_MAX = 255
 
 async def get_lifecycle(call: Call) -> Answer:
     """GetBucketLifecycleConfiguration: the very document that was put."""
-    call.info()
-    kept = await call.shelf.buckets.document(call.bucket, DOCUMENT)
-    if kept is None:
-        raise S3Error(faults.NO_SUCH_LIFECYCLE)
-    return xml_answer(kept)
+    return xml_answer(await documents.kept(call, DOCUMENT, faults.NO_SUCH_LIFECYCLE))
 
 
 async def put_lifecycle(call: Call) -> Answer:

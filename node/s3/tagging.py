@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from node.s3 import faults
+from node.s3 import documents, faults
 from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
-from node.s3.faults import S3Error
 from node.s3.metadata import BUCKET_TAGS_MAX, TAGS_MAX, read_tagging
 from node.s3.versions import read_version, version_headers
 from node.s3.xml_in import parse
@@ -46,10 +45,7 @@ async def _set(call: Call, tags: tuple[Tag, ...], status: int) -> Answer:
 
 async def get_bucket_tagging(call: Call) -> Answer:
     """GetBucketTagging."""
-    call.info()
-    kept = await call.shelf.buckets.document(call.bucket, DOCUMENT)
-    if kept is None:
-        raise S3Error(faults.NO_SUCH_TAG_SET)
+    kept = await documents.kept(call, DOCUMENT, faults.NO_SUCH_TAG_SET)
     return xml_answer(tagging(read_tagging(parse(kept, "Tagging"), BUCKET_TAGS_MAX)))
 
 
@@ -63,6 +59,4 @@ async def put_bucket_tagging(call: Call) -> Answer:
 
 async def delete_bucket_tagging(call: Call) -> Answer:
     """DeleteBucketTagging."""
-    call.info()
-    await call.shelf.buckets.set_document(call.bucket, DOCUMENT, None)
-    return NO_CONTENT
+    return await documents.forget(call, DOCUMENT)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.s3 import faults
-from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
+from node.s3 import documents, faults
+from node.s3.calls import Answer, Call, xml_answer
 from node.s3.faults import S3Error
 from node.s3.xml_in import Element, malformed, parse
 from node.s3.xml_out import escaped
@@ -30,27 +30,18 @@ class Website:
 
 async def get_website(call: Call) -> Answer:
     """GetBucketWebsite: the very document that was put."""
-    call.info()
-    kept = await call.shelf.buckets.document(call.bucket, DOCUMENT)
-    if kept is None:
-        raise S3Error(faults.NO_SUCH_WEBSITE)
-    return xml_answer(kept)
+    return xml_answer(await documents.kept(call, DOCUMENT, faults.NO_SUCH_WEBSITE))
 
 
 async def put_website(call: Call) -> Answer:
     """PutBucketWebsite."""
-    data = await call.body(DOCUMENT_BYTES_MAX)
-    call.info()
-    read_website(data)
-    await call.shelf.buckets.set_document(call.bucket, DOCUMENT, data)
+    await documents.keep(call, DOCUMENT, read_website)
     return Answer()
 
 
 async def delete_website(call: Call) -> Answer:
     """DeleteBucketWebsite."""
-    call.info()
-    await call.shelf.buckets.set_document(call.bucket, DOCUMENT, None)
-    return NO_CONTENT
+    return await documents.forget(call, DOCUMENT)
 
 
 def read_website(data: bytes) -> Website:
