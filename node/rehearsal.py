@@ -25,7 +25,6 @@ from node.store.journals import JournalStore
 from node.store.store import Store
 from node.vault.blocks import fetch_block
 from node.vault.catalog.catalog import Catalog
-from node.vault.catalog.values import InlineAt
 from node.vault.checkpoint.loading import load_tables, tell_nobody
 from node.vault.config import tenancy_tools
 from node.vault.journal.discover import discover
@@ -95,15 +94,12 @@ async def _rehearse(
     blocks = block_tools(tools, key, sheet.root.namespace)
     epochs, catalog = Epochs(read_tools, known), Catalog(host, sheet.root.namespace)
 
-    async def read_inline(at: InlineAt) -> bytes:
-        return (await epochs.inline(at.stamp))[at.offset : at.offset + at.size_bytes]
-
     async def load(checkpoint: Checkpoint, touched: Set[bytes]) -> None:
         await load_tables(host, catalog, partial(fetch_block, blocks), checkpoint, touched, tell_nobody)
 
     await catalog.open()
     try:
-        objects = reading_for(tools, blocks, Pins(), read_inline)
+        objects = reading_for(tools, blocks, Pins(), epochs.read_inline)
         return await rehearse(read_tools, known, epochs, catalog, load, objects, progress)
     finally:
         with trio.CancelScope(shield=True):

@@ -96,8 +96,7 @@ class Follower:
         """The sealed bytes of a small object. Raises Unavailable(`entry-unreadable`), Missing(`journal-proof`)."""
         if self._epochs is None:
             raise self._behind()
-        inline = await self._epochs.inline(at.stamp)
-        return inline[at.offset : at.offset + at.size_bytes]
+        return await self._epochs.read_inline(at)
 
     async def _catch_up(self) -> None:
         """Replay what w holders of the newest epoch have."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from node.logs import get_logger
+from node.vault.catalog.values import InlineAt
 from node.vault.journal.line import READ_BYTES, note_problem, read_window
+from node.vault.journal.recent import RecentInline
 from node.vault.journal.tools import Known, ReadTools
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Forged, MaillonError, Missing, Unavailable
@@ -149,6 +151,7 @@ class Epochs:
         self._newest = newest
         self._readers: dict[int, EpochReader] = {newest.opening.epoch: EpochReader(tools, newest.opening, None)}
         self._proofs: dict[int, Succession] = {}
+        self._recent = RecentInline()
         self._note(newest)
 
     @property
@@ -169,12 +172,17 @@ class Epochs:
             raise Missing("journal-proof", namespace=self._newest.opening.namespace, epoch=epoch)
         return self._readers[epoch]
 
-    async def inline(self, stamp: Stamp) -> bytes:
-        """What the entry at this place carries of small objects, sealed.
+    async def read_inline(self, at: InlineAt) -> bytes:
+        """The sealed bytes of a small object: from our own copy or, when that is damaged, from another holder.
 
         Raises:
             Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
         """
+        inline = await self._recent.of(at.stamp, self._inline)
+        return inline[at.offset : at.offset + at.size_bytes]
+
+    async def _inline(self, stamp: Stamp) -> bytes:
+        """What the entry at this place carries of small objects."""
         reader = await self.of(stamp.epoch)
         return (await reader.entry(stamp.position)).inline
 

@@ -29,7 +29,6 @@ from node.vault.journal.epoch import EpochWriter
 from node.vault.journal.own_copy import OwnCopy
 from node.vault.journal.queue import Queue
 from node.vault.journal.reader import Epochs
-from node.vault.journal.recent import RecentInline
 from node.vault.journal.replay import LoadTables
 from node.vault.journal.status import HolderStatus, JournalStatus
 from node.vault.journal.succeed import Ended
@@ -61,7 +60,6 @@ class JournalWriter:
         self._epoch = EpochWriter(tools, known, self._progress)
         self._applier = Applier(tools, catalog, epochs, load)
         self._queue = Queue(tools.timers.gather_s)
-        self._recent = RecentInline()
         self._carried_s = -inf
         self._turn = trio.Lock()
         self._applying = trio.Lock()
@@ -183,8 +181,7 @@ class JournalWriter:
         Raises:
             Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
         """
-        inline = await self._recent.of(at.stamp, self._epochs.inline)
-        return inline[at.offset : at.offset + at.size_bytes]
+        return await self._epochs.read_inline(at)
 
     def status(self) -> JournalStatus:
         epoch = self._epoch
