@@ -11,7 +11,8 @@ somebody tells it to take over in turn. A gateway may also be told to follow ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import AsyncIterator, Sequence, Set
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -68,7 +69,7 @@ class Tenancy:
         self._problem: MaillonError = Unavailable("namespace-opening", namespace=secrets.name)
         self._changed = trio.Event()
         self._wanted = trio.Event()
-        self._left = trio.Event()
+        self._serving = trio.CancelScope()
 
     # --- what stands above uses ----------------------------------------------------------------------------------
 
@@ -175,7 +176,7 @@ class Tenancy:
         try:
             await self._leave(WriterSignedOff(successor))
         finally:
-            self._left.set()
+            self._serving.cancel()
 
     async def _leave(self, last: WriterSignedOff) -> None:
         serving = self._open
@@ -207,9 +208,7 @@ class Tenancy:
 
     async def _serve(self) -> None:
         """Become the writer, then serve for as long as the writer runs, or until it hands over."""
-        catalog = Catalog(self._tools.host, self.secrets.namespace)
-        try:
-            await catalog.open()
+        async with self._opened_catalog() as catalog:
             succeeded = await self._begin()
             epochs = Epochs(self._journal_tools, succeeded.known)
             journal = JournalWriter(
@@ -217,7 +216,7 @@ class Tenancy:
             )
             serving = open_for(self._tools, self.secrets, journal, catalog)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._until_left, nursery.cancel_scope)
+                self._serving = nursery.cancel_scope
                 await nursery.start(journal.run)
                 nursery.start_soon(self._let_read, serving, succeeded.serve_after_s)
                 await self._wait_ready(journal)
@@ -228,23 +227,25 @@ class Tenancy:
                     nursery.start_soon(expirer_for(self._tools, self.secrets.name, serving).run)
                     nursery.start_soon(checkpointer_for(self._tools, self.secrets, serving, self).run)
                 nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
+
+    @asynccontextmanager
+    async def _opened_catalog(self) -> AsyncIterator[Catalog]:
+        """The catalog of one life; at its end nobody reads or writes here any more."""
+        catalog = Catalog(self._tools.host, self.secrets.namespace)
+        try:
+            await catalog.open()
+            yield catalog
         finally:
             self._set_readable(None)
             self._set_open(None)
             with trio.CancelScope(shield=True):
                 await catalog.close()
 
-    async def _until_left(self, scope: trio.CancelScope) -> None:
-        self._left = trio.Event()
-        await self._left.wait()
-        scope.cancel()
-
     async def _follow(self) -> None:
         """Read what another gateway writes, until somebody tells this one to take over."""
-        catalog = Catalog(self._tools.host, self.secrets.namespace)
+        self._wanted = trio.Event()  # before any wait: whoever calls from here on is heard
         facts = self._tools.mesh.view.namespace(self.secrets.namespace)
-        try:
-            await catalog.open()
+        async with self._opened_catalog() as catalog:
             follower = Follower(
                 self._journal_tools,
                 catalog,
@@ -252,17 +253,12 @@ class Tenancy:
                 self._tools.follow_every_s,
                 () if facts is None else facts.journal_holders,
             )
-            self._wanted = trio.Event()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(follower.run)
                 nursery.start_soon(self._let_follow, follower, catalog)
                 nursery.start_soon(self._answer_call, follower)
                 await self._wanted.wait()
                 nursery.cancel_scope.cancel()
-        finally:
-            self._set_readable(None)
-            with trio.CancelScope(shield=True):
-                await catalog.close()
 
     async def _answer_call(self, follower: Follower) -> None:
         await follower.wait_called()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
+from node.vault.catalog.catalog import Catalog, CatalogTip
 from node.vault.sheet import Sheet, read_sheet
 from protocol.errors import MaillonError, Missing, Refused, Unavailable
 from tests.support.rotating import follow
@@ -89,6 +90,28 @@ def test_told_to_take_over_it_writes_and_the_first_is_fenced() -> None:
         with pytest.raises(MaillonError):
             await township.client().put("small", b"written by the first")
         assert await township.client(SECOND).get("large") == LARGE
+
+    in_a_township(main)
+
+
+def test_told_to_take_over_while_its_catalog_is_being_opened_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = trio.Event()
+
+    async def open_slowly(catalog: Catalog) -> CatalogTip:
+        begun.set()
+        await trio.sleep(1)
+        return await opens(catalog)
+
+    opens = Catalog.open
+
+    async def main(township: Township) -> None:
+        await settle(township)
+        township.kill(SECOND)
+        monkeypatch.setattr(Catalog, "open", open_slowly)
+        await township.start(SECOND)
+        await begun.wait()
+        await township.on(SECOND, lambda services: services.vault.take_over("photos"))
+        await township.client(SECOND).put("small", b"written by the second")
 
     in_a_township(main)
 
