@@ -42,7 +42,7 @@ async def get_attributes(call: Call) -> Answer:
 
 
 def _checksums(found: ObjectStat) -> str:
-    shown = [checksums.shown(one, found.part_count) for one in found.checksums]
+    shown = [checksums.shown(one, found.etag) for one in found.checksums]
     if not shown:
         return ""
     # A composite checksum is told here without the number of parts, which ObjectParts has.

@@ -131,15 +131,15 @@ def kept(algorithm: Algorithm, type_: Type, value: bytes) -> Checksum:
     return Checksum(f"{algorithm.value}{suffix}", value)
 
 
-def shown(checksum: Checksum, part_count: int) -> Shown:
-    """The opposite."""
+def shown(checksum: Checksum, etag: str) -> Shown:
+    """The opposite. Of how many parts it is, the object's ETag says, and goes on saying of its copies."""
     name, is_composite = (
         checksum.algorithm.removesuffix(COMPOSITE_SUFFIX),
         checksum.algorithm.endswith(COMPOSITE_SUFFIX),
     )
     text = encode(checksum.value)
     if is_composite:
-        return Shown(Algorithm(name), f"{text}-{part_count}", Type.COMPOSITE)
+        return Shown(Algorithm(name), f"{text}-{etag.rpartition('-')[2]}", Type.COMPOSITE)
     return Shown(Algorithm(name), text, Type.FULL_OBJECT)
 
 

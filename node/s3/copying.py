@@ -123,6 +123,8 @@ def _key_rows(call: Call, found: ObjectStat) -> tuple[Metadata, ...]:
     if (None if before is None else before.key) != (None if after is None else after.key):
         raise faults.not_served("copying to another key of the client's (SSE-C)")
     row = row_of(found.metadata)
+    if row is not None and found.part_count:
+        raise faults.not_served("copying an object of several parts under a client's key (SSE-C)")
     return () if row is None else (row,)
 
 

@@ -1,9 +1,10 @@
 """SSE-C: objects that are encrypted once more, under a key that the client brings with every request.
 
 The gateway forgets the key with the request's end; it keeps a salt, and a word that tells whether a key is the right
-one. From salt and key derives the key of one object, under which AES-256 in counter mode gives a keystream: each part
-of an upload has its own stretch, so that a range can be read from anywhere. What proves the bytes is the seal of
-their blocks, below; here they are only hidden from whoever has the namespace's secrets.
+one. From salt and key derives the key of one body, under which AES-256 in counter mode gives a keystream that can be
+entered anywhere. Every body that is written draws a salt of its own: an object, and each part each time that it is
+uploaded, so no two of them are ever hidden by the same keystream. What proves the bytes is the seal of their blocks,
+below; here they are only hidden from whoever has the namespace's secrets.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from node.s3.faults import S3Error
 from node.s3.request import Request
 from node.s3.wire import Headers
 from node.vault.objects import Source
-from node.vault.shelf.terms import Metadata, PartStat
+from node.vault.shelf.terms import Checksum, Finish, Finisher, Metadata, PartStat
 
 PREFIX = "x-amz-server-side-encryption-customer-"
 COPY_PREFIX = "x-amz-copy-source-server-side-encryption-customer-"
 ROW = "customer-key"
+PART_SALT = "customer-salt"  # kept with a part, among what is known of its bytes
 KEY_BYTES = 32
 SALT_BYTES = 16
-_COUNTER_BYTES = 12
 _BLOCK_BYTES = 16
 _ASIDE_BYTES = 64 * 1024
 
@@ -43,7 +44,7 @@ class CustomerKey:
     md5: str
 
     def locked(self, salt: bytes) -> ObjectKey:
-        """The key of one object."""
+        """The key of one object or part."""
         return ObjectKey(hmac.digest(self.key, b"maillon s3 customer key " + salt, "sha256"), salt)
 
     @property
@@ -54,7 +55,7 @@ class CustomerKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ObjectKey:
-    """The key of one object, and the salt by which it is found again."""
+    """The key of one object or part, and the salt by which it is found again."""
 
     key: bytes
     salt: bytes
@@ -72,13 +73,21 @@ class ObjectKey:
         """Whether it is the key under which the object is."""
         return hmac.compare_digest(row.value.partition(" ")[2], self._word)
 
-    def stream(self, part: int, offset: int) -> Keystream:
-        """The keystream of a part (0 of an object in one), from a place in it on."""
+    def stream(self, offset: int = 0) -> Keystream:
+        """The keystream, from a place in it on."""
         block, skipped = divmod(offset, _BLOCK_BYTES)
-        counter = part.to_bytes(_BLOCK_BYTES - _COUNTER_BYTES, "big") + block.to_bytes(_COUNTER_BYTES, "big")
-        made = Cipher(algorithms.AES(self.key), modes.CTR(counter)).encryptor()
+        made = Cipher(algorithms.AES(self.key), modes.CTR(block.to_bytes(_BLOCK_BYTES, "big"))).encryptor()
         made.update(bytes(skipped))
         return Keystream(made.update)
+
+    def salted(self, finish: Finisher) -> Finisher:
+        """The same end of a part's bytes, which now also says by which salt its key is found."""
+
+        async def finished() -> Finish:
+            told = await finish()
+            return Finish(told.etag, (*told.checksums, Checksum(PART_SALT, self.salt)))
+
+        return finished
 
 
 class Keystream:
@@ -114,7 +123,7 @@ def customer_key(request: Request, prefix: str = PREFIX) -> CustomerKey | None:
 
 
 def fresh(key: CustomerKey, entropy: Entropy) -> ObjectKey:
-    """The key of an object that is about to be written."""
+    """The key of an object or a part that is about to be written."""
     return key.locked(entropy.random_bytes(SALT_BYTES))
 
 
@@ -167,14 +176,18 @@ def _turn_in_place(stream: Keystream, data: memoryview) -> None:
     data[:] = stream.turn(data)
 
 
+def _key_of(key: CustomerKey, part: PartStat) -> ObjectKey:
+    return key.locked(next(one.value for one in part.checksums if one.algorithm == PART_SALT))
+
+
 class Shown:
     """The way out of an object's bytes from a place in it on; `parts` are those it was uploaded in, if any."""
 
-    def __init__(self, key: ObjectKey, parts: Sequence[PartStat], first: int) -> None:
+    def __init__(self, key: CustomerKey, whole: ObjectKey, parts: Sequence[PartStat], first: int) -> None:
         self._key = key
         self._parts = parts
         self._place, self._left = 0, 0
-        self._stream = key.stream(0, first)
+        self._stream = whole.stream(first)
         for place, part in enumerate(parts):
             if first < part.size_bytes:
                 self._begin(place, first)
@@ -184,7 +197,7 @@ class Shown:
     def _begin(self, place: int, offset: int) -> None:
         part = self._parts[place]
         self._place, self._left = place, part.size_bytes - offset
-        self._stream = self._key.stream(part.number, offset)
+        self._stream = _key_of(self._key, part).stream(offset)
 
     def turn(self, data: Buffer) -> bytes:
         """The next bytes, as their owner wrote them."""
@@ -193,7 +206,7 @@ class Shown:
         rest = memoryview(data)
         turned: list[bytes] = []
         while rest:
-            if not self._left:
+            while not self._left:
                 self._begin(self._place + 1, 0)
             step = min(self._left, len(rest))
             turned.append(self._stream.turn(rest[:step]))

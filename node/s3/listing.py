@@ -133,7 +133,7 @@ def _algorithms(found: ObjectStat) -> str:
 @lru_cache(maxsize=64)
 def _told_algorithms(names: tuple[str, ...]) -> str:
     """The same for most entries of a page."""
-    shown = [checksums.shown(Checksum(name, b"\0"), 0) for name in names]
+    shown = [checksums.shown(Checksum(name, b"\0"), "") for name in names]
     told = "".join(leaf("ChecksumAlgorithm", one.algorithm.value) for one in shown)
     return told + leaf("ChecksumType", shown[0].type.value)
 

@@ -13,7 +13,7 @@ from node.s3 import checksums, faults
 from node.s3.calls import NO_CONTENT, Answer, Call, xml_answer
 from node.s3.checksums import Algorithm, Type
 from node.s3.conditions import bare, writing
-from node.s3.customer_keys import HiddenSource, customer_key, fresh, opened
+from node.s3.customer_keys import PART_SALT, HiddenSource, customer_key, fresh, opened
 from node.s3.faults import S3Error
 from node.s3.names import encoded_key
 from node.s3.numbers import NO_NUMBER, read_count
@@ -25,7 +25,8 @@ from node.s3.versions import read_upload, version_headers
 from node.s3.writing import require_length, terms_of
 from node.s3.xml_in import Element
 from node.s3.xml_out import document, flag, leaf, maybe, node, time_of
-from node.vault.shelf.terms import Finish, PartStat
+from node.vault.objects import Source
+from node.vault.shelf.terms import Finish, Finisher, PartStat
 
 LISTED_MAX = 1_000
 
@@ -72,11 +73,15 @@ async def upload_part(call: Call) -> Answer:
     known = await uploads.stat(call.bucket, call.key, upload)
     agreement, key = read_agreed(known.checksum), customer_key(call.request)
     source, declared = call.upload()
-    made = opened(key, known.metadata)
-    hidden = source if made is None else HiddenSource(source, made.stream(number, 0), call.host.threads)
+    opened(key, known.metadata)
+    hidden: Source = source
+    finished: Finisher = partial(call.finish, source)
+    if key is not None:
+        made = fresh(key, call.host.entropy)
+        hidden, finished = HiddenSource(source, made.stream(), call.host.threads), made.salted(finished)
     _require_agreed(call, agreement, source.algorithm)
     part = await uploads.put_part(
-        call.bucket, call.key, upload, number, hidden, finish=partial(call.finish, source), expected_bytes=declared
+        call.bucket, call.key, upload, number, hidden, finish=finished, expected_bytes=declared
     )
     shown = [(algorithm.header, text) for algorithm, text in _shown(part)]
     headers = (("etag", f'"{part.etag}"'), ("x-amz-server-side-encryption", "AES256"), *shown)
@@ -162,7 +167,8 @@ class _Listed:
 
 
 def _shown(part: PartStat) -> list[tuple[Algorithm, str]]:
-    return [(Algorithm(one.algorithm), checksums.encode(one.value)) for one in part.checksums]
+    known = [one for one in part.checksums if one.algorithm != PART_SALT]
+    return [(Algorithm(one.algorithm), checksums.encode(one.value)) for one in known]
 
 
 def part_checksums(part: PartStat) -> str:

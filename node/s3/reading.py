@@ -145,10 +145,11 @@ class _Page:
 
     async def begin(self, found: ObjectStat) -> None:
         """The first bytes are about to come."""
-        if self._object_key is not None:
+        if self._key is not None and self._object_key is not None:
             if sum(part.size_bytes for part in self._parts) not in (0, found.size_bytes):
                 raise S3Error(faults.CONDITION_CONFLICT)  # another object came between the two looks
-            self._shown = Shown(self._object_key, self._parts, 0 if self._part is None else self._part.first)
+            first = 0 if self._part is None else self._part.first
+            self._shown = Shown(self._key, self._object_key, self._parts, first)
         await self._call.outgoing.begin(self.status, self.headers(found))
 
     async def write(self, parts: list[Buffer]) -> None:
@@ -171,13 +172,13 @@ def lock_headers(found: ObjectStat) -> Headers:
 
 def checksum_headers(found: ObjectStat) -> Headers:
     """The checksums that are kept, and what they cover."""
-    shown = [checksums.shown(one, found.part_count) for one in found.checksums]
+    shown = [checksums.shown(one, found.etag) for one in found.checksums]
     told = [(one.algorithm.header, one.text) for one in shown]
     return [*told, ("x-amz-checksum-type", shown[0].type.value)] if shown else []
 
 
 def checksum_elements(found: ObjectStat) -> str:
     """The same in XML."""
-    shown = [checksums.shown(one, found.part_count) for one in found.checksums]
+    shown = [checksums.shown(one, found.etag) for one in found.checksums]
     told = "".join(leaf(f"Checksum{one.algorithm.value}", one.text) for one in shown)
     return told + leaf("ChecksumType", shown[0].type.value) if shown else ""

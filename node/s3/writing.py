@@ -57,7 +57,7 @@ async def put_object(call: Call) -> Answer:
     key = customer_key(call.request)
     if key is not None:
         made = fresh(key, call.host.entropy)
-        hidden = HiddenSource(source, made.stream(0, 0), call.host.threads)
+        hidden = HiddenSource(source, made.stream(), call.host.threads)
         terms = replace(terms, metadata=(*terms.metadata, made.row))
     found = await call.shelf.objects.put(call.bucket, call.key, hidden, terms, expected_bytes=declared)
     return Answer(200, (*put_headers(info, found), *(() if key is None else key.headers)))

@@ -349,7 +349,7 @@ class MemoryObjects:
             metadata=kept.stat.metadata if keep_metadata else terms.metadata,
             tags=kept.stat.tags if keep_tags else terms.tags,
         )
-        return self.keep(bucket, key, kept.data, terms, Finish(kept.stat.etag, kept.stat.checksums), kept.parts)
+        return self.keep(bucket, key, kept.data, terms, Finish(kept.stat.etag, kept.stat.checksums))
 
     def _change(self, bucket: str, key: str, version: bytes | None, **changes: object) -> ObjectStat:
         kept = self.find(bucket, key, version)

@@ -54,7 +54,7 @@ def test_a_composite_checksum_says_how_many_parts_it_covers() -> None:
     value = checksums.composite(Algorithm.SHA256, [b"1" * 32, b"2" * 32])
     assert value == hashlib.sha256(b"1" * 32 + b"2" * 32).digest()
     kept = checksums.kept(Algorithm.SHA256, Type.COMPOSITE, value)
-    shown = checksums.shown(kept, 2)
+    shown = checksums.shown(kept, "0123456789abcdef0123456789abcdef-2")
     assert shown.text == base64.b64encode(value).decode() + "-2"
     assert shown.type is Type.COMPOSITE
 

@@ -64,6 +64,20 @@ def test_parts_with_gaps_between_their_numbers_are_read_from_anywhere(s3: Any) -
     assert found["Body"].read() == PART[-3:] + LAST[:3]
 
 
+def test_a_part_that_is_uploaded_again_is_hidden_by_another_keystream(s3: Any, door: DoorTest) -> None:
+    """Else whoever has both, and the gateway's secrets, could lay one over the other."""
+    upload = s3.create_multipart_upload(Bucket="box", Key="k", **KEY)["UploadId"]
+    part = {"Bucket": "box", "Key": "k", "UploadId": upload, "PartNumber": 3, **KEY}
+    held = []
+    for _attempt in range(2):
+        etag = s3.upload_part(Body=DATA, **part)["ETag"]
+        held.append(door.vault.shelf("ours").bucket("box").uploads[bytes.fromhex(upload)].parts[3][1])
+    assert held[0][:1_000] != held[1][:1_000]
+    done = {"Parts": [{"PartNumber": 3, "ETag": etag}]}
+    s3.complete_multipart_upload(Bucket="box", Key="k", UploadId=upload, MultipartUpload=done)
+    assert s3.get_object(Bucket="box", Key="k", **KEY)["Body"].read() == DATA
+
+
 def test_a_copy_stays_under_its_key(s3: Any) -> None:
     s3.put_object(Bucket="box", Key="k", Body=DATA, **KEY)
     source = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": b"k" * 32}
