@@ -18,8 +18,7 @@ from node.s3.owners import owner_of
 from node.s3.parts import read_agreed
 from node.s3.versions import read_upload, read_version, shown_version
 from node.s3.xml_out import document, escaped, flag, leaf, maybe, node, time_of
-from node.vault.objects import ObjectStat
-from node.vault.shelf.terms import Checksum, Page, UploadStat
+from node.vault.shelf.terms import Checksum, Glance, Page, UploadStat
 
 PAGE_MAX = 1_000
 
@@ -98,11 +97,11 @@ async def list_objects_v2(call: Call) -> Answer:
     return xml_answer(body)
 
 
-async def _page(call: Call, terms: _Terms, start_after: str) -> Page:
+async def _page(call: Call, terms: _Terms, start_after: str) -> Page[Glance]:
     call.info()
     if not terms.limit:
         return Page((), (), None)
-    return await call.shelf.objects.list(
+    return await call.shelf.objects.glance(
         call.bucket, prefix=terms.prefix, delimiter=terms.delimiter, start_after=start_after, limit=terms.limit
     )
 
@@ -118,7 +117,7 @@ def _read_token(token: str) -> str:
         raise faults.invalid("continuation-token", token, "The continuation token provided is incorrect") from None
 
 
-def _entry(terms: _Terms, found: ObjectStat, owner: str) -> str:
+def _entry(terms: _Terms, found: Glance, owner: str) -> str:
     return (
         f"<Contents><Key>{terms.name(found.key)}</Key><LastModified>{time_of(found.modified_s)}</LastModified>"
         f"<ETag>&quot;{escaped(found.etag)}&quot;</ETag>{_algorithms(found)}<Size>{found.size_bytes}</Size>{owner}"
@@ -126,8 +125,8 @@ def _entry(terms: _Terms, found: ObjectStat, owner: str) -> str:
     )
 
 
-def _algorithms(found: ObjectStat) -> str:
-    return _told_algorithms(tuple(one.algorithm for one in found.checksums)) if found.checksums else ""
+def _algorithms(found: Glance) -> str:
+    return _told_algorithms(found.algorithms) if found.algorithms else ""
 
 
 @lru_cache(maxsize=64)
@@ -145,7 +144,7 @@ async def list_versions(call: Call) -> Answer:
     if version_marker and not key_marker:
         raise faults.invalid("version-id-marker", "", "A version-id marker cannot be specified without a key marker.")
     call.info()
-    page = await call.shelf.objects.list_versions(
+    page = await call.shelf.objects.glance_versions(
         call.bucket,
         prefix=terms.prefix,
         delimiter=terms.delimiter,
@@ -168,7 +167,7 @@ async def list_versions(call: Call) -> Answer:
     return xml_answer(body)
 
 
-def _version(terms: _Terms, found: ObjectStat, owner: str) -> str:
+def _version(terms: _Terms, found: Glance, owner: str) -> str:
     told = (
         f"<Key>{terms.name(found.key)}</Key><VersionId>{shown_version(found.version_id)}</VersionId>"
         f"<IsLatest>{'true' if found.is_latest else 'false'}</IsLatest>"

@@ -72,6 +72,12 @@ def decode(data: bytes | bytearray | memoryview, *, size_bytes_max: int = MESSAG
     if len(raw) <= _SMALL_BYTES and (built := _build_small(raw)):
         return built[0]
     _Scanner(raw).scan()
+    return build(raw)
+
+
+def build(raw: bytes) -> Value:
+    """The value of bytes that this program encoded itself and whose sum was checked: nothing is judged but that they
+    can be built. Raises Malformed(`message-form`)."""
     try:
         value: Value = msgpack.unpackb(raw, raw=False, use_list=False, strict_map_key=True)
     except (ValueError, msgpack.UnpackException) as error:

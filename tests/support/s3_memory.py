@@ -15,6 +15,7 @@ from node.vault.shelf.terms import (
     Condition,
     Deleted,
     Finish,
+    Glance,
     LifecycleRule,
     LockDefault,
     LockMode,
@@ -29,7 +30,7 @@ from node.vault.shelf.terms import (
     VersionsPage,
 )
 from protocol.errors import MaillonError, Missing, Refused
-from tests.support.s3_memory_records import NOW_S, Bucket, Kept, group_of, page_of, read_all
+from tests.support.s3_memory_records import NOW_S, Bucket, Kept, glance_of, group_of, page_of, read_all
 from tests.support.s3_memory_uploads import MemoryUploads
 
 Choice = ByteRange | Callable[[ObjectStat], ByteRange | None] | None
@@ -287,11 +288,11 @@ class MemoryObjects:
                 done.append(error)
         return done
 
-    async def list(
+    async def glance(
         self, bucket: str, *, prefix: str = "", delimiter: str = "", start_after: str = "", limit: int = 1000
-    ) -> Page:
+    ) -> Page[Glance]:
         held = self._shelf.bucket(bucket)
-        entries: list[ObjectStat] = []
+        entries: list[Glance] = []
         prefixes: list[str] = []
         last = start_after
         for key in sorted(held.keys, key=str.encode):
@@ -305,13 +306,13 @@ class MemoryObjects:
             if len(entries) + len(prefixes) >= limit:
                 return Page(tuple(entries), tuple(prefixes), last)
             if group is None:
-                entries.append(held.keys[key][0].stat)
+                entries.append(glance_of(held.keys[key][0].stat))
             else:
                 prefixes.append(group)
             last = group or key
         return Page(tuple(entries), tuple(prefixes), None)
 
-    async def list_versions(
+    async def glance_versions(
         self,
         bucket: str,
         *,
@@ -320,12 +321,14 @@ class MemoryObjects:
         after_key: str = "",
         after_version: bytes | None = None,
         limit: int = 1000,
-    ) -> VersionsPage:
+    ) -> VersionsPage[Glance]:
         held = self._shelf.bucket(bucket)
-        entries: list[ObjectStat] = []
+        entries: list[Glance] = []
         for key in sorted(held.keys, key=str.encode):
             if key.startswith(prefix) and key > after_key:
-                entries += [replace(one.stat, is_latest=not place) for place, one in enumerate(held.keys[key])]
+                entries += [
+                    glance_of(replace(one.stat, is_latest=not place)) for place, one in enumerate(held.keys[key])
+                ]
         if len(entries) > limit:
             return VersionsPage(tuple(entries[:limit]), (), entries[limit - 1].key, entries[limit - 1].version_id)
         return VersionsPage(tuple(entries), (), None, None)

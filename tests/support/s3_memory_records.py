@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from node.vault.objects import ObjectStat, Source
 from node.vault.shelf.terms import (
     BucketInfo,
+    Glance,
     LifecycleRule,
     PartsPage,
     PartStat,
@@ -56,6 +57,21 @@ async def read_all(source: Source) -> bytes:
 def page_of(parts: tuple[PartStat, ...], after: int, limit: int) -> PartsPage:
     later = [part for part in parts if part.number > after]
     return PartsPage(tuple(later[:limit]), later[limit - 1].number if len(later) > limit else None)
+
+
+def glance_of(found: ObjectStat) -> Glance:
+    """What a listing shows of it."""
+    return Glance(
+        key=found.key,
+        version=found.version,
+        size_bytes=found.size_bytes,
+        modified_s=found.modified_s,
+        etag=found.etag,
+        algorithms=tuple(one.algorithm for one in found.checksums),
+        is_null=found.is_null,
+        is_marker=found.is_marker,
+        is_latest=found.is_latest,
+    )
 
 
 def group_of(key: str, prefix: str, delimiter: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from node.vault.catalog.buckets import has_objects
 from node.vault.catalog.database import CatalogDatabase
-from node.vault.catalog.listing import list_objects, list_uploads, list_versions
+from node.vault.catalog.listing import E, Entry, list_objects, list_uploads, list_versions, stored_entry
 from node.vault.catalog.opened import INDEX_FOLDER, Applied, OpenCatalog, catalog_path
 from node.vault.catalog.values import (
     NOWHERE,
@@ -189,30 +189,48 @@ class Catalog(OpenCatalog):
         self, bucket: str, *, prefix: str = "", start_after: str = "", limit: int = 1_000
     ) -> tuple[StoredObject, ...]:
         """The next objects in the order of their keys' UTF-8 bytes. Raises Missing(`bucket-missing`)."""
-        page = await self.page(bucket, prefix=prefix, delimiter="", start_after=start_after, limit=limit)
+        page = await self.page(bucket, stored_entry, prefix=prefix, start_after=start_after, limit=limit)
         return page.entries
 
-    async def page(self, bucket: str, *, prefix: str, delimiter: str, start_after: str, limit: int) -> ListedObjects:
-        """The same, with what has the delimiter behind the prefix under its common prefix.
+    async def page(
+        self,
+        bucket: str,
+        entry: Entry[E],
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        start_after: str = "",
+        limit: int = 1_000,
+    ) -> ListedObjects[E]:
+        """The same as `entry` has them, with what has the delimiter behind the prefix under its common prefix.
 
         Raises:
             Missing: `bucket-missing`.
         """
         count = max(0, min(limit, LIST_MAX))
         found = await self._ask(
-            lambda database: list_objects(database.rows, bucket, prefix, delimiter, start_after, count)
+            lambda database: list_objects(database.rows, bucket, prefix, delimiter, start_after, count, entry)
         )
         if not found.entries and not found.prefixes:
             await self.bucket(bucket)
         return found
 
     async def versions(
-        self, bucket: str, *, prefix: str, delimiter: str, after: tuple[str, bytes | None], limit: int
-    ) -> ListedObjects:
+        self,
+        bucket: str,
+        entry: Entry[E],
+        *,
+        prefix: str,
+        delimiter: str,
+        after: tuple[str, bytes | None],
+        limit: int,
+    ) -> ListedObjects[E]:
         """All versions and markers, those of a key newest first. Raises Missing(`bucket-missing`)."""
         await self.bucket(bucket)
         count = max(0, min(limit, LIST_MAX))
-        return await self._ask(lambda database: list_versions(database.rows, bucket, prefix, delimiter, after, count))
+        return await self._ask(
+            lambda database: list_versions(database.rows, bucket, prefix, delimiter, after, count, entry)
+        )
 
     async def begun(
         self, bucket: str, *, prefix: str, delimiter: str, after: tuple[str, bytes | None], limit: int

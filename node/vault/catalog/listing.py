@@ -1,18 +1,21 @@
 """Pages of what a bucket holds, in S3's order, at a cost that depends on the page alone.
 
-A cursor goes through rows of one kind in the order of their keys, some at a time, and can be sent forward: so a
-common prefix costs one look however many keys have it, and any page costs what the first does. Versions of a key come
-the newest first, what the key names before all others.
+What becomes of a row is the caller's to say (`Entry`): who shows a listing is content with a glance at each. A cursor
+goes through rows of one kind in the order of their keys, some at a time, and can be sent forward: so a common prefix
+costs one look however many keys have it, and any page costs what the first does. Versions of a key come the newest
+first, what the key names before all others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
-from node.vault.catalog.reading import read_row
+from node.vault.catalog.reading import glance_at, read_row
 from node.vault.catalog.rows import CatalogRows, Pair, end_of
-from node.vault.catalog.values import ListedObjects, ListedUploads, StoredObject, StoredUpload, object_of, upload_of
+from node.vault.catalog.values import ListedObjects, ListedUploads, StoredObject, StoredUpload, upload_of
+from protocol.tables.glance import Glance
 from protocol.tables.keys import (
     begun_at_key,
     begun_in,
@@ -25,7 +28,12 @@ from protocol.tables.keys import (
     versions_from,
     versions_of,
 )
-from protocol.tables.rows import BegunRow, ObjectRow
+from protocol.tables.rows import BegunRow, ObjectRow, RowKind
+
+E = TypeVar("E", StoredObject, Glance)
+
+# What is made of a row: of its bucket, its key, its value, and whether no version of the key is newer.
+Entry = Callable[[str, str, bytes, bool], E]
 
 # How many rows a cursor reads at once: few after it was sent forward, more and more while it is not.
 _FEW: Final = 8
@@ -95,15 +103,25 @@ class _Page:
         self.last = name
 
 
+def stored_entry(bucket: str, name: str, value: bytes, is_latest: bool) -> StoredObject:  # noqa: FBT001 (an `Entry`)
+    """All that is known."""
+    return StoredObject(bucket, name, read_row(ObjectRow, value), is_latest)
+
+
+def glanced_entry(_bucket: str, name: str, value: bytes, is_latest: bool) -> Glance:  # noqa: FBT001 (an `Entry`)
+    """What a listing shows."""
+    return glance_at(name, value, is_latest=is_latest)
+
+
 def list_objects(
-    rows: CatalogRows, bucket: str, prefix: str, delimiter: str, start_after: str, limit: int
-) -> ListedObjects:
+    rows: CatalogRows, bucket: str, prefix: str, delimiter: str, start_after: str, limit: int, entry: Entry[E]
+) -> ListedObjects[E]:
     """Up to `limit` keys that begin with `prefix` and come after `start_after`, those with `delimiter` behind the
     prefix under their common prefixes. After a common prefix come the keys that do not have it."""
     begin, page = objects_of(bucket), _Page(prefix, delimiter, limit)
     every = begin + prefix.encode()
     cursor = Cursor(rows, max(every, _after(begin, start_after, page)), end_of(every), limit + 1)
-    entries: list[StoredObject] = []
+    entries: list[E] = []
     prefixes: list[str] = []
     while limit and (row := cursor.peek()) is not None:
         if page.is_full:
@@ -111,7 +129,7 @@ def list_objects(
         name = row[0][len(begin) :].decode()
         common = page.common(name)
         if common is None:
-            entries.append(StoredObject(bucket, name, read_row(ObjectRow, row[1]), is_latest=True))
+            entries.append(entry(bucket, name, row[1], True))
             page.note(name)
             cursor.step()
         else:
@@ -128,11 +146,12 @@ def list_versions(
     delimiter: str,
     after: tuple[str, bytes | None],
     limit: int,
-) -> ListedObjects:
+    entry: Entry[E],
+) -> ListedObjects[E]:
     """The same of all versions and markers. `after`: a key, and one of its versions; without one, all of that key."""
     page = _Page(prefix, delimiter, limit)
     named, kept = _version_cursors(rows, bucket, page, *after)
-    entries: list[StoredObject] = []
+    entries: list[E] = []
     prefixes: list[str] = []
     # The key whose newest version was seen.
     seen = after[0] if after[1] is not None else None
@@ -144,8 +163,7 @@ def list_versions(
         name = object_name(row[0])[1]
         common = page.common(name)
         if common is None:
-            stored = object_of(row[0], read_row(ObjectRow, row[1]))
-            entries.append(stored if stored.is_latest or name == seen else replace(stored, is_latest=True))
+            entries.append(entry(bucket, name, row[1], row[0][0] == RowKind.OBJECT or name != seen))
             seen = name
             page.note(name)
             cursor.step()

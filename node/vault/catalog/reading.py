@@ -7,6 +7,7 @@ from typing import TypeVar
 from node.vault.catalog.rows import CatalogRows
 from protocol.errors import Damaged, MaillonError
 from protocol.namespace.changes import BlockRef
+from protocol.tables.glance import Glance, glance
 from protocol.tables.keys import object_key, version_key
 from protocol.tables.nodes import NodeNumbers, unpack_blocks
 from protocol.tables.rows import ObjectRow, PackRow, RowKind
@@ -19,6 +20,14 @@ def read_row(kind: type[T], value: bytes) -> T:
     """The row in `value`. Raises Damaged(`index-damaged`)."""
     try:
         return schema.decode(kind, value)
+    except MaillonError as error:
+        raise Damaged("index-damaged", index="catalog", reason=error.identifier) from error
+
+
+def glance_at(name: str, value: bytes, *, is_latest: bool) -> Glance:
+    """What a listing shows of the object whose row is `value`. Raises Damaged(`index-damaged`)."""
+    try:
+        return glance(name, value, is_latest=is_latest)
     except MaillonError as error:
         raise Damaged("index-damaged", index="catalog", reason=error.identifier) from error
 

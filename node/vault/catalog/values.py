@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from protocol.coding.header import share_size
 from protocol.coding.label import Stamp
@@ -13,6 +13,8 @@ from protocol.namespace.changes import BlockRef, Checksum, MarkerPut, Metadata, 
 from protocol.namespace.contents import LockDefault, Retention, Tag, Versioning
 from protocol.tables.keys import object_key, object_name, version_key
 from protocol.tables.rows import BegunRow, Extras, ObjectRow, PartRow, RowKind
+
+E = TypeVar("E")
 
 NO_EXTRAS: Final = Extras("", (), (), 0, legal_hold=False, tags=(), retention=None, part_count=0)
 # A marker has neither bytes nor a class.
@@ -235,10 +237,10 @@ class StoredPart:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedObjects:
+class ListedObjects(Generic[E]):
     """A page of objects and common prefixes; the name it ends with, and the version there, when more follow."""
 
-    entries: tuple[StoredObject, ...]
+    entries: tuple[E, ...]
     prefixes: tuple[str, ...]
     next_after: str | None
     next_version: bytes | None = None

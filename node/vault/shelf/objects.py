@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from node.vault.catalog.listing import glanced_entry, stored_entry
 from node.vault.catalog.values import StoredObject
 from node.vault.copying import CopyTools, copy_object
 from node.vault.objects import ObjectStat, Sink, Source
@@ -24,6 +25,7 @@ from node.vault.shelf.terms import (
     ByteRange,
     Condition,
     Deleted,
+    Glance,
     ObjectRef,
     Page,
     PartsPage,
@@ -99,16 +101,36 @@ class Objects:
 
     async def list(
         self, bucket: str, *, prefix: str = "", delimiter: str = "", start_after: str = "", limit: int = 1_000
-    ) -> Page:
+    ) -> Page[ObjectStat]:
         """Up to `limit` keys and common prefixes, in key order. Raises Missing(`bucket-missing`)."""
         serving = self._tools.reading()
         found = await serving.catalog.page(
-            bucket, prefix=prefix, delimiter=delimiter, start_after=start_after, limit=limit
+            bucket, stored_entry, prefix=prefix, delimiter=delimiter, start_after=start_after, limit=limit
         )
         entries = tuple(self._tools.stat(serving, stored) for stored in found.entries)
         return Page(entries, found.prefixes, found.next_after)
 
+    async def glance(
+        self, bucket: str, *, prefix: str = "", delimiter: str = "", start_after: str = "", limit: int = 1_000
+    ) -> Page[Glance]:
+        """The same, of each object what a listing shows: a fifth of the work. Raises Missing(`bucket-missing`)."""
+        found = await self._tools.reading().catalog.page(
+            bucket, glanced_entry, prefix=prefix, delimiter=delimiter, start_after=start_after, limit=limit
+        )
+        return Page(found.entries, found.prefixes, found.next_after)
+
     async def list_versions(
+        self, bucket: str, *, after_key: str = "", after_version: bytes | None = None, limit: int = 1_000
+    ) -> VersionsPage[ObjectStat]:
+        """All versions and markers, those of a key newest first. Raises Missing(`bucket-missing`)."""
+        serving = self._tools.reading()
+        found = await serving.catalog.versions(
+            bucket, stored_entry, prefix="", delimiter="", after=(after_key, after_version), limit=limit
+        )
+        entries = tuple(self._tools.stat(serving, stored) for stored in found.entries)
+        return VersionsPage(entries, found.prefixes, found.next_after, found.next_version)
+
+    async def glance_versions(
         self,
         bucket: str,
         *,
@@ -117,17 +139,21 @@ class Objects:
         after_key: str = "",
         after_version: bytes | None = None,
         limit: int = 1_000,
-    ) -> VersionsPage:
-        """The same of all versions and markers, those of a key newest first. Raises Missing(`bucket-missing`)."""
-        serving = self._tools.reading()
+    ) -> VersionsPage[Glance]:
+        """The same, of each what a listing shows. Raises Missing(`bucket-missing`)."""
+        catalog = self._tools.reading().catalog
         if after_version == NULL_VERSION:
-            null = await serving.catalog.find(bucket, after_key, NULL_VERSION)
+            null = await catalog.find(bucket, after_key, NULL_VERSION)
             after_version = None if null is None else null.version
-        found = await serving.catalog.versions(
-            bucket, prefix=prefix, delimiter=delimiter, after=(after_key, after_version), limit=limit
+        found = await catalog.versions(
+            bucket,
+            glanced_entry,
+            prefix=prefix,
+            delimiter=delimiter,
+            after=(after_key, after_version),
+            limit=limit,
         )
-        entries = tuple(self._tools.stat(serving, stored) for stored in found.entries)
-        return VersionsPage(entries, found.prefixes, found.next_after, found.next_version)
+        return VersionsPage(found.entries, found.prefixes, found.next_after, found.next_version)
 
     async def copy(
         self,

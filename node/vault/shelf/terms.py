@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from node.vault.objects import ObjectStat
 from protocol.namespace.contents import (
@@ -21,6 +21,7 @@ from protocol.namespace.contents import (
     Versioning,
 )
 from protocol.namespace.lifecycle import LifecycleRule
+from protocol.tables.glance import Glance
 
 __all__ = [
     "NULL_VERSION",
@@ -33,6 +34,7 @@ __all__ = [
     "Deleted",
     "Finish",
     "Finisher",
+    "Glance",
     "LifecycleRule",
     "LockDefault",
     "LockMode",
@@ -50,6 +52,9 @@ __all__ = [
     "Versioning",
     "VersionsPage",
 ]
+
+# An entry of a page: all that is known of an object, or a glance at it.
+E = TypeVar("E", ObjectStat, Glance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +132,19 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[E]):
     """Objects and common prefixes, each in order; where to go on after, unless this is the end."""
 
-    entries: tuple[ObjectStat, ...]
+    entries: tuple[E, ...]
     common_prefixes: tuple[str, ...]
     next_after: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class VersionsPage:
+class VersionsPage(Generic[E]):
     """The same of all versions and markers."""
 
-    entries: tuple[ObjectStat, ...]
+    entries: tuple[E, ...]
     common_prefixes: tuple[str, ...]
     next_key: str | None
     next_version: bytes | None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from node.host.index import SqliteIndex
 from node.vault.catalog.database import CatalogDatabase
-from node.vault.catalog.listing import list_objects
+from node.vault.catalog.listing import list_objects, stored_entry
 from protocol.coding.label import Stamp
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
 from protocol.namespace.changes import (
@@ -164,7 +164,7 @@ def completed(block: BlockRef, name: BlockId, placing: tuple[NodeId, ...]) -> Bl
 def facts_of(database: CatalogDatabase) -> object:
     found = {}
     for bucket in ("one", "two"):
-        for stored in list_objects(database.rows, bucket, "", "", "", 100).entries:
+        for stored in list_objects(database.rows, bucket, "", "", "", 100, stored_entry).entries:
             inline = stored.inline and InlineRef(stored.inline.offset, stored.inline.size_bytes, stored.inline.key)
             assert stored == database.stat(bucket, stored.key)
             refs = database.blocks(stored)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.vault.catalog.database import CatalogDatabase
-from node.vault.catalog.listing import list_objects, list_uploads, list_versions
+from node.vault.catalog.listing import list_objects, list_uploads, list_versions, stored_entry
 from node.vault.catalog.values import StoredObject
 from protocol.coding.label import Stamp
 from protocol.namespace.changes import (
@@ -64,7 +64,7 @@ def expected(model: Model) -> list[object]:
 @given(programs)
 def test_versions_are_what_s3_says(program: list[tuple[str, int, int]]) -> None:
     database, model = run(program)
-    listed = list_versions(database.rows, BUCKET, "", "", ("", None), 1_000).entries
+    listed = list_versions(database.rows, BUCKET, "", "", ("", None), 1_000, stored_entry).entries
     assert [facts(database, stored) for stored in listed] == expected(model)
     for stored in listed:
         found = database.stat(BUCKET, stored.key, stored.version)
@@ -74,7 +74,7 @@ def test_versions_are_what_s3_says(program: list[tuple[str, int, int]]) -> None:
             assert null is not None
             assert null.version == stored.version
     named = {key: one.version for key in model.keys if (one := model.named(key)) is not None}
-    entries = list_objects(database.rows, BUCKET, "", "", "", 1_000).entries
+    entries = list_objects(database.rows, BUCKET, "", "", "", 1_000, stored_entry).entries
     assert {stored.key: stored.version for stored in entries} == named
     objects = [one.put for one in model.all_versions() if isinstance(one.put, ObjectPut)]
     sums = (database.sums.objects, database.sums.size_bytes)
@@ -111,7 +111,7 @@ def test_pages_of_any_length_add_up_to_one_long_page(
     database, model = run(program)
     entries, prefixes, after = [], [], ""
     while True:
-        page = list_objects(database.rows, BUCKET, prefix, delimiter, after, limit)
+        page = list_objects(database.rows, BUCKET, prefix, delimiter, after, limit, stored_entry)
         entries += [stored.key for stored in page.entries]
         prefixes += page.prefixes
         assert len(page.entries) + len(page.prefixes) <= limit
@@ -121,10 +121,10 @@ def test_pages_of_any_length_add_up_to_one_long_page(
     names = [key for key in model.keys if model.named(key) is not None and key.startswith(prefix)]
     assert (entries, prefixes) == under(names, prefix, delimiter)
 
-    whole = list_versions(database.rows, BUCKET, prefix, delimiter, ("", None), 1_000)
+    whole = list_versions(database.rows, BUCKET, prefix, delimiter, ("", None), 1_000, stored_entry)
     versions, begins, at = [], [], ("", None)
     while True:
-        page = list_versions(database.rows, BUCKET, prefix, delimiter, at, limit)
+        page = list_versions(database.rows, BUCKET, prefix, delimiter, at, limit, stored_entry)
         versions += list(page.entries)
         begins += page.prefixes
         if page.next_after is None:
@@ -204,7 +204,9 @@ def test_a_lock_is_seen_on_the_version_it_was_put_on() -> None:
     put = [ObjectPut(BUCKET, "a", version, 0, DIGEST, 4, "public") for version in (first, second)]
     lock = LockReplaced(BUCKET, "a", first, None, legal_hold=True)
     database.apply(Stamp(1, 0), [BucketCreated(BUCKET, 1, has_lock=True), *put, lock])
-    held = [one.legal_hold for one in list_versions(database.rows, BUCKET, "", "", ("", None), 9).entries]
+    held = [
+        one.legal_hold for one in list_versions(database.rows, BUCKET, "", "", ("", None), 9, stored_entry).entries
+    ]
     assert held == [False, True]
     database.close()
 
