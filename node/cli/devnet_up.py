@@ -156,7 +156,7 @@ def _make_nodes(folder: Path, wanted: Wanted) -> tuple[DevNode, ...]:
         if wanted.quick:
             _configure(folder / given.name, QUICK)
         if wanted.s3 and number == 1:
-            _configure(folder / given.name, S3.format(listen=wanted.s3))
+            _configure(folder / given.name, S3.format(listen=_lasting(wanted.s3)))
     return tuple(nodes)
 
 
@@ -176,6 +176,12 @@ def _described(created: Created, given: init.Given) -> DevNode:
         dir=str(Path(created.dir).absolute()),
         address=given.listen,
     )
+
+
+def _lasting(listen: str) -> str:
+    """With a port where none was chosen (0), so that a gateway that starts again is found where programs knew it."""
+    host, colon, port = listen.rpartition(":")
+    return f"{host}{colon}{_free_ports(1)[0]}" if port == "0" else listen
 
 
 def _free_ports(count: int) -> list[int]:
