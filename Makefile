@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types contracts tidy unit processes chaos seeds swarm bench lock locale clean
+.PHONY: help install demo test check lint types contracts tidy unit processes chaos seeds swarm soak bench lock locale clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -55,6 +55,9 @@ seeds: $(STAMP)  ## five hundred small scenarios in the simulated world, on ever
 
 swarm: $(STAMP)  ## random scenarios in the simulated world, on every core, for FOR=10m
 	$(BIN)/maillon sim swarm --for $(or $(FOR),10m)
+
+soak: $(STAMP)   ## 64 S3 clients for MINUTES=10, while every minute a node is killed and started again
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
 
 bench: $(STAMP)  ## the speed tables of docs/performance.md: objects, and S3
 	$(BIN)/python -m tests.bench && $(BIN)/python -m tests.bench.s3

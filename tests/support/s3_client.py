@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,8 +17,8 @@ from urllib.parse import quote, urlsplit
 import trio
 
 HEAD_BYTES = 65_536
-SIGNED = "host;x-amz-content-sha256;x-amz-date"
 UNSIGNED = "UNSIGNED-PAYLOAD"
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ class S3Connection:
             f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted((query or {}).items())
         )
         fields = {
-            **signed(self._account, method, target, asked),
-            **(headers or {}),
+            **signed(self._account, method, target, asked, headers or {}),
             "content-length": str(len(body)),
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -97,13 +97,15 @@ class S3Connection:
 
     async def _receive(self) -> bytes:
         received = await self._stream.receive_some(HEAD_BYTES)
-        assert received, "the server closed the connection"
+        if not received:
+            raise ConnectionResetError("the server closed the connection")
         return bytes(received)
 
     async def _count(self, left_bytes: int) -> None:
         while left_bytes:
             count = await self._stream.socket.recv_into(self._buffer[: min(left_bytes, len(self._buffer))])
-            assert count, "the server closed the connection"
+            if not count:
+                raise ConnectionResetError("the server closed the connection")
             left_bytes -= count
 
     async def aclose(self) -> None:
@@ -116,18 +118,22 @@ async def connect(account: Account) -> S3Connection:
     return S3Connection(account, await trio.open_tcp_stream(host, int(port)))
 
 
-def signed(account: Account, method: str, target: str, query: str) -> dict[str, str]:
-    """The headers that prove who asks."""
+def signed(
+    account: Account, method: str, target: str, query: str, headers: Mapping[str, str] = _NO_HEADERS
+) -> dict[str, str]:
+    """The headers, with those that prove who asks. Headers of S3's own are signed as well."""
     now = datetime.now(UTC)
     stamp, day = f"{now:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%d}"
-    fields = {"host": account.host, "x-amz-content-sha256": UNSIGNED, "x-amz-date": stamp}
-    lines = "".join(f"{name}:{value}\n" for name, value in fields.items())
-    canonical = f"{method}\n{target}\n{query}\n{lines}\n{SIGNED}\n{UNSIGNED}"
+    own = {name: value for name, value in headers.items() if name.startswith("x-amz-")}
+    fields = {"host": account.host, "x-amz-content-sha256": UNSIGNED, "x-amz-date": stamp, **own}
+    names = ";".join(sorted(fields))
+    lines = "".join(f"{name}:{fields[name]}\n" for name in sorted(fields))
+    canonical = f"{method}\n{target}\n{query}\n{lines}\n{names}\n{UNSIGNED}"
     scope = f"{day}/{account.region}/s3/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     proof = hmac.new(_key(account.secret_key, day, account.region), text.encode(), hashlib.sha256).hexdigest()
-    credential = f"Credential={account.access_key}/{scope}, SignedHeaders={SIGNED}, Signature={proof}"
-    return {**fields, "authorization": f"AWS4-HMAC-SHA256 {credential}"}
+    credential = f"Credential={account.access_key}/{scope}, SignedHeaders={names}, Signature={proof}"
+    return {**headers, **fields, "authorization": f"AWS4-HMAC-SHA256 {credential}"}
 
 
 @lru_cache(maxsize=8)
