@@ -137,7 +137,9 @@ class VaultSection:
     blocks_in_flight: int = setting(
         8, "Blocks of one object that travel at the same time; a put prepares as many again meanwhile.", least=1
     )
-    desks: int = setting(16, "Blocks in memory for all objects together; each takes up to 13 MB.", least=1)
+    desks: int = setting(
+        16, "Blocks in memory for all objects together, besides four for copies; each takes up to 13 MB.", least=1
+    )
 
 
 @dataclass(frozen=True, slots=True)

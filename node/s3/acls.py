@@ -9,13 +9,13 @@ from __future__ import annotations
 from node.s3 import faults
 from node.s3.access import ACL_DOCUMENT, bucket_acl
 from node.s3.calls import ACL_NAME, DOCUMENT_BYTES_MAX, PUBLIC_READ, Answer, Call, is_public, xml_answer
-from node.s3.copying import still
 from node.s3.faults import S3Error
 from node.s3.metadata import acl_rows, canned_acl
 from node.s3.owners import owner_of
 from node.s3.versions import read_version, version_headers
 from node.s3.xml_in import Element, malformed, parse
 from node.s3.xml_out import document, leaf, node
+from node.vault.objects import ObjectStat
 from node.vault.shelf.terms import ObjectRef, PutTerms, Versioning
 
 _ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -69,6 +69,11 @@ async def put_object_acl(call: Call) -> Answer:
         if info.versioning is not Versioning.NEVER:
             raise faults.not_served("another ACL for an object in a bucket with versions")
         source = ObjectRef(call.bucket, call.key)
+
+        def unchanged(now: ObjectStat) -> None:
+            if now.version != found.version:
+                raise S3Error(faults.CONDITION_CONFLICT)
+
         await call.shelf.objects.copy(
             source,
             call.bucket,
@@ -76,7 +81,7 @@ async def put_object_acl(call: Call) -> Answer:
             PutTerms(metadata=rows),
             keep_metadata=False,
             keep_tags=True,
-            source_condition=still(found),
+            source_condition=unchanged,
         )
     return Answer(200, version_headers(info, found))
 

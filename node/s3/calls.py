@@ -1,13 +1,14 @@
 """One call: a request that is known to be from somebody, about something, and allowed; and the answers to it.
 
 Handlers take a `Call` and return an `Answer`, or stream one themselves and return None. They see the vault only
-through the shelf of the namespace that the request is about.
+through the shelf of the namespace that the request is about; the other shelves are for who looks for a copy's source.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from node.host.ports import Host
 from node.s3 import faults, promises
@@ -17,6 +18,7 @@ from node.s3.faults import S3Error
 from node.s3.operations import Operation
 from node.s3.request import Request
 from node.s3.settings import S3Settings
+from node.s3.shelves import Shelves
 from node.s3.sigv4 import Claim
 from node.s3.wire import Headers, Incoming, Outgoing
 from node.s3.xml_in import Element, parse
@@ -60,6 +62,16 @@ class Caller:
 ANYBODY = Caller()
 
 
+class Proven(Protocol):
+    """A source that knows, once it has ended, what came out of it."""
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """As a source of the vault."""
+
+    async def finish(self) -> Finish:
+        """Raises S3Error when it is not what was promised."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that may be served. `needs_public`: only if the object's own ACL says that everybody may read it."""
@@ -67,6 +79,7 @@ class Call:
     request: Request
     operation: Operation
     shelf: Shelf
+    shelves: Shelves
     caller: Caller
     host: Host
     settings: S3Settings
@@ -101,11 +114,11 @@ class Call:
         """The request's body as a source that checks itself, and its declared size."""
         return promises.upload(self.request, self.incoming, self.host.threads, self.claim, self.signatures)
 
-    async def finish(self, source: Upload) -> Finish:
+    async def finish(self, source: Proven) -> Finish:
         """What came is what was promised, by a key that still opens something now that the last of it has come.
 
         Raises:
-            S3Error: InvalidAccessKeyId when the key was revoked meanwhile; and as `Upload.finish`.
+            S3Error: InvalidAccessKeyId when the key was revoked meanwhile; and as the source's `finish`.
         """
         told = await source.finish()
         key, owner = self.caller.key, self.caller.owner

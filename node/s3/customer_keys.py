@@ -24,7 +24,8 @@ from node.s3.faults import S3Error
 from node.s3.request import Request
 from node.s3.wire import Headers
 from node.vault.objects import Source
-from node.vault.shelf.terms import Checksum, Finish, Finisher, Metadata, PartStat
+from node.vault.shelf.shelf import Shelf
+from node.vault.shelf.terms import Checksum, Finish, Finisher, Metadata, ObjectRef, PartStat
 
 PREFIX = "x-amz-server-side-encryption-customer-"
 COPY_PREFIX = "x-amz-copy-source-server-side-encryption-customer-"
@@ -178,6 +179,16 @@ def _turn_in_place(stream: Keystream, data: memoryview) -> None:
 
 def _key_of(key: CustomerKey, part: PartStat) -> ObjectKey:
     return key.locked(next(one.value for one in part.checksums if one.algorithm == PART_SALT))
+
+
+async def all_parts(shelf: Shelf, ref: ObjectRef) -> tuple[PartStat, ...]:
+    """The parts that an object was uploaded in, each of which has a keystream of its own."""
+    parts: tuple[PartStat, ...] = ()
+    after: int | None = 0
+    while after is not None:
+        page = await shelf.objects.parts(ref.bucket, ref.key, version=ref.version, after=after)
+        parts, after = (*parts, *page.parts), page.next_after
+    return parts
 
 
 class Shown:

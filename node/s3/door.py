@@ -21,12 +21,13 @@ from node.s3.calls import ANYBODY, Answer, Call, Caller, Handler
 from node.s3.chunk_signatures import PieceSignatures
 from node.s3.cors import cors_headers, preflight
 from node.s3.faults import S3Error
-from node.s3.finding import Shelves, find
+from node.s3.finding import find
 from node.s3.form_data import Form
 from node.s3.forms import ANY_SIZE, post_object, request_of, signer, verified
 from node.s3.operations import POST_OBJECT, PREFLIGHT, Operation, operation_of
 from node.s3.request import Request, read_request
 from node.s3.settings import S3Settings
+from node.s3.shelves import Shelves
 from node.s3.sigv4 import Claim, SigningKeys
 from node.s3.table import HANDLERS
 from node.s3.targets import target_of
@@ -137,6 +138,7 @@ class Door:
             request=request,
             operation=operation,
             shelf=shelf,
+            shelves=self._shelves,
             caller=caller,
             host=self._host,
             settings=self._settings,

@@ -6,32 +6,18 @@ owner shares with the caller; of several the oldest, so that nobody takes a publ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from node.s3 import faults
 from node.s3.access import Access, Verdict
 from node.s3.calls import Caller
 from node.s3.faults import S3Error
-from node.s3.operations import Operation
-from node.s3.request import Request
+from node.s3.operations import Operation, Right
+from node.s3.request import Request, Target
+from node.s3.shelves import Shelves
 from node.vault.shelf.shelf import Shelf
-from node.vault.shelf.terms import AccessKey
 
 CREATE_BUCKET = "CreateBucket"
-
-
-class Shelves(Protocol):
-    """The vault, as far as S3 sees it."""
-
-    def shelf(self, namespace: str | None) -> Shelf:
-        """Raises Missing(`namespace-missing`)."""
-
-    def shelves_with(self, bucket: str) -> tuple[Shelf, ...]:
-        """Every open namespace that has such a bucket."""
-
-    def key(self, access_key_id: str) -> tuple[Shelf, AccessKey]:
-        """Raises Missing(`key-missing`)."""
 
 
 async def find(shelves: Shelves, caller: Caller, request: Request, operation: Operation) -> tuple[Shelf, Verdict]:
@@ -40,23 +26,43 @@ async def find(shelves: Shelves, caller: Caller, request: Request, operation: Op
     Raises:
         S3Error: NoSuchBucket, AccessDenied.
     """
-    first = None
-    for shelf in candidates(shelves, caller, request, operation):
-        first = first or shelf
-        verdict = await Access(caller, shelf, request.is_secure).of(request, operation)
+    is_new = operation.name == CREATE_BUCKET
+    some = candidates(shelves, caller, request.target, is_new=is_new)
+    return await _first(some, request.target, lambda shelf: _access(caller, shelf, request).of(request, operation))
+
+
+async def find_source(
+    shelves: Shelves, caller: Caller, request: Request, target: Target, action: str
+) -> tuple[Shelf, Verdict]:
+    """The shelf of what the request wants to copy, and whether the caller may read it. Raises as `find`."""
+    some = candidates(shelves, caller, target)
+    to = action, Right.READ, target.bucket, target.key
+    return await _first(some, target, lambda shelf: _access(caller, shelf, request).to(*to))
+
+
+async def _first(
+    some: Sequence[Shelf], target: Target, verdict_of: Callable[[Shelf], Awaitable[Verdict]]
+) -> tuple[Shelf, Verdict]:
+    """The first at which the caller may."""
+    for shelf in some:
+        verdict = await verdict_of(shelf)
         if verdict is not Verdict.DENIED:
             return shelf, verdict
-    if first is None and request.target.bucket:
+    if not some and target.bucket:
         raise S3Error(faults.NO_SUCH_BUCKET)
     raise S3Error(faults.ACCESS_DENIED)
 
 
-def candidates(shelves: Shelves, caller: Caller, request: Request, operation: Operation) -> list[Shelf]:
-    """The shelves that the request could mean, the likeliest first."""
-    bucket, own = request.target.bucket, caller.owner
-    if request.target.namespace is not None:
-        return [one for one in shelves.shelves_with(bucket) if one.namespace == request.target.namespace]
-    if own is not None and (not bucket or operation.name == CREATE_BUCKET or own.buckets.find(bucket) is not None):
+def _access(caller: Caller, shelf: Shelf, request: Request) -> Access:
+    return Access(caller, shelf, request.is_secure)
+
+
+def candidates(shelves: Shelves, caller: Caller, target: Target, *, is_new: bool = False) -> list[Shelf]:
+    """The shelves that could be meant, the likeliest first; `is_new`: the bucket is only to be made."""
+    bucket, own = target.bucket, caller.owner
+    if target.namespace is not None:
+        return [one for one in shelves.shelves_with(bucket) if one.namespace == target.namespace]
+    if own is not None and (not bucket or is_new or own.buckets.find(bucket) is not None):
         return [own]
     others = oldest_first(shelves.shelves_with(bucket), bucket)
     if own is not None and not others:

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from node.s3 import claims, faults, sigv4
 from node.s3.bodies import Upload
 from node.s3.calls import Answer, Call
-from node.s3.customer_keys import customer_key
 from node.s3.faults import S3Error
 from node.s3.form_data import Form
 from node.s3.metadata import TAGS_MAX, read_tagging
@@ -25,7 +24,7 @@ from node.s3.request import Request, Target
 from node.s3.sigv4 import SigningKeys
 from node.s3.times import parse_signed_date
 from node.s3.wire import Headers
-from node.s3.writing import put_headers, terms_of
+from node.s3.writing import put_headers, store, terms_of
 from node.s3.xml_in import parse
 from node.s3.xml_out import bare_document, leaf
 from node.vault.objects import ObjectStat
@@ -90,13 +89,11 @@ def verified(fields: Mapping[str, str], secret: str, keys: SigningKeys, bucket: 
 
 async def post_object(call: Call, form: Form, policy: PostPolicy) -> Answer:
     """PostObject, once it is known who may upload what."""
-    if customer_key(call.request) is not None:
-        raise faults.not_served("a form with a client's key (SSE-C)")
     info, terms = call.info(), terms_of(call)
     source = Upload(form, call.host.threads, promised(call.request, None), None)
     terms = replace(terms, finish=_sized(call, source, policy))
-    found = await call.shelf.objects.put(call.bucket, call.key, source, terms, expected_bytes=None)
-    return _answer(call, form.fields, found, put_headers(info, found))
+    found = await store(call, source, terms, None)
+    return _answer(call, form.fields, found, put_headers(call, info, found))
 
 
 def _tags(text: str) -> str:

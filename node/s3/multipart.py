@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from node.s3 import checksums, faults
-from node.s3.calls import NO_CONTENT, Answer, Call, xml_answer
+from node.s3.calls import NO_CONTENT, Answer, Call, Proven, xml_answer
 from node.s3.checksums import Algorithm, Type
 from node.s3.conditions import bare, writing
 from node.s3.customer_keys import PART_SALT, HiddenSource, customer_key, fresh, opened
@@ -26,7 +26,7 @@ from node.s3.writing import require_length, terms_of
 from node.s3.xml_in import Element
 from node.s3.xml_out import document, flag, leaf, maybe, node, time_of
 from node.vault.objects import Source
-from node.vault.shelf.terms import Finish, Finisher, PartStat
+from node.vault.shelf.terms import Finish, Finisher, PartStat, UploadStat
 
 LISTED_MAX = 1_000
 
@@ -69,23 +69,35 @@ async def upload_part(call: Call) -> Answer:
     """UploadPart."""
     upload, number = read_part(call)
     require_length(call)
-    uploads = call.shelf.uploads
-    known = await uploads.stat(call.bucket, call.key, upload)
-    agreement, key = read_agreed(known.checksum), customer_key(call.request)
+    known = await call.shelf.uploads.stat(call.bucket, call.key, upload)
+    agreement = read_agreed(known.checksum)
     source, declared = call.upload()
-    opened(key, known.metadata)
-    hidden: Source = source
-    finished: Finisher = partial(call.finish, source)
-    if key is not None:
-        made = fresh(key, call.host.entropy)
-        hidden, finished = HiddenSource(source, made.stream(), call.host.threads), made.salted(finished)
     _require_agreed(call, agreement, source.algorithm)
-    part = await uploads.put_part(
-        call.bucket, call.key, upload, number, hidden, finish=finished, expected_bytes=declared
-    )
+    part = await store_part(call, known, number, source, declared)
+    key = customer_key(call.request)
     shown = [(algorithm.header, text) for algorithm, text in _shown(part)]
     headers = (("etag", f'"{part.etag}"'), ("x-amz-server-side-encryption", "AES256"), *shown)
     return Answer(200, headers if key is None else (*headers, *key.headers))
+
+
+async def store_part(
+    call: Call, known: UploadStat, number: int, source: Proven, expected_bytes: int | None
+) -> PartStat:
+    """Put the bytes, hidden under the client's key where the upload has one.
+
+    Raises:
+        S3Error: InvalidRequest, AccessDenied when the request brings no key, or another.
+    """
+    key = customer_key(call.request)
+    opened(key, known.metadata)
+    finish: Finisher = partial(call.finish, source)
+    hidden: Source = source
+    if key is not None:
+        made = fresh(key, call.host.entropy)
+        hidden, finish = HiddenSource(source, made.stream(), call.host.threads), made.salted(finish)
+    return await call.shelf.uploads.put_part(
+        known.bucket, known.key, known.upload, number, hidden, finish=finish, expected_bytes=expected_bytes
+    )
 
 
 def _require_agreed(call: Call, agreement: Agreed | None, found: Algorithm | None) -> None:

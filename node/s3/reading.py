@@ -10,7 +10,7 @@ from node.host.ports import Buffer
 from node.s3 import checksums, faults
 from node.s3.calls import Answer, Call
 from node.s3.conditions import matches, reading
-from node.s3.customer_keys import ObjectKey, Shown, customer_key, opened
+from node.s3.customer_keys import ObjectKey, Shown, all_parts, customer_key, opened
 from node.s3.faults import S3Error
 from node.s3.metadata import overridden, overrides, shown_metadata
 from node.s3.parts import PARTS_MAX
@@ -20,7 +20,7 @@ from node.s3.versions import read_version, version_headers
 from node.s3.wire import Headers
 from node.s3.xml_out import leaf, time_of
 from node.vault.objects import ObjectStat
-from node.vault.shelf.terms import BucketInfo, ByteRange, PartStat
+from node.vault.shelf.terms import BucketInfo, ByteRange, ObjectRef, PartStat
 
 
 async def get_object(call: Call, *, status: int = 200) -> Answer | None:
@@ -95,13 +95,8 @@ class _Page:
         """Under a client's key each part has a keystream of its own: then the parts must be known."""
         if self._key is None:
             return
-        call, version, after = self._call, read_version(self._call.request.query.get("versionId")), 0
-        while True:
-            page = await call.shelf.objects.parts(call.bucket, call.key, version=version, after=after)
-            self._parts += page.parts
-            if page.next_after is None:
-                return
-            after = page.next_after
+        call, version = self._call, read_version(self._call.request.query.get("versionId"))
+        self._parts = await all_parts(call.shelf, ObjectRef(call.bucket, call.key, version))
 
     def choose(self, found: ObjectStat) -> ByteRange | None:
         """The bytes to read of what was found. Raises S3Error, and then nothing is read."""

@@ -24,6 +24,11 @@ def target_of(request: Request, settings: S3Settings) -> Target:
     else:
         key = path
     require_key(key)
+    return named_bucket(bucket, key)
+
+
+def named_bucket(bucket: str, key: str) -> Target:
+    """A key of a bucket that may be named with its namespace before it."""
     namespace, colon, name = bucket.rpartition(":")
     return Target(name, key, namespace if colon and namespace else None)
 

@@ -18,6 +18,7 @@ _REFUSED = (
     "x-amz-restore", "x-amz-if-match-last-modified-time", "x-amz-if-match-size", "x-amz-rename-source",
     "x-amz-fwd-status", "x-amz-request-route", "x-amz-security-token",
 )  # fmt: skip
+OWNER, OWNER_OF_SOURCE = "x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"
 _SSE = "x-amz-server-side-encryption"
 
 
@@ -36,8 +37,7 @@ def refuse_unserved(request: Request, operation: Operation) -> None:
         raise faults.not_served(f"x-amz-storage-class: {storage_class}")
 
 
-def require_owner(request: Request, owner: str) -> None:
+def require_owner(request: Request, owner: str, header: str = OWNER) -> None:
     """Raises S3Error(AccessDenied) when the bucket is somebody else's than the client expects."""
-    for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
-        if request.header(name) not in (None, owner):
-            raise S3Error(faults.ACCESS_DENIED)
+    if request.header(header) not in (None, owner):
+        raise S3Error(faults.ACCESS_DENIED)

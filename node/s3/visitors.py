@@ -14,13 +14,14 @@ from node.s3 import failures, faults
 from node.s3.access import Access, Verdict
 from node.s3.calls import ANYBODY, Answer, Call
 from node.s3.faults import S3Error
-from node.s3.finding import Shelves, oldest_first
+from node.s3.finding import oldest_first
 from node.s3.metadata import REDIRECT
 from node.s3.names import decoded, encoded_key
 from node.s3.operations import Operation, Right
 from node.s3.reading import get_object, head_object
 from node.s3.request import Request, Target
 from node.s3.settings import S3Settings
+from node.s3.shelves import Shelves
 from node.s3.targets import bucket_in_host, host_of
 from node.s3.websites import DOCUMENT, Website, page, read_website
 from node.s3.wire import Incoming, Outgoing
@@ -123,8 +124,8 @@ async def site_of(
         kept = await shelf.buckets.document(bucket, DOCUMENT)
         if kept is not None:
             call = Call(
-                request=request.about(Target(bucket)), operation=_GET, shelf=shelf, caller=ANYBODY, host=host,
-                settings=settings, incoming=incoming, outgoing=outgoing,
+                request=request.about(Target(bucket)), operation=_GET, shelf=shelf, shelves=shelves, caller=ANYBODY,
+                host=host, settings=settings, incoming=incoming, outgoing=outgoing,
             )  # fmt: skip
             return Site(shelf, call, read_website(kept))
     if is_certain:

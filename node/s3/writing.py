@@ -52,15 +52,18 @@ async def put_object(call: Call) -> Answer:
     source, declared = call.upload()
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
-    hidden: Source = source
-    terms = replace(terms, finish=partial(call.finish, source))
+    found = await store(call, source, replace(terms, finish=partial(call.finish, source)), declared)
+    return Answer(200, put_headers(call, info, found))
+
+
+async def store(call: Call, source: Source, terms: PutTerms, expected_bytes: int | None) -> ObjectStat:
+    """Put the bytes, hidden under the client's key where the request brings one."""
     key = customer_key(call.request)
     if key is not None:
         made = fresh(key, call.host.entropy)
-        hidden = HiddenSource(source, made.stream(), call.host.threads)
+        source = HiddenSource(source, made.stream(), call.host.threads)
         terms = replace(terms, metadata=(*terms.metadata, made.row))
-    found = await call.shelf.objects.put(call.bucket, call.key, hidden, terms, expected_bytes=declared)
-    return Answer(200, (*put_headers(info, found), *(() if key is None else key.headers)))
+    return await call.shelf.objects.put(call.bucket, call.key, source, terms, expected_bytes=expected_bytes)
 
 
 def require_length(call: Call) -> None:
@@ -70,13 +73,15 @@ def require_length(call: Call) -> None:
         raise S3Error(faults.MISSING_LENGTH)
 
 
-def put_headers(info: BucketInfo, found: ObjectStat) -> Headers:
+def put_headers(call: Call, info: BucketInfo, found: ObjectStat) -> Headers:
     """What is told of an object that was just written."""
+    key = customer_key(call.request)
     return (
         ("etag", f'"{found.etag}"'),
         ("x-amz-server-side-encryption", "AES256"),
         *version_headers(info, found),
         *checksum_headers(found),
+        *(() if key is None else key.headers),
     )
 
 

@@ -13,12 +13,15 @@ from node.vault.current_rules import CurrentRules
 from node.vault.gather import Gatherer, GatherTimes
 from node.vault.holders import Holders
 from node.vault.journal.tools import JournalTimers
+from node.vault.pouring import DESKS_PER_POURING
 from node.vault.spread import SpreadTimes
 from node.vault.tenancy_tools import TenancyTools
-from node.vault.workspaces import Desks
+from node.vault.workspaces import Desks, SetsOfDesks
 from protocol.coding.erasure import Engine
 from protocol.keys.signing import SigningKey
 from protocol.wire.envelopes import Carriage
+
+POURINGS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def tenancy_tools(
         journals=journals,
         engine=engine,
         desks=Desks(config.desks),
+        pouring_desks=SetsOfDesks(POURINGS_AT_ONCE, DESKS_PER_POURING),
         holders=holders,
         gatherer=Gatherer(holders, GatherTimes(config.hedge_after_s, config.get_deadline_s)),
         spread_times=SpreadTimes(config.straggler_wait_s, config.put_deadline_s),

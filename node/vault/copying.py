@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import trio
 from blake3 import blake3
 
-from node.host.ports import Buffer
 from node.vault.catalog.catalog import StoredObject, StoredUpload
 from node.vault.intake import PutTools
-from node.vault.objects import ObjectStat
+from node.vault.objects import Sink
+from node.vault.pouring import pouring
 from node.vault.put import BLOCKS_PER_PART, Content, Named, Naming, part_changes, put_object, put_part, require_bucket
 from node.vault.read import ReadingTools, pieces_of, read_object, read_small
 from node.vault.release.unnamed import Writing
@@ -142,20 +141,15 @@ async def _write_part(
     told: Finish,
 ) -> PartPut:
     """Read the bytes and write them anew."""
-    pipe = _Pipe()
 
     async def finish() -> Finish:
         return told
 
-    async with trio.open_nursery() as nursery:
+    async def pour(reading: ReadingTools, sink: Sink) -> None:
+        await read_object(reading, stored, blocks, sink, wanted)
 
-        async def pour() -> None:
-            await read_object(tools.reading, stored, blocks, pipe, wanted)
-            pipe.end()
-
-        nursery.start_soon(pour)
-        size_bytes = wanted.end - wanted.first
-        return await put_part(tools.put, upload, number, pipe, finish, size_bytes)
+    async with pouring(tools.reading, pour) as source:
+        return await put_part(tools.put, upload, number, source, finish, wanted.end - wanted.first)
 
 
 def _etag_of(stored: StoredObject, part: ByteRange) -> str:
@@ -174,47 +168,3 @@ class _Plain:
         buffer[:count] = self._plain[:count]
         self._plain = self._plain[count:]
         return count
-
-
-class _Pipe:
-    """What is written to it as a sink is read from it as a source: nothing is kept in between."""
-
-    def __init__(self) -> None:
-        self._parts: list[memoryview] = []
-        self._is_over = False
-        self._changed = trio.Event()
-
-    async def begin(self, stat: ObjectStat) -> None:
-        """Nothing is to be done: whoever reads knows what it is."""
-
-    async def write(self, parts: list[Buffer]) -> None:
-        self._parts = [memoryview(part) for part in parts if len(part)]
-        self._tell()
-        while self._parts:
-            await self._changed.wait()
-
-    def end(self) -> None:
-        """All was written."""
-        self._is_over = True
-        self._tell()
-
-    async def receive_into(self, buffer: memoryview) -> int:
-        filled = 0
-        while filled < len(buffer):
-            if self._parts:
-                part = self._parts[0]
-                count = min(len(part), len(buffer) - filled)
-                buffer[filled : filled + count] = part[:count]
-                filled += count
-                self._parts[:1] = [part[count:]] if count < len(part) else []
-                if not self._parts:
-                    self._tell()
-            elif self._is_over:
-                break
-            else:
-                await self._changed.wait()
-        return filled
-
-    def _tell(self) -> None:
-        self._changed.set()
-        self._changed = trio.Event()

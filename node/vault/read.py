@@ -18,6 +18,7 @@ from node.vault.objects import Sink
 from node.vault.pack.reading import PackReader
 from node.vault.pins import Pins
 from node.vault.shelf.terms import ByteRange
+from node.vault.workspaces import SetsOfDesks
 from protocol.errors import MaillonError
 from protocol.limits import KIB
 from protocol.namespace.changes import BlockRef
@@ -40,6 +41,7 @@ class ReadingTools:
     leaves: LeafReader
     pins: Pins
     get: GetTools
+    pouring_desks: SetsOfDesks
 
 
 async def read_object(

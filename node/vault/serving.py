@@ -128,6 +128,7 @@ def reading_for(tools: TenancyTools, blocks: BlockTools, pins: Pins, inline: Rea
         leaves=leaves,
         pins=pins,
         get=GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s),
+        pouring_desks=tools.pouring_desks,
     )
 
 

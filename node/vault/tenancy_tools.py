@@ -14,7 +14,7 @@ from node.vault.holders import Holders
 from node.vault.journal.tools import JournalTimers, JournalTools, ReadTools
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import SpreadTimes
-from node.vault.workspaces import Desks
+from node.vault.workspaces import Desks, SetsOfDesks
 from protocol.coding.erasure import Engine
 from protocol.errors import Missing
 from protocol.ids import NamespaceId, NodeId
@@ -35,6 +35,7 @@ class TenancyTools:
     journals: JournalStore
     engine: Engine
     desks: Desks
+    pouring_desks: SetsOfDesks
     holders: Holders
     gatherer: Gatherer
     spread_times: SpreadTimes

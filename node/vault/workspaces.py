@@ -50,6 +50,24 @@ class Loan:
         return desk
 
 
+class SetsOfDesks:
+    """Lends one of `count` sets of desks at a time, for who must not wait for the desks of others."""
+
+    def __init__(self, count: int, desks_each: int) -> None:
+        self._free = [Desks(desks_each) for _ in range(count)]
+        self._slots = trio.Semaphore(count)
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Desks]:
+        """A set for the length of the block."""
+        async with self._slots:
+            desks = self._free.pop()
+            try:
+                yield desks
+            finally:
+                self._free.append(desks)
+
+
 class Desks:
     """Lends `count` desks. First come, first served."""
 

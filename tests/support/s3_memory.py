@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from node.vault.objects import ObjectStat, Sink, Source
@@ -30,7 +31,7 @@ from node.vault.shelf.terms import (
     VersionsPage,
 )
 from protocol.errors import MaillonError, Missing, Refused
-from tests.support.s3_memory_records import NOW_S, Bucket, Kept, glance_of, group_of, page_of, read_all
+from tests.support.s3_memory_records import NOW_S, Bucket, Bytes, Kept, glance_of, group_of, page_of, read_all
 from tests.support.s3_memory_uploads import MemoryUploads
 
 Choice = ByteRange | Callable[[ObjectStat], ByteRange | None] | None
@@ -230,6 +231,14 @@ class MemoryObjects:
             half = len(data) // 2
             await sink.write([memoryview(data)[:half], memoryview(data)[half:]])
         return kept.stat
+
+    @asynccontextmanager
+    async def poured(
+        self, source: ObjectRef, part: Callable[[ObjectStat], ByteRange | None]
+    ) -> AsyncIterator[Source]:
+        kept = self.find(source.bucket, source.key, source.version)
+        chosen = part(kept.stat) or ByteRange(0, len(kept.data))
+        yield Bytes(kept.data[chosen.first : chosen.end])
 
     async def stat(self, bucket: str, key: str, *, version: bytes | None = None) -> ObjectStat:
         return self.find(bucket, key, version).stat

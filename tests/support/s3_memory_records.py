@@ -43,6 +43,18 @@ class Bucket:
     rules: tuple[LifecycleRule, ...] = ()
 
 
+class Bytes:
+    """Bytes as a source."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        some, self._data = self._data[: len(buffer)], self._data[len(buffer) :]
+        buffer[: len(some)] = some
+        return len(some)
+
+
 async def read_all(source: Source) -> bytes:
     """The source to its end, as the vault reads it: in buffers that are full until the last."""
     found = bytearray()

@@ -57,6 +57,7 @@ class Township:
         self.checkpoint_after_s = 3_600.0
         self.settle_after_s = 60.0
         self.journal_copy_after_s = 300.0
+        self.desks = 16
         self.dress: Callable[[int, Host], Host] = lambda _number, host: host
         self._bulk = bulk
         self._code = code
@@ -151,7 +152,7 @@ class Township:
     def config_text(self, number: int) -> str:
         return (
             f'bulk = "{self._bulk}"\nengine = "zfec"\n[node]\nname = "{name_of(number)}"\n'
-            f'zone = "zone-{number}"\nlisten = "{address_of(number)}"\n[vault]\n{VAULT}\n'
+            f'zone = "zone-{number}"\nlisten = "{address_of(number)}"\n[vault]\n{VAULT}\ndesks = {self.desks}\n'
             f"complete_after_s = {self.complete_after_s}\npack_every_s = {self.pack_every_s}\n"
             f"inventory_every_s = {self.inventory_every_s}\n"
             f"checkpoint_after_s = {self.checkpoint_after_s}\nsettle_after_s = {self.settle_after_s}\n"

@@ -7,6 +7,7 @@ write one key, each sees exactly what those before it did.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +15,9 @@ from node.vault.catalog.listing import glanced_entry, stored_entry
 from node.vault.catalog.values import StoredObject
 from node.vault.copying import CopyTools, copy_object
 from node.vault.objects import ObjectStat, Sink, Source
+from node.vault.pouring import pouring
 from node.vault.put import put_object
+from node.vault.read import ReadingTools
 from node.vault.serving import Open
 from node.vault.shelf.deciding import check_condition, check_deletion, check_retention
 from node.vault.shelf.names import require_object_key
@@ -73,8 +76,20 @@ class Objects:
         Raises:
             Missing, Refused: as `stat`. Unavailable: `block-unreadable`, `client-stalled`.
         """
-        reading = Reading(self._tools, self._tools.reading(), ObjectRef(bucket, key, version))
-        return await reading.to(sink, part)
+        serving = self._tools.reading()
+        return await Reading(self._tools, serving, serving.reading, ObjectRef(bucket, key, version)).to(sink, part)
+
+    def poured(self, source: ObjectRef, part: ChoosePart) -> AbstractAsyncContextManager[Source]:
+        """The object's bytes, or those of a part, as a source for who writes them anew; see `node.vault.pouring`.
+
+        Raises as `get`, within the context.
+        """
+        serving = self._tools.reading()
+
+        async def pour(reading: ReadingTools, sink: Sink) -> None:
+            await Reading(self._tools, serving, reading, source).to(sink, part)
+
+        return pouring(serving.reading, pour)
 
     async def stat(self, bucket: str, key: str, *, version: bytes | None = None) -> ObjectStat:
         """What is known of the object.

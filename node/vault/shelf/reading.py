@@ -14,7 +14,7 @@ from typing import Final
 from node.vault.catalog.catalog import Located
 from node.vault.catalog.values import StoredObject
 from node.vault.objects import ObjectStat, Sink
-from node.vault.read import read_object
+from node.vault.read import ReadingTools, read_object
 from node.vault.serving import Readable
 from node.vault.shelf.terms import ByteRange, ObjectRef
 from node.vault.shelf.tools import ShelfTools, refuse_marker
@@ -30,9 +30,10 @@ ChoosePart = Callable[[ObjectStat], ByteRange | None]
 class Reading:
     """One object that is read."""
 
-    def __init__(self, tools: ShelfTools, serving: Readable, source: ObjectRef) -> None:
+    def __init__(self, tools: ShelfTools, serving: Readable, reading: ReadingTools, source: ObjectRef) -> None:
         self._tools = tools
         self._serving = serving
+        self._reading = reading
         self._source = source
         self._part = ByteRange(0, 0)
 
@@ -67,7 +68,7 @@ class Reading:
     async def _write(self, located: Located, sink: Sink) -> None:
         span, before = located.span, located.before
         part = None if span is None else ByteRange(span[0] - before, span[1] - before)
-        await read_object(self._serving.reading, located.stored, located.blocks, sink, part)
+        await read_object(self._reading, located.stored, located.blocks, sink, part)
 
 
 def _chosen(span: tuple[int, int], _stored: StoredObject) -> tuple[int, int]:

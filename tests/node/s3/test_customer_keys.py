@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -78,11 +81,54 @@ def test_a_part_that_is_uploaded_again_is_hidden_by_another_keystream(s3: Any, d
     assert s3.get_object(Bucket="box", Key="k", **KEY)["Body"].read() == DATA
 
 
-def test_a_copy_stays_under_its_key(s3: Any) -> None:
+FROM_KEY = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": b"k" * 32}
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER, {}])
+def test_a_copy_is_under_the_key_that_its_request_brings(s3: Any, key: dict[str, Any]) -> None:
     s3.put_object(Bucket="box", Key="k", Body=DATA, **KEY)
-    source = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": b"k" * 32}
-    copy = {"Bucket": "box", "Key": "copy", "CopySource": "box/k"}
+    copy = {"Bucket": "box", "Key": "copy", "CopySource": "box/k", **key}
     assert refusal(lambda: s3.copy_object(**copy)) == "InvalidRequest"
-    assert refusal(lambda: s3.copy_object(**copy, **source)) == "NotImplemented"
-    s3.copy_object(**copy, **source, **KEY)
-    assert s3.get_object(Bucket="box", Key="copy", **KEY)["Body"].read() == DATA
+    made = s3.copy_object(**copy, **FROM_KEY)
+    assert made.get("SSECustomerAlgorithm") == key.get("SSECustomerAlgorithm")
+    assert s3.get_object(Bucket="box", Key="copy", **key)["Body"].read() == DATA
+    assert made["CopyObjectResult"]["ETag"] == s3.head_object(Bucket="box", Key="k", **KEY)["ETag"]
+
+
+def test_a_copy_may_go_over_its_source_under_another_key(s3: Any) -> None:
+    s3.put_object(Bucket="box", Key="k", Body=DATA, **KEY)
+    s3.copy_object(Bucket="box", Key="k", CopySource="box/k", **FROM_KEY, **OTHER)
+    assert s3.get_object(Bucket="box", Key="k", **OTHER)["Body"].read() == DATA
+
+
+def test_an_object_of_parts_is_copied_out_of_its_keystreams(s3: Any) -> None:
+    upload = s3.create_multipart_upload(Bucket="box", Key="k", **KEY)["UploadId"]
+    s3.put_object(Bucket="box", Key="plain", Body=PART)
+    to = {"Bucket": "box", "Key": "k", "UploadId": upload, **KEY}
+    copied = s3.upload_part_copy(PartNumber=1, CopySource="box/plain", **to)["CopyPartResult"]["ETag"]
+    put = s3.upload_part(PartNumber=2, Body=LAST, **to)["ETag"]
+    parts = [{"PartNumber": 1, "ETag": copied}, {"PartNumber": 2, "ETag": put}]
+    s3.complete_multipart_upload(Bucket="box", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket="box", Key="k", **KEY)["Body"].read() == PART + LAST
+    s3.copy_object(Bucket="box", Key="copy", CopySource="box/k", **FROM_KEY, **KEY)
+    assert s3.get_object(Bucket="box", Key="copy", **KEY)["Body"].read() == PART + LAST
+    plain = s3.create_multipart_upload(Bucket="box", Key="p")["UploadId"]
+    asked = f"bytes={len(PART) - 2}-{len(PART) + 1}"
+    to = {"Bucket": "box", "Key": "p", "UploadId": plain, "PartNumber": 1, "CopySource": "box/k"}
+    part = s3.upload_part_copy(CopySourceRange=asked, **to, **FROM_KEY)["CopyPartResult"]
+    done = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(Bucket="box", Key="p", UploadId=plain, MultipartUpload=done)
+    assert s3.get_object(Bucket="box", Key="p")["Body"].read() == PART[-2:] + LAST[:2]
+
+
+def test_a_form_may_bring_a_key(s3: Any, door: DoorTest) -> None:
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::box/*"}
+    s3.put_bucket_policy(Bucket="box", Policy=json.dumps({"Statement": everybody}))
+    name, md5 = "x-amz-server-side-encryption-customer-", base64.b64encode(hashlib.md5(b"k" * 32).digest()).decode()
+    key = base64.b64encode(b"k" * 32).decode()
+    fields = {"key": "k", f"{name}algorithm": "AES256", f"{name}key": key, f"{name}key-MD5": md5, "file": "secret"}
+    body = "".join(f'--B\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{t}\r\n' for n, t in fields.items())
+    told = {"content-type": "multipart/form-data; boundary=B"}
+    assert door.ask("POST", "/box", headers=told, body=f"{body}--B--\r\n".encode()).status == 204
+    assert door.vault.shelf("ours").bucket("box").keys["k"][0].data != b"secret"
+    assert s3.get_object(Bucket="box", Key="k", **KEY)["Body"].read() == b"secret"
