@@ -258,6 +258,7 @@ class Tenancy:
                 nursery.start_soon(self._let_follow, follower, catalog)
                 nursery.start_soon(self._answer_call, follower)
                 await self._wanted.wait()
+                self._problem = Unavailable("namespace-opening", namespace=self.secrets.name)
                 nursery.cancel_scope.cancel()
 
     async def _answer_call(self, follower: Follower) -> None:

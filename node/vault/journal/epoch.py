@@ -1,4 +1,4 @@
-"""One epoch's writer: entries go to our own disk first, then to every holder at its own pace.
+"""One epoch's writer: entries go to our own disk first, then to the holders, each at its own pace.
 
 An entry counts when w holders have it, and stays counted. The writer also watches whether it still is the writer:
 holders that promised the epoch's end to somebody take nothing from it any more, and one that can prove that the
@@ -18,6 +18,7 @@ from node.vault.journal.holder import Holder
 from node.vault.journal.lease import Lease
 from node.vault.journal.own_copy import OwnCopy
 from node.vault.journal.status import HolderStatus
+from node.vault.journal.thrift import Thrift
 from node.vault.journal.tools import JournalTools, Known
 from node.vault.ticker import Ticker
 from protocol import limits
@@ -52,7 +53,6 @@ class EpochWriter:
         self.epoch_key = unwrap_epoch_key(tools.wrapping_key(known.opening.generation), known.opening)
         self._tools = tools
         self._progress = progress
-        self._news = Ticker()
         self._acknowledged = 0
         self._holders = {
             line.node: Holder(tools, line, self.copy, known, self.lease)
@@ -60,6 +60,8 @@ class EpochWriter:
             if line.node != tools.me
         }
         self._own = tools.line(tools.me, known.opening) if tools.me in known.opening.holders else None
+        needed = self.opening.w - (self._own is not None)
+        self._thrift = Thrift(tuple(self._holders.values()), needed, tools.timers.spare_wait_s)
         self._life = trio.CancelScope()
 
     async def open(self) -> None:
@@ -75,7 +77,8 @@ class EpochWriter:
         with self._life, first_error():
             async with trio.open_nursery() as nursery:
                 for holder in self._holders.values():
-                    nursery.start_soon(holder.run, self._news, self._progress)
+                    nursery.start_soon(holder.run, self._progress)
+                nursery.start_soon(self._thrift.run, lambda: self.copy.tip.length, self.acknowledged)
                 if self._own is not None:
                     nursery.start_soon(self._confirm_own)
                 await self._watch_fences()
@@ -107,13 +110,13 @@ class EpochWriter:
             self.lease.confirm(tools.me, asked_s)
         self.written.append(Written(tip, batch))
         await tools.host.faults.reach("journal.after-own-copy")
-        self._news.tick()
+        self._thrift.announce()
         self._progress.tick()
 
     async def recover(self) -> None:
         """After our own disk said no: whether the entry is there is asked of the disk, not guessed."""
         await self.copy.open()
-        self._news.tick()
+        self._thrift.rouse_all()
 
     def acknowledged(self) -> int:
         """How many entries w holders have. It never goes back."""

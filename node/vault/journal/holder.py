@@ -1,8 +1,8 @@
 """Keeping one holder's copy of the journal as far as our own.
 
-Entries are sent as soon as our own disk has them: several appends are on their way at once, so that a far holder
+When it is roused it is sent all that it lacks: several appends are on their way at once, so that a far holder
 costs an entry one round trip, not the wait for the round trips before it. They may overtake each other; the holder
-puts them in order.
+puts them in order. Who is roused when is decided elsewhere (`node.vault.journal.thrift`).
 
 Nothing that a holder says is believed: what it claims to have must be a prefix of our copy, with the hash that our
 copy has there. A holder that answers anything else is named in the log, and what it said does not count; a holder
@@ -39,6 +39,8 @@ SEND_ENTRIES_MAX: Final = 64
 IN_FLIGHT_MAX: Final = 16
 IN_FLIGHT_BYTES_MAX: Final = 8 * limits.MIB
 _UNKNOWN: Final = -1
+# Of how long it takes to answer, so much is the last answer.
+_NEWEST_WEIGHS: Final = 0.2
 _FENCED: Final = ("journal-promised", "journal-ended")
 
 log = get_logger(__name__)
@@ -64,14 +66,25 @@ class Holder:
         self._in_flight = 0
         self._in_flight_bytes = 0
         self._landed = Ticker()
+        self._roused = Ticker()
+        self.answer_s = 0.0
 
-    async def run(self, news: Ticker, progress: Ticker) -> None:
-        """Send what `news` announces, and tick `progress` when the holder has more, or a problem; until it forgot."""
+    def rouse(self) -> None:
+        """Send it all that it lacks."""
+        self._roused.tick()
+
+    def note_late(self, waited_s: float) -> None:
+        """It has not answered for so long, if anything is on its way to it."""
+        if self._in_flight:
+            self.answer_s = max(self.answer_s, waited_s)
+
+    async def run(self, progress: Ticker) -> None:
+        """Send what it lacks, and tick `progress` when the holder has more, or a problem; until it forgot."""
         while not self.is_forgotten:
             landed = self._landed.count
             try:
                 with first_error():
-                    await self._follow(news, progress)
+                    await self._follow(progress)
             except MaillonError as error:
                 await self._note(error)
                 progress.tick()
@@ -79,7 +92,7 @@ class Holder:
                     self._patience.start_over()
                 await self._patience.pause()
 
-    async def _follow(self, news: Ticker, progress: Ticker) -> None:
+    async def _follow(self, progress: Ticker) -> None:
         """Find out where the holder stands, and send from there on, until something goes wrong."""
         self._in_flight = self._in_flight_bytes = 0
         tip = await self._learn()
@@ -88,7 +101,7 @@ class Holder:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_confirmed)
             while True:
-                seen = news.count
+                seen = self._roused.count
                 while sent < self._copy.tip.length:
                     entries = await self._copy.entries_from(
                         sent, size_bytes_max=SEND_BYTES, count_max=SEND_ENTRIES_MAX
@@ -96,7 +109,7 @@ class Holder:
                     await self._take_off(sum(map(len, entries)))
                     nursery.start_soon(self._send, sent, entries, progress)
                     sent += len(entries)
-                await news.wait_past(seen)
+                await self._roused.wait_past(seen)
 
     async def _take_off(self, size_bytes: int) -> None:
         """Wait until so many bytes more may be on their way."""
@@ -111,6 +124,7 @@ class Holder:
     async def _send(self, first: int, entries: Sequence[bytes], progress: Ticker) -> None:
         asked_s = trio.current_time()
         tip = await self._line.append(first, entries)
+        self.answer_s += _NEWEST_WEIGHS * (trio.current_time() - asked_s - self.answer_s)
         if tip.length < first + len(entries):
             raise Forged("journal-head", node=self.node, length=tip.length)
         await self._check(tip)

@@ -38,6 +38,7 @@ class JournalTimers:
     compete_most_s: float = 2.0
     drain_s: float = 2.0
     gather_s: float = 0.01
+    spare_wait_s: float = 0.25
     repair_after_s: float = 60.0
 
 
