@@ -17,10 +17,9 @@ from node.vault.catalog.catalog import StoredObject, StoredUpload
 from node.vault.intake import PutTools
 from node.vault.objects import Sink
 from node.vault.pouring import pouring
-from node.vault.put import BLOCKS_PER_PART, Content, Named, Naming, part_changes, put_object, put_part, require_bucket
+from node.vault.put import BLOCKS_PER_PART, Content, Named, Naming, part_changes, put_object, put_part
 from node.vault.read import ReadingTools, pieces_of, read_object, read_small
 from node.vault.release.unnamed import Writing
-from node.vault.shelf.deciding import retention_for
 from node.vault.shelf.terms import ByteRange, Finish, ObjectRef, PutTerms
 from protocol.errors import Missing, Refused
 from protocol.ids import Digest
@@ -64,10 +63,9 @@ async def copy_object(
     if not stored.block_count:
         plain = await read_small(tools.reading, stored, blocks)
         return await put_object(tools.put, bucket, key, _Plain(plain), wanted, len(plain))
-    retention = retention_for(require_bucket(tools.put, bucket), wanted, tools.put.host.wall.now_s())
     pinned = tools.put.pins.hold(block.block for block in blocks)
     with pinned, tools.put.unnamed.writing(tools.put.journal.next_position) as writing:
-        naming = Naming(tools.put, writing, bucket, key, wanted, retention, stored.retain_until_s)
+        naming = Naming(tools.put, writing, bucket, key, wanted, stored.retain_until_s)
         content = Content(stored.size_bytes, stored.digest, stored.data_class, blocks, is_copy=True)
         if len(blocks) <= BLOCKS_PER_PART:
             return await naming.name(content, told)

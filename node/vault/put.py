@@ -70,7 +70,7 @@ async def put_object(
     keep_until_s = keep_until(tools, rules, retention)
     with tools.unnamed.writing(tools.journal.next_position) as writing:
         intake = Intake(tools, source, writing, rules, keep_until_s, Bounds(OBJECT_BYTES_MAX, INLINE_BYTES_MAX))
-        naming = Naming(tools, writing, bucket, key, terms, retention, keep_until_s)
+        naming = Naming(tools, writing, bucket, key, terms, keep_until_s)
         if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:
             return await _name_small(naming, intake, await intake.read_small(expected_bytes))
         stored = await intake.read_blocks(BLOCKS_PER_PART)
@@ -97,8 +97,9 @@ async def put_part(
     Raises:
         Missing: `upload-missing` when the upload is over by then. And as `put_object`.
     """
-    rules = tools.rules()
-    keep_until_s = keep_until(tools, rules, upload.retention)
+    rules, terms = tools.rules(), PutTerms(retention=upload.retention, legal_hold=upload.legal_hold)
+    retention = retention_for(require_bucket(tools, upload.bucket), terms, tools.host.wall.now_s())
+    keep_until_s = keep_until(tools, rules, retention)
     with tools.unnamed.writing(tools.journal.next_position) as writing:
         intake = Intake(tools, source, writing, rules, keep_until_s, Bounds(PART_BYTES_MAX))
         blocks: list[BlockRef] = []
@@ -143,7 +144,11 @@ def part_changes(
 
 
 class Naming:
-    """An object that is about to be named: what is said of it besides its bytes."""
+    """An object that is about to be named: what is said of it besides its bytes.
+
+    A bucket's default retention counts from the moment of naming. Holders were told to keep the bytes when these were
+    written, so by as much as the writing took they promise less, and there the journal alone keeps the object.
+    """
 
     def __init__(
         self,
@@ -152,7 +157,6 @@ class Naming:
         bucket: str,
         key: str,
         terms: PutTerms,
-        retention: Retention | None,
         keep_until_s: int,
     ) -> None:
         self._tools = tools
@@ -160,7 +164,6 @@ class Naming:
         self._bucket = bucket
         self._key = key
         self._terms = terms
-        self._retention = retention
         self._keep_until_s = keep_until_s
 
     async def finish(self) -> Finish:
@@ -176,17 +179,19 @@ class Naming:
         """The same for a caller who has the turn."""
         tools, condition = self._tools, self._terms.condition
         await tools.host.faults.reach("vault.before-journal")
-        is_null = require_bucket(tools, self._bucket).versioning is not Versioning.ENABLED
+        held = require_bucket(tools, self._bucket)
+        is_null = held.versioning is not Versioning.ENABLED
         if condition != UNCONDITIONAL:
             check_condition(condition, await tools.catalog.find(self._bucket, self._key), self._bucket, self._key)
-        change = self._change(content, told, tools.versions.next(tools.journal.next_position.epoch))
+        retention = retention_for(held, self._terms, tools.host.wall.now_s())
+        change = self._change(content, told, tools.versions.next(tools.journal.next_position.epoch), retention)
         named = [reference.block for reference in change.blocks]
         await self._writing.journal(tools.journal, change, named, inline)
         log.debug("object.named", version=change.version, blocks=named)
         await tools.host.faults.reach("vault.after-journal")
         return Named(change, is_null)
 
-    def _change(self, content: Content, told: Finish, version: bytes) -> ObjectPut:
+    def _change(self, content: Content, told: Finish, version: bytes, retention: Retention | None) -> ObjectPut:
         return ObjectPut(
             bucket=self._bucket,
             key=self._key,
@@ -206,7 +211,7 @@ class Naming:
             parts=content.parts,
             is_copy=content.is_copy,
             tags=self._terms.tags,
-            retention=self._retention,
+            retention=retention,
         )
 
 

@@ -55,6 +55,7 @@ class Uploads:
         serving, now_s = self._tools.writing(), self._tools.host.wall.now_s()
         upload = self._tools.host.entropy.random_bytes(VERSION_BYTES)
         async with serving.put.turns.of(bucket):
+            retention_for(require_writable_bucket(serving, bucket), terms, now_s)  # or it is refused now
             begun = UploadBegun(
                 upload=upload,
                 bucket=bucket,
@@ -62,7 +63,7 @@ class Uploads:
                 begun_s=now_s,
                 metadata=terms.metadata,
                 tags=terms.tags,
-                retention=retention_for(require_writable_bucket(serving, bucket), terms, now_s),
+                retention=terms.retention,
                 legal_hold=terms.legal_hold,
                 checksum=checksum,
             )
@@ -157,10 +158,15 @@ class Uploads:
                 told = await finish(tuple(map(part_stat, listed)))
                 rules = serving.put.rules()
                 terms = PutTerms(
-                    metadata=stored.metadata, tags=stored.tags, legal_hold=stored.legal_hold, condition=condition
+                    metadata=stored.metadata,
+                    tags=stored.tags,
+                    retention=stored.retention,
+                    legal_hold=stored.legal_hold,
+                    condition=condition,
                 )
-                keep_until_s = keep_until(serving.put, rules, stored.retention)
-                naming = Naming(serving.put, writing, bucket, key, terms, stored.retention, keep_until_s)
+                told_at_least = retention_for(require_writable_bucket(serving, bucket), terms, stored.begun_s)
+                keep_until_s = keep_until(serving.put, rules, told_at_least)
+                naming = Naming(serving.put, writing, bucket, key, terms, keep_until_s)
                 content = Content(
                     size_bytes=sum(part.size_bytes for part in listed),
                     digest=Digest(blake3(b"".join(part.digest for part in listed)).digest()),

@@ -16,6 +16,7 @@ from node.vault.shelf.terms import (
     LockDefault,
     LockMode,
     Metadata,
+    PartStat,
     PutTerms,
     Retention,
     Tag,
@@ -23,7 +24,7 @@ from node.vault.shelf.terms import (
 )
 from node.vault.vault import Vault
 from protocol.errors import Malformed, Missing, Refused
-from tests.support.clients import some_bytes
+from tests.support.clients import BytesSource, some_bytes
 from tests.support.shelves import B, at_a_shelf, finishing, get_from, put_into, refused
 from tests.support.township import Township, in_a_township
 
@@ -190,6 +191,22 @@ def test_versions_come_back_by_name_and_a_marker_hides_them() -> None:
     at_a_shelf(work)
 
 
+async def _default_counts_from_completion(shelf: Shelf, town: Township) -> None:
+    """An object exists from the completion of its upload on, and so does its bucket's default retention."""
+    upload = await shelf.uploads.begin(B, "parts", PutTerms())
+    finish = finishing(b"part").finish
+    assert finish is not None
+    part = await shelf.uploads.put_part(B, "parts", upload, 1, BytesSource(b"part"), finish=finish, expected_bytes=4)
+    await trio.sleep(20)
+
+    async def whole(_parts: tuple[PartStat, ...]) -> Finish:
+        return Finish("whole")
+
+    made = await shelf.uploads.complete(B, "parts", upload, [(1, part.etag)], finish=whole)
+    now_s = town.world.host("n1").wall.now_s()
+    assert made.retention == Retention(LockMode.GOVERNANCE, now_s + 86_400)
+
+
 def test_what_is_locked_stays() -> None:
     async def work(town: Township, shelf: Shelf) -> None:
         objects, now_s = shelf.objects, town.world.host("n1").wall.now_s()
@@ -202,6 +219,7 @@ def test_what_is_locked_stays() -> None:
         await shelf.buckets.set_lock_default(B, LockDefault(LockMode.GOVERNANCE, 1))
         one = await put_into(shelf, "a", b"one")
         assert one.retention == Retention(LockMode.GOVERNANCE, now_s + 86_400)
+        await _default_counts_from_completion(shelf, town)
         await shelf.buckets.set_lock_default(B, None)
         one = await put_into(shelf, "a", b"one", PutTerms(retention=Retention(LockMode.GOVERNANCE, now_s + 100)))
         name = one.version_id
