@@ -15,8 +15,7 @@ from node.s3.owners import owner_of
 from node.s3.versions import read_version, version_headers
 from node.s3.xml_in import Element, malformed, parse
 from node.s3.xml_out import document, leaf, node
-from node.vault.objects import ObjectStat
-from node.vault.shelf.terms import ObjectRef, PutTerms, Versioning
+from node.vault.shelf.terms import Metadata
 
 _ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
 _XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -56,33 +55,14 @@ async def put_bucket_acl(call: Call) -> Answer:
 
 
 async def put_object_acl(call: Call) -> Answer:
-    """PutObjectAcl. The ACL is kept beside the bytes, so the object is written anew over itself: not a byte moves.
-
-    Where older versions are kept that would be a new one, which no client expects: there it is refused.
-    """
+    """PutObjectAcl, of any version."""
     acl = await _asked(call)
     info, version = call.info(), read_version(call.request.query.get("versionId"))
-    found = await call.shelf.objects.stat(call.bucket, call.key, version=version)
-    others = tuple(one for one in found.metadata if one.name != ACL_NAME)
-    rows = (*others, *acl_rows(acl))
-    if rows != found.metadata:
-        if info.versioning is not Versioning.NEVER:
-            raise faults.not_served("another ACL for an object in a bucket with versions")
-        source = ObjectRef(call.bucket, call.key)
 
-        def unchanged(now: ObjectStat) -> None:
-            if now.version != found.version:
-                raise S3Error(faults.CONDITION_CONFLICT)
+    def after(before: tuple[Metadata, ...]) -> tuple[Metadata, ...]:
+        return (*(one for one in before if one.name != ACL_NAME), *acl_rows(acl))
 
-        await call.shelf.objects.copy(
-            source,
-            call.bucket,
-            call.key,
-            PutTerms(metadata=rows),
-            keep_metadata=False,
-            keep_tags=True,
-            source_condition=unchanged,
-        )
+    found = await call.shelf.objects.set_metadata(call.bucket, call.key, after, version=version)
     return Answer(200, version_headers(info, found))
 
 

@@ -51,6 +51,7 @@ from protocol.namespace.contents import (
 from protocol.namespace.object_changes import (
     LockReplaced,
     MarkerPut,
+    MetadataReplaced,
     ObjectDeleted,
     ObjectPut,
     PartPut,
@@ -86,6 +87,7 @@ __all__ = [
     "LockReplaced",
     "MarkerPut",
     "Metadata",
+    "MetadataReplaced",
     "ObjectDeleted",
     "ObjectPut",
     "ObjectsPacked",
@@ -115,6 +117,7 @@ Change = (
     | MarkerPut
     | TagsReplaced
     | LockReplaced
+    | MetadataReplaced
     | UploadBegun
     | PartPut
     | UploadAborted
@@ -155,6 +158,7 @@ KINDS: Final[dict[int, type[Change]]] = {
     18: MarkerPut,
     19: TagsReplaced,
     20: LockReplaced,
+    21: MetadataReplaced,
     32: UploadBegun,
     33: PartPut,
     34: UploadAborted,

@@ -115,6 +115,17 @@ class LockReplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class MetadataReplaced:
+    """The version has this metadata, and no other."""
+
+    WIRE_VERSION: ClassVar[int] = 1
+    bucket: BucketName
+    key: ObjectKey
+    version: Version
+    metadata: AllMetadata
+
+
+@dataclass(frozen=True, slots=True)
 class UploadBegun:
     """A client will upload an object in parts; what it said of the object is kept here until then. `checksum` says
     in the surface's words which checksums its parts have."""

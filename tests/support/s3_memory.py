@@ -11,15 +11,13 @@ from node.vault.objects import ObjectStat, Sink, Source
 from node.vault.shelf.terms import (
     UNCONDITIONAL,
     AccessKey,
-    BucketInfo,
     ByteRange,
     Condition,
     Deleted,
     Finish,
     Glance,
-    LifecycleRule,
-    LockDefault,
     LockMode,
+    Metadata,
     ObjectRef,
     Page,
     PartsPage,
@@ -31,6 +29,7 @@ from node.vault.shelf.terms import (
     VersionsPage,
 )
 from protocol.errors import MaillonError, Missing, Refused
+from tests.support.s3_memory_buckets import MemoryBuckets
 from tests.support.s3_memory_records import NOW_S, Bucket, Bytes, Kept, glance_of, group_of, page_of, read_all
 from tests.support.s3_memory_uploads import MemoryUploads
 
@@ -97,63 +96,6 @@ class MemoryShelf:
     def fresh(self) -> bytes:
         self.count += 1
         return hashlib.md5(f"{self.namespace} {self.count}".encode()).digest()
-
-
-class MemoryBuckets:
-    def __init__(self, shelf: MemoryShelf) -> None:
-        self._shelf = shelf
-
-    def find(self, bucket: str) -> BucketInfo | None:
-        found = self._shelf.of.get(bucket)
-        return None if found is None else replace(found.info, documents=frozenset(found.documents))
-
-    def get(self, bucket: str) -> BucketInfo:
-        self._shelf.bucket(bucket)
-        found = self.find(bucket)
-        assert found is not None
-        return found
-
-    def all(self) -> tuple[BucketInfo, ...]:
-        return tuple(self.get(name) for name in sorted(self._shelf.of))
-
-    async def create(self, bucket: str, *, lock: bool = False) -> BucketInfo:
-        if bucket in self._shelf.of:
-            raise Refused("bucket-exists", bucket=bucket)
-        versioning = Versioning.ENABLED if lock else Versioning.NEVER
-        made = BucketInfo(bucket, NOW_S + len(self._shelf.of), versioning, lock, None, frozenset())
-        self._shelf.of[bucket] = Bucket(made)
-        return made
-
-    async def delete(self, bucket: str) -> None:
-        if any(self._shelf.bucket(bucket).keys.values()):
-            raise Refused("bucket-not-empty", bucket=bucket)
-        del self._shelf.of[bucket]
-
-    async def set_versioning(self, bucket: str, versioning: Versioning) -> None:
-        found = self._shelf.bucket(bucket)
-        if found.info.is_locked and versioning is Versioning.SUSPENDED:
-            raise Refused("bucket-locked", bucket=bucket)
-        found.info = replace(found.info, versioning=versioning)
-
-    async def set_lock_default(self, bucket: str, default: LockDefault | None) -> None:
-        found = self._shelf.bucket(bucket)
-        if found.info.versioning is not Versioning.ENABLED:
-            raise Refused("bucket-not-locked", bucket=bucket)
-        found.info = replace(found.info, is_locked=True, lock_default=default)
-
-    async def document(self, bucket: str, name: str) -> bytes | None:
-        return self._shelf.bucket(bucket).documents.get(name)
-
-    async def set_document(self, bucket: str, name: str, document: bytes | None) -> None:
-        documents = self._shelf.bucket(bucket).documents
-        if document is None:
-            documents.pop(name, None)
-        else:
-            documents[name] = document
-
-    async def set_lifecycle(self, bucket: str, document: bytes | None, rules: tuple[LifecycleRule, ...]) -> None:
-        self._shelf.bucket(bucket).rules = rules
-        await self.set_document(bucket, "lifecycle", document)
 
 
 class MemoryObjects:
@@ -372,6 +314,16 @@ class MemoryObjects:
         self, bucket: str, key: str, tags: tuple[Tag, ...], *, version: bytes | None = None
     ) -> ObjectStat:
         return self._change(bucket, key, version, tags=tags)
+
+    async def set_metadata(
+        self,
+        bucket: str,
+        key: str,
+        after: Callable[[tuple[Metadata, ...]], tuple[Metadata, ...]],
+        *,
+        version: bytes | None = None,
+    ) -> ObjectStat:
+        return self._change(bucket, key, version, metadata=after(self.find(bucket, key, version).stat.metadata))
 
     async def set_retention(
         self,

@@ -35,6 +35,7 @@ from protocol.namespace.changes import (
     KeyRevoked,
     LockReplaced,
     MarkerPut,
+    MetadataReplaced,
     ObjectDeleted,
     ObjectPut,
     ObjectsPacked,
@@ -75,6 +76,8 @@ class Applier:
                     self._versions.replace_tags(stamp, change)
                 case LockReplaced():
                     self._versions.replace_lock(stamp, change)
+                case MetadataReplaced():
+                    self._versions.replace_metadata(stamp, change)
                 case UploadBegun():
                     self._uploads.begin(stamp, ordinal, change)
                 case PartPut():

@@ -12,6 +12,7 @@ from protocol.namespace.changes import (
     Change,
     LockReplaced,
     MarkerPut,
+    MetadataReplaced,
     ObjectDeleted,
     ObjectPut,
     ObjectsPacked,
@@ -25,7 +26,7 @@ def touched_by(changes: Iterable[Change]) -> set[bytes]:
     touched: set[bytes] = set()
     for change in changes:
         match change:
-            case ObjectPut() | ObjectDeleted() | MarkerPut() | TagsReplaced() | LockReplaced():
+            case ObjectPut() | ObjectDeleted() | MarkerPut() | TagsReplaced() | LockReplaced() | MetadataReplaced():
                 touched.add(object_key(change.bucket, change.key))
             case ObjectsPacked():
                 touched.update(object_key(one.bucket, one.key) for one in change.objects)

@@ -19,7 +19,14 @@ from node.vault.catalog.sums import Sums
 from node.vault.catalog.uploads import UploadRows
 from node.vault.catalog.values import NO_EXTRAS, Content, extras_or_none, marker_row, row_of
 from protocol.coding.label import Stamp
-from protocol.namespace.changes import LockReplaced, MarkerPut, ObjectDeleted, ObjectPut, TagsReplaced
+from protocol.namespace.changes import (
+    LockReplaced,
+    MarkerPut,
+    MetadataReplaced,
+    ObjectDeleted,
+    ObjectPut,
+    TagsReplaced,
+)
 from protocol.namespace.contents import Versioning
 from protocol.tables.keys import inline_key, null_key, object_key, object_name, version_key, versions_at
 from protocol.tables.rows import Extras, NullRow, ObjectRow, RowKind
@@ -89,6 +96,14 @@ class VersionRows:
             extras = dataclasses.replace(
                 row.extras or NO_EXTRAS, retention=change.retention, legal_hold=change.legal_hold
             )
+            self._write_extras(stamp, key, row, extras)
+
+    def replace_metadata(self, stamp: Stamp, change: MetadataReplaced) -> None:
+        """A version has other metadata."""
+        found = find_version(self._rows, change.bucket, change.key, change.version)
+        if found is not None and not found[1].is_marker:
+            key, row = found
+            extras = dataclasses.replace(row.extras or NO_EXTRAS, metadata=change.metadata)
             self._write_extras(stamp, key, row, extras)
 
     def _clear(self, stamp: Stamp, bucket: str, name: str, version: bytes) -> bool:

@@ -29,6 +29,7 @@ from node.vault.shelf.terms import (
     Condition,
     Deleted,
     Glance,
+    Metadata,
     ObjectRef,
     Page,
     PartsPage,
@@ -40,7 +41,7 @@ from node.vault.shelf.terms import (
 )
 from node.vault.shelf.tools import ShelfTools, parts_page, refuse_marker, require_writable_bucket
 from protocol.errors import MaillonError, Missing, Refused
-from protocol.namespace.changes import Change, LockReplaced, MarkerPut, ObjectDeleted, TagsReplaced
+from protocol.namespace.changes import Change, LockReplaced, MarkerPut, MetadataReplaced, ObjectDeleted, TagsReplaced
 
 DELETED_AT_ONCE: Final = 256
 
@@ -269,6 +270,21 @@ class Objects:
             return TagsReplaced(bucket, key, stored.version, tuple(tags))
 
         return await self._change(bucket, key, version, tagged)
+
+    async def set_metadata(
+        self,
+        bucket: str,
+        key: str,
+        after: Callable[[tuple[Metadata, ...]], tuple[Metadata, ...]],
+        *,
+        version: bytes | None = None,
+    ) -> ObjectStat:
+        """The version has the metadata that `after` makes of what it has. Raises as `stat`."""
+
+        def replaced(stored: StoredObject) -> Change:
+            return MetadataReplaced(bucket, key, stored.version, after(stored.metadata))
+
+        return await self._change(bucket, key, version, replaced)
 
     async def set_retention(
         self,

@@ -44,6 +44,18 @@ def test_an_objects_acl_makes_it_readable_and_private_again(s3: Any, door: DoorT
     assert code_of(error) == "NotImplemented"
 
 
+def test_each_version_has_an_acl_of_its_own_that_changes_without_a_new_one(s3: Any, door: DoorTest) -> None:
+    s3.put_bucket_versioning(Bucket="box", VersioningConfiguration={"Status": "Enabled"})
+    first, second = (s3.put_object(Bucket="box", Key="k", Body=body)["VersionId"] for body in (b"1", b"2"))
+    s3.put_object_acl(Bucket="box", Key="k", VersionId=first, ACL="public-read")
+    assert door.ask("GET", f"/box/k?versionId={first}").body == b"1"
+    assert door.ask("GET", "/box/k").status == 403
+    s3.put_object_acl(Bucket="box", Key="k", ACL="public-read")
+    assert door.ask("GET", "/box/k").body == b"2"
+    listed = s3.list_object_versions(Bucket="box")["Versions"]
+    assert [one["VersionId"] for one in listed] == [second, first]
+
+
 def s3_grants(permission: str) -> dict[str, Any]:
     everybody = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}
     return {

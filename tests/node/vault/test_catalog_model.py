@@ -28,6 +28,8 @@ from protocol.namespace.changes import (
     KeyRevoked,
     LockReplaced,
     MarkerPut,
+    Metadata,
+    MetadataReplaced,
     ObjectDeleted,
     ObjectPut,
     PartPut,
@@ -89,6 +91,7 @@ any_changes = changes | st.one_of(
     st.builds(BucketDocumentPut, buckets, st.sampled_from(["cors", "policy"]), st.sampled_from([b"", b"one"])),
     st.builds(MarkerPut, buckets, keys, versions, numbers),
     st.builds(TagsReplaced, buckets, keys, versions, some_tags),
+    st.builds(MetadataReplaced, buckets, keys, versions, st.sampled_from([(), (Metadata("acl", "public-read"),)])),
     st.builds(LockReplaced, buckets, keys, versions, retentions, st.booleans()),
     st.builds(
         UploadBegun, versions, buckets, keys, numbers, st.just(()), some_tags, retentions, st.booleans(), st.just("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -106,6 +107,8 @@ def test_what_is_said_of_an_object_is_kept_and_wrong_bytes_are_named_nowhere() -
         assert await refused(shelf.objects.stat(B, "b")) == "object-missing"
         tagged = await shelf.objects.set_tags(B, "a", [Tag("x", "y")])
         assert (tagged.tags, tagged.etag) == ((Tag("x", "y"),), found.etag)
+        told = await shelf.objects.set_metadata(B, "a", lambda before: (*before, Metadata("n", "2")))
+        assert told == dataclasses.replace(tagged, metadata=(*found.metadata, Metadata("n", "2")))
         for key in ("", "é" * 600, "\ud800"):
             assert await refused(put_into(shelf, key)) == "object-key"
         for key in ("/", "..", "a//b", "nul\0", "🦆" * 256):

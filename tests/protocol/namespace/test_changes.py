@@ -28,6 +28,8 @@ from protocol.namespace.changes import (
     KeyRevoked,
     LockReplaced,
     MarkerPut,
+    Metadata,
+    MetadataReplaced,
     ObjectDeleted,
     ObjectPut,
     ObjectsPacked,
@@ -107,6 +109,7 @@ changes = st.one_of(
     st.builds(BucketDocumentPut, buckets, st.just("cors"), st.binary(max_size=50)),
     st.builds(MarkerPut, buckets, keys, versions, times),
     st.builds(TagsReplaced, buckets, keys, versions, tags),
+    st.builds(MetadataReplaced, buckets, keys, versions, st.just((Metadata("acl", "public-read"),))),
     st.builds(LockReplaced, buckets, keys, versions, retentions, st.booleans()),
     st.builds(
         UploadBegun, versions, buckets, keys, times, st.just(()), tags, retentions, st.booleans(), st.just("CRC32")
@@ -153,7 +156,7 @@ def test_arbitrary_bytes_are_refused_by_name_or_canonical(data: bytes) -> None:
     assert encode_changes(said) == data
 
 
-@pytest.mark.parametrize("kind", [0, 5, 21, 35, 49, 51, 63, 70, 82, 65_535])
+@pytest.mark.parametrize("kind", [0, 5, 22, 35, 49, 51, 63, 70, 82, 65_535])
 def test_an_unknown_kind_stops_the_reader_and_is_named(kind: int) -> None:
     with pytest.raises(Refused, match="change-unknown") as caught:
         decode_changes(join_changes([EncodedChange(kind, b"\x91\x01")]))

@@ -27,6 +27,7 @@ from protocol.namespace.changes import (
     LockReplaced,
     MarkerPut,
     Metadata,
+    MetadataReplaced,
     ObjectDeleted,
     ObjectPut,
     ObjectsPacked,
@@ -95,6 +96,9 @@ CHANGES: dict[str, Change] = {
     "bucket-document-put": BucketDocumentPut("photos", "cors", b"<CORSConfiguration/>"),
     "marker-put": MarkerPut("photos", "film.mkv", repeated(0x37, 16), 1_790_000_005),
     "tags-replaced": TagsReplaced("photos", "film.mkv", repeated(0x34, 16), (Tag("colour", "bleu"),)),
+    "metadata-replaced": MetadataReplaced(
+        "photos", "film.mkv", repeated(0x34, 16), (Metadata("content-type", "video/x-matroska"),)
+    ),
     "lock-replaced": LockReplaced(
         "ledger", "2026.pdf", repeated(0x38, 16), Retention(LockMode.COMPLIANCE, 1_800_000_000), legal_hold=True
     ),
