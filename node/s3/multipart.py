@@ -6,6 +6,7 @@ order, and moves no bytes. The final ETag is S3's: of the parts' MD5s, with thei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -25,8 +26,9 @@ from node.s3.versions import read_upload, version_headers
 from node.s3.writing import require_length, terms_of
 from node.s3.xml_in import Element
 from node.s3.xml_out import document, flag, leaf, maybe, node, time_of
-from node.vault.objects import Source
+from node.vault.objects import ObjectStat, Source
 from node.vault.shelf.terms import Finish, Finisher, PartStat, UploadStat
+from protocol.errors import MaillonError, Missing
 
 LISTED_MAX = 1_000
 
@@ -122,12 +124,31 @@ def _is_strict(call: Call) -> bool:
 
 
 async def complete_upload(call: Call) -> Answer:
-    """CompleteMultipartUpload."""
+    """CompleteMultipartUpload. A client whose connection broke before it was answered asks again: it is told what was
+    done, as long as the key names what its list of parts makes."""
     upload = read_upload(call.request.query["uploadId"])
     info, asked = call.info(), await call.xml("CompleteMultipartUpload")
     listed = [_Listed(one) for one in asked.all("Part")]
     if not listed:
         raise S3Error(faults.MALFORMED_XML)
+    try:
+        found = await _complete(call, upload, listed)
+    except Missing as error:
+        if error.identifier != "upload-missing":
+            raise
+        found = await _completed_before(call, listed)
+    body = document(
+        "CompleteMultipartUploadResult",
+        leaf("Location", f"/{call.bucket}/{encoded_key(call.key)}"),
+        leaf("Bucket", call.bucket),
+        leaf("Key", call.key),
+        leaf("ETag", f'"{found.etag}"'),
+        checksum_elements(found),
+    )
+    return xml_answer(body, (("x-amz-server-side-encryption", "AES256"), *version_headers(info, found)))
+
+
+async def _complete(call: Call, upload: bytes, listed: Sequence[_Listed]) -> ObjectStat:
     agreement = read_agreed((await call.shelf.uploads.stat(call.bucket, call.key, upload)).checksum)
     promised, size = checksum_of(call.request), call.request.header("x-amz-mp-object-size")
 
@@ -145,19 +166,22 @@ async def complete_upload(call: Call) -> Answer:
                 raise S3Error(faults.BAD_DIGEST)
         return whole
 
-    found = await call.shelf.uploads.complete(
+    return await call.shelf.uploads.complete(
         call.bucket, call.key, upload, [(one.number, one.etag) for one in listed],
         finish=check, condition=writing(call.request),
     )  # fmt: skip
-    body = document(
-        "CompleteMultipartUploadResult",
-        leaf("Location", f"/{call.bucket}/{encoded_key(call.key)}"),
-        leaf("Bucket", call.bucket),
-        leaf("Key", call.key),
-        leaf("ETag", f'"{found.etag}"'),
-        checksum_elements(found),
-    )
-    return xml_answer(body, (("x-amz-server-side-encryption", "AES256"), *version_headers(info, found)))
+
+
+async def _completed_before(call: Call, listed: Sequence[_Listed]) -> ObjectStat:
+    """What the key names, where that is what the listed parts make. Raises S3Error(NoSuchUpload) otherwise."""
+    try:
+        found = await call.shelf.objects.stat(call.bucket, call.key)
+        etag = checksums.multipart_etag([one.etag for one in listed])
+    except (MaillonError, ValueError):
+        raise S3Error(faults.NO_SUCH_UPLOAD) from None
+    if (found.etag, found.part_count) != (etag, len(listed)):
+        raise S3Error(faults.NO_SUCH_UPLOAD)
+    return found
 
 
 class _Listed:

@@ -143,6 +143,19 @@ def test_an_upload_that_is_aborted_is_gone(s3: Any) -> None:
         assert code_of(error) == "NoSuchUpload"
 
 
+def test_completing_again_says_what_was_done(s3: Any) -> None:
+    upload, parts = upload_two(s3)
+    first = complete(s3, upload, parts)
+    assert complete(s3, upload, parts)["ETag"] == first["ETag"] == ETAG
+    with pytest.raises(ClientError) as error:
+        complete(s3, upload, parts[:1])
+    assert code_of(error) == "NoSuchUpload"
+    s3.put_object(Bucket="box", Key="k", Body=b"another")
+    with pytest.raises(ClientError) as error:
+        complete(s3, upload, parts)
+    assert code_of(error) == "NoSuchUpload"
+
+
 @pytest.mark.parametrize("number", [0, 10_001])
 def test_a_part_has_a_number_from_1_to_10000(s3: Any, number: int) -> None:
     upload = s3.create_multipart_upload(Bucket="box", Key="k")["UploadId"]
