@@ -1,9 +1,9 @@
 """Any gateway answers for any namespace of its organisation, by passing the request on.
 
 Programs are told one address, and need not know which gateway writes their namespace today. Who writes what an access
-key opens, or a bucket that anybody may read, is asked of the organisation's other gateways and remembered for a
-while; nobody's keys leave the gateways that they belong to. The request then travels inside the mesh, head and body
-as they came, so that its signature still holds, and its answer comes back the same way.
+key opens, or a bucket that anybody may read, is asked of the organisation's other gateways (`node.doors.finding`);
+nobody's keys leave the gateways that they belong to. The request then travels inside the mesh, head and body as they
+came, so that its signature still holds, and its answer comes back the same way.
 
 What this gateway only follows is asked of its writer too, because who has just written something must find it. It is
 read here while no writer answers.
@@ -13,29 +13,26 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 import trio
 
+from node.doors.finding import ASK_S, Ask, Finder, Reach
 from node.first_error import first_error
 from node.http.asgi import BODY_EXTENSION, PARTS_EXTENSION, Application, Receive, Scope, Send
 from node.logs import get_logger
-from node.net.exchange import Answer, Asking
+from node.net.exchange import Asking
 from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId
 from protocol.kinds import Kind
 from protocol.limits import KIB
-from protocol.passing import GatewayAnswer, GatewayFind, GatewayFound, GatewayPass, HttpField
+from protocol.passing import GatewayAnswer, GatewayPass, HttpField
 
 T = TypeVar("T")
 Refuse = Callable[[Scope, Send, MaillonError], Awaitable[None]]
 
-REMEMBERED_MAX = 4_096
-FOUND_FOR_S = 30.0
-ABSENT_FOR_S = 2.0
-ASK_S = 5.0
 BUFFER_BYTES = 256 * KIB
 _CREDENTIAL = re.compile(rb"Credential=([^/,\s&]{1,128})/")
 _QUERY_CREDENTIAL = re.compile(rb"(?:^|&)X-Amz-Credential=([A-Za-z0-9_.~-]{1,128})(?:%2[Ff]|/)")
@@ -43,12 +40,8 @@ _QUERY_CREDENTIAL = re.compile(rb"(?:^|&)X-Amz-Credential=([A-Za-z0-9_.~-]{1,128
 log = get_logger(__name__)
 
 
-class Siblings(Protocol):
+class Siblings(Ask, Protocol):
     """The mesh, as far as it is needed here."""
-
-    async def ask(
-        self, node: NodeId, kind: Kind, message: object, reply: type[T], *, deadline_s: float
-    ) -> Answer[T]: ...
 
     def open(
         self, node: NodeId, kind: Kind, message: object, *, deadline_s: float, payload_bytes: int | None = None
@@ -64,17 +57,11 @@ class Standing(enum.Enum):
     STRANGER = "stranger"
 
 
-class Place(Protocol):
+class Place(Reach, Protocol):
     """What this gateway has itself, and who else there is."""
 
     def standing(self, access_key: str, bucket: str) -> Standing:
         """To the key or, where none is named, to the bucket."""
-
-    def siblings(self) -> Sequence[NodeId]:
-        """The organisation's other gateways."""
-
-    def answers(self, node: NodeId) -> bool:
-        """Whether the node answers now."""
 
     def bucket_of(self, scope: Scope) -> str:
         """The bucket that a request without a key is about; empty for none."""
@@ -88,12 +75,11 @@ class Passing:
         self._place = place
         self._mesh = mesh
         self._refuse = refuse
-        self._known: dict[tuple[str, str], tuple[NodeId | None, float]] = {}
+        self._finder = Finder(place, mesh)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI 3 has it."""
-        siblings = self._place.siblings()
-        if not siblings:
+        if not self._place.siblings():
             await self._own(scope, receive, send)
             return
         key = access_key_of(scope)
@@ -103,11 +89,11 @@ class Passing:
             return
         answered = _Answered(send)
         try:
-            node = await self._whose(siblings, key, bucket)
+            node = await self._whose(key, bucket, _client_of(scope))
             if node is not None:
                 await self._pass(node, scope, receive, answered)
         except MaillonError as error:
-            self._known.pop((key, bucket), None)
+            self._finder.doubt((key, bucket))
             log.info("request-not-passed", error=str(error))
             if answered.has_begun:
                 raise
@@ -116,45 +102,20 @@ class Passing:
         if node is None:
             await self._own(scope, receive, send)
 
-    async def _whose(self, siblings: Sequence[NodeId], access_key: str, bucket: str) -> NodeId | None:
+    async def _whose(self, access_key: str, bucket: str, client: str) -> NodeId | None:
         """The gateway to pass the request on to; None to answer it here.
 
         Raises:
-            Unavailable: `gateway-not-ready` when a gateway that does not answer may have it.
+            Unavailable: `gateway-not-ready` when a gateway that does not answer may have it; as `Finder.find`.
         """
         standing = self._place.standing(access_key, bucket)
         if standing is Standing.WRITER:
             return None
-        node, is_certain = await self._find(siblings, access_key, bucket)
+        is_ours = standing is Standing.FOLLOWER
+        node, is_certain = await self._finder.find((access_key, bucket), None if is_ours else client)
         if node is None and standing is Standing.STRANGER and not is_certain:
             raise Unavailable("gateway-not-ready")
         return node
-
-    async def _find(self, siblings: Sequence[NodeId], access_key: str, bucket: str) -> tuple[NodeId | None, bool]:
-        """Who writes it, and whether that is certain. What nobody has is asked for again soon: it may be made yet."""
-        asked, now_s = (access_key, bucket), trio.current_time()
-        known, until_s = self._known.get(asked, (None, 0.0))
-        if now_s < until_s and (known is None or self._place.answers(known)):
-            return known, True
-        said: dict[NodeId, bool] = {}
-        async with trio.open_nursery() as nursery:
-            for sibling in filter(self._place.answers, siblings):
-                nursery.start_soon(self._ask, sibling, GatewayFind(access_key, bucket), said)
-        node = min((sibling for sibling, is_there in said.items() if is_there), default=None)
-        is_certain = node is not None or len(said) == len(siblings)
-        if is_certain:
-            if len(self._known) >= REMEMBERED_MAX:
-                self._known.clear()
-            self._known[asked] = (node, now_s + (ABSENT_FOR_S if node is None else FOUND_FOR_S))
-        return node, is_certain
-
-    async def _ask(self, sibling: NodeId, question: GatewayFind, said: dict[NodeId, bool]) -> None:
-        try:
-            answer = await self._mesh.ask(sibling, Kind.GATEWAY_FIND, question, GatewayFound, deadline_s=ASK_S)
-        except MaillonError as error:
-            log.debug("gateway-silent", node=sibling, error=str(error))
-        else:
-            said[sibling] = answer.message.is_here
 
     async def _pass(self, node: NodeId, scope: Scope, receive: Receive, answered: _Answered) -> None:
         question = passed(scope)
@@ -204,9 +165,13 @@ def passed(scope: Scope) -> GatewayPass:
         path=scope["raw_path"],
         query=scope["query_string"],
         is_secure=scope["scheme"] == "https",
-        client=str((scope["client"] or ("",))[0])[:128],
+        client=_client_of(scope),
         fields=tuple(HttpField(name, value) for name, value in scope["headers"]),
     )
+
+
+def _client_of(scope: Scope) -> str:
+    return str((scope["client"] or ("",))[0])[:128]
 
 
 def access_key_of(scope: Scope) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from node.text import N_
 
 TOLD: Mapping[str, str] = {
+    "gateways-asked-too-often": N_("Too many access keys that nobody knows were tried. Try again in a moment."),
     "gateway-not-ready": N_("The gateway of this namespace is starting or stopping. Try again in a moment."),
     "http-body": N_("The body of the request breaks HTTP's rules: {reason}."),
     "http-body-size": N_("The body of the request is longer than {limit} bytes."),

@@ -11,6 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from node.doors.finding import FOUND_FOR_S, OF_ONE_MOST, Finder
 from node.doors.passed import PassedRequests, Served
 from node.doors.passing import Passing, Standing, access_key_of
 from node.http.asgi import Application, Receive, Scope, Send
@@ -118,6 +119,30 @@ async def test_a_request_goes_to_who_has_its_key(autojump_clock: MockClock) -> N
         assert (await client.ask(GET % b"NOBODYS")).body == b"here"  # which refuses it in its own words
         await client.ask(GET % b"THEIRS")
         assert len(mesh.asked) == 2  # who has it is remembered
+
+
+async def test_keys_that_nobody_knows_are_asked_about_at_a_bounded_rate(autojump_clock: MockClock) -> None:
+    async with gateways(there) as (client, mesh, _place):
+        assert (await client.ask(GET % b"THEIRS")).status == 201
+        flood = [(await client.ask(GET % (b"UNKNOWN%d" % number))).body for number in range(2 * int(OF_ONE_MOST))]
+        assert flood[0] == b"here"
+        assert flood[-1] == b"gateways-asked-too-often"
+        assert len(mesh.asked) < 1.5 * OF_ONE_MOST
+        await trio.sleep(FOUND_FOR_S)  # who has the other key was forgotten, but not that somebody has it
+        assert (await client.ask(GET % b"THEIRS")).status == 201
+        assert (await client.ask(GET % b"FOLLOWED")).status == 201
+        assert (await client.ask(GET % b"UNKNOWN")).body == b"here"
+
+
+async def test_what_nobody_knows_does_not_push_out_what_was_found(autojump_clock: MockClock) -> None:
+    async with gateways(there) as (_client, mesh, place):
+        finder = Finder(place, mesh, remembered=8)
+        assert await finder.find(("THEIRS", ""), "somewhere") == (SIBLING, True)
+        for number in range(9):
+            assert await finder.find((f"UNKNOWN{number}", ""), None) == (None, True)
+        asked = len(mesh.asked)
+        assert await finder.find(("THEIRS", ""), "somewhere") == (SIBLING, True)
+        assert len(mesh.asked) == asked
 
 
 async def test_what_is_followed_is_asked_of_its_writer_while_that_answers(autojump_clock: MockClock) -> None:
