@@ -15,24 +15,21 @@ import ctypes
 import mmap
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from node.host.ports import Buffer
 
 PAGE_BYTES: Final = 4096
 _SECTOR_BYTES: Final = 512
-_LARGE_PAGE_BYTES: Final = 2 << 20
 
 
 def fresh_pages(size_bytes: int) -> memoryview:
-    """New memory that begins at a page, in large pages where there are any: to touch a page for the first time costs
-    microseconds, and a large one is touched for the first time once for every two megabytes."""
-    memory = mmap.mmap(-1, size_bytes)
-    if size_bytes >= _LARGE_PAGE_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return memoryview(memory)
+    """New memory that begins at a page. Private: what processes could share costs more to touch for the first time.
+
+    Small pages, on purpose: once touched, large ones were no quicker, and on a machine whose hypervisor takes back
+    what is free, each large page cost it milliseconds to give, several times what its small ones cost.
+    """
+    return memoryview(mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def begins_at_page(buffer: Buffer) -> bool:

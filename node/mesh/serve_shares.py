@@ -23,6 +23,7 @@ from node.store.buffers import BufferPool
 from node.store.reading import Wanted
 from node.store.shares import ShareKey, StoredShare
 from node.store.store import Store
+from node.store.volume import SHARE_STEP_BYTES, rounded
 from protocol.coding.label import verify_leaves
 from protocol.errors import Forged, MaillonError, OverLimit
 from protocol.ids import NodeId, OrganisationId
@@ -119,13 +120,14 @@ class ShareServer:
         return judged
 
     async def _receive_and_store(self, exchange: Exchange, judged: Sequence[Judged]) -> list[MaillonError | None]:
-        """The shares lie one after the other, as they come. In a flight they are whole pages, so that each begins at
-        one and can go around the page cache."""
-        ends = list(accumulate(one.header.share_bytes for one in judged))
-        buffer = self._pool.take(ends[-1])
-        with in_time(self._receive_s, ends[-1]):
-            await _receive(exchange, buffer[: ends[-1]])
-        shares = [buffer[end - one.header.share_bytes : end] for one, end in zip(judged, ends, strict=True)]
+        """Each share begins at a page, so that all can go around the page cache. A block that an object ends with is
+        seldom whole pages, and others may come behind it."""
+        spans = [rounded(one.header.share_bytes, SHARE_STEP_BYTES) for one in judged]
+        buffer = self._pool.take(sum(spans))
+        starts = accumulate(spans, initial=0)
+        shares = [buffer[start : start + one.header.share_bytes] for one, start in zip(judged, starts, strict=False)]
+        with in_time(self._receive_s, sum(spans)):
+            await _receive(exchange, shares)
         outcomes = await self._threads.run_blocking(_check_all, judged, shares)
         good = [number for number, error in enumerate(outcomes) if error is None]
         if good:
@@ -186,9 +188,9 @@ class ShareServer:
         await exchange.answer(ShareReply(facts.label, facts.proof))
 
 
-async def _receive(exchange: Exchange, share: memoryview) -> None:
-    received = await exchange.receive_into(share)
-    if received != len(share):
+async def _receive(exchange: Exchange, shares: Sequence[memoryview]) -> None:
+    received = await exchange.receive_each(shares)
+    if received != sum(map(len, shares)):
         raise Forged("share-size", index=0, size_bytes=received)
 
 

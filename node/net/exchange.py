@@ -107,6 +107,11 @@ class _End:
         """Fill the whole buffer; less only at the end of the payload."""
         return await self.incoming.receive(buffer, whole=True)
 
+    async def receive_each(self, buffers: Sequence[memoryview]) -> int:
+        """Fill the buffers (none is empty), one after the other; less only at the end of the payload."""
+        self.incoming.expect(buffers)
+        return await self.incoming.filled()
+
     async def receive_some(self, buffer: memoryview) -> int:
         """Fill some of the buffer as soon as anything came; 0 only at the end of the payload."""
         return await self.incoming.receive(buffer, whole=False)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from node.host.direct import PAGE_BYTES, begins_at_page, can_go_direct
+from node.host.direct import PAGE_BYTES, begins_at_page, can_go_direct, fresh_pages
 from node.host.faults import NoFaults
 from node.host.files import RealDisk
 from node.host.ports import Buffer
@@ -32,6 +32,15 @@ def test_only_writable_buffers_that_begin_at_a_page_and_whole_pages_of_a_file_go
     assert not can_go_direct(0, [page[: PAGE_BYTES - 100], page[:100]])
     assert not can_go_direct(0, [page[:512]])
     assert not can_go_direct(0, [page, b"x" * PAGE_BYTES])
+
+
+@pytest.mark.parametrize("size_bytes", [1, PAGE_BYTES, (2 << 20) - 1, (2 << 20) + 1])
+def test_fresh_pages_are_as_many_bytes_as_were_asked_for_and_begin_at_a_page(size_bytes: int) -> None:
+    pages = fresh_pages(size_bytes)
+    assert len(pages) == size_bytes
+    assert begins_at_page(pages)
+    pages[-1] = 1
+    assert not any(pages[:-1][:PAGE_BYTES])
 
 
 @pytest.mark.parametrize("cut", [0, 1, PAGE_BYTES])

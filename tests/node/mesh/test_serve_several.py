@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from node.host.direct import PAGE_BYTES, begins_at_page
+from node.host.ports import Buffer
 from node.net.connection import Connection
 from node.store.reading import Wanted
-from node.store.shares import ShareKey, StoredShare
+from node.store.shares import ShareFacts, ShareKey, StoredShare
 from protocol.errors import MaillonError, OverLimit
 from protocol.requests import Done, GetShare, GetShares, GetSharesReply, Kind, PutShare, PutShares, PutSharesReply
 from protocol.wire import schema
@@ -38,6 +41,24 @@ async def test_shares_that_come_together_are_kept_together_and_given_together() 
         assert last.size_bytes + first.size_bytes == answer.payload_bytes
         assert absent.reply is None
         assert schema.decode(Failure, absent.failure).identifier == "share-missing"
+
+
+async def test_each_of_them_is_received_at_a_page_so_that_all_can_go_around_the_page_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blocks = [block_of(number) for number in (1, 2, 3)]
+    assert all(len(block.shares[MY_INDEX]) % PAGE_BYTES for block in blocks)
+    async with holder() as (member, store):
+        kept: list[bool] = []
+        put = store.put_several
+
+        async def note(shares: Sequence[tuple[ShareFacts, Buffer]]) -> list[MaillonError | None]:
+            kept.extend(begins_at_page(share) for _facts, share in shares)
+            return await put(shares)
+
+        monkeypatch.setattr(store, "put_several", note)
+        await put_several(member, blocks, [question_of(block) for block in blocks])
+        assert kept == [True, True, True]
 
 
 async def test_of_shares_that_come_together_only_the_one_that_does_not_match_is_refused() -> None:
