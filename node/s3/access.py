@@ -15,6 +15,7 @@ from node.s3 import documents
 from node.s3.calls import PUBLIC_READ, Caller
 from node.s3.operations import Operation, Right
 from node.s3.policies import Asker, parse_policy, resource_of
+from node.s3.policy_conditions import Circumstances
 from node.s3.request import Request
 from node.vault.shelf.shelf import Shelf
 
@@ -29,7 +30,7 @@ _VERSIONED = (
     "s3:PutObjectTagging",
     "s3:DeleteObjectTagging",
 )
-_BY_ACL_OF_BUCKET = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+_LISTS = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
 _BY_ACL_OF_OBJECT = ("s3:GetObject", "s3:GetObjectVersion")
 
 
@@ -43,19 +44,20 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One caller before one shelf."""
+    """One caller before one shelf, with a request."""
 
     caller: Caller
     shelf: Shelf
-    is_secure: bool
+    request: Request
 
     @property
     def is_owner(self) -> bool:
         """Whether the caller's key is one of this namespace."""
         return self.caller.owner is not None and self.caller.owner.namespace == self.shelf.namespace
 
-    async def of(self, request: Request, operation: Operation) -> Verdict:
+    async def of(self, operation: Operation) -> Verdict:
         """Whether the request may be served."""
+        request = self.request
         action = operation.action
         if operation.name == DELETE_OBJECTS and not self.is_owner:
             return self._some_key(request)
@@ -114,13 +116,19 @@ class Access:
             return None
         owner = self.caller.owner
         names = () if owner is None else (owner.namespace,)
-        asker = Asker(names, self.caller.id, action, resource_of(bucket, key), self.is_secure)
+        asker = Asker(names, self.caller.id, action, resource_of(bucket, key), self._circumstances(action))
         return parse_policy(document, bucket).verdict(asker)
+
+    def _circumstances(self, action: str) -> Circumstances:
+        """What a policy may ask of the request: what it lists, if that is what it is allowed to do."""
+        request = self.request
+        lists = request.query if action in _LISTS else {}
+        return Circumstances(request.is_secure, request.client or None, lists.get("prefix"), lists.get("delimiter"))
 
     async def _acl_says(self, action: str, bucket: str) -> Verdict:
         if action in _BY_ACL_OF_OBJECT:
             return Verdict.IF_PUBLIC
-        if action in _BY_ACL_OF_BUCKET and await bucket_acl(self.shelf, bucket) == PUBLIC_READ:
+        if action in _LISTS and await bucket_acl(self.shelf, bucket) == PUBLIC_READ:
             return Verdict.ALLOWED
         return Verdict.DENIED
 

@@ -28,7 +28,7 @@ async def find(shelves: Shelves, caller: Caller, request: Request, operation: Op
     """
     is_new = operation.name == CREATE_BUCKET
     some = candidates(shelves, caller, request.target, is_new=is_new)
-    return await _first(some, request.target, lambda shelf: _access(caller, shelf, request).of(request, operation))
+    return await _first(some, request.target, lambda shelf: _access(caller, shelf, request).of(operation))
 
 
 async def find_source(
@@ -54,7 +54,7 @@ async def _first(
 
 
 def _access(caller: Caller, shelf: Shelf, request: Request) -> Access:
-    return Access(caller, shelf, request.is_secure)
+    return Access(caller, shelf, request)
 
 
 def candidates(shelves: Shelves, caller: Caller, target: Target, *, is_new: bool = False) -> list[Shelf]:

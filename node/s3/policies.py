@@ -2,7 +2,7 @@
 
 A statement allows or denies principals some actions on some resources. Principals are everybody (`*`), a namespace
 (`arn:aws:iam::NAMESPACE:root`) or one key of it (`arn:aws:iam::NAMESPACE:user/ACCESS_KEY_ID`). What a reader of the
-policy could misunderstand is not accepted at all: other conditions than `aws:SecureTransport`, the `Not…` words and
+policy could misunderstand is not accepted at all: unknown conditions (`policy_conditions`), the `Not…` words and
 principals of other kinds are refused with `NotImplemented`. Deny wins over Allow, and silence is no.
 """
 
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from node.s3 import faults
-from node.s3.faults import S3Error
+from node.s3.patterns import fits
+from node.s3.policy_conditions import Circumstances, Condition, malformed_policy, read_conditions, texts_of
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _STATEMENT = ("Sid", "Effect", "Principal", "Action", "Resource", "Condition")
@@ -32,7 +33,7 @@ class Asker:
     key_id: str
     action: str
     resource: str
-    is_secure: bool
+    circumstances: Circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +52,21 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One rule; `is_secure` is what the connection must be for it to apply, or None."""
+    """One rule, which applies where all its conditions hold."""
 
     allows: bool
     principals: tuple[Principal, ...]
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    is_secure: bool | None
+    conditions: tuple[Condition, ...]
 
     def applies(self, asker: Asker) -> bool:
         """Whether it speaks about this."""
         return (
-            self.is_secure in (None, asker.is_secure)
-            and any(_fits(action.lower(), asker.action.lower()) for action in self.actions)
-            and any(_fits(resource, asker.resource) for resource in self.resources)
+            any(fits(action.lower(), asker.action.lower()) for action in self.actions)
+            and any(fits(resource, asker.resource) for resource in self.resources)
             and any(principal.covers(asker) for principal in self.principals)
+            and all(condition.holds(asker.circumstances) for condition in self.conditions)
         )
 
 
@@ -82,9 +83,11 @@ class Policy:
 
     @property
     def is_public(self) -> bool:
-        """Whether everybody is allowed anything."""
+        """Whether everybody is allowed anything, wherever he is."""
         return any(
-            statement.allows and any(one.namespace == EVERYBODY for one in statement.principals)
+            statement.allows
+            and any(one.namespace == EVERYBODY for one in statement.principals)
+            and not any(condition.narrows for condition in statement.conditions)
             for statement in self.statements
         )
 
@@ -99,15 +102,15 @@ def parse_policy(document: bytes, bucket: str) -> Policy:
     try:
         told = json.loads(document, object_pairs_hook=_object)
     except (ValueError, RecursionError):
-        raise _malformed("Policies must be valid JSON and the first byte must be '{'") from None
+        raise malformed_policy("Policies must be valid JSON and the first byte must be '{'") from None
     if not isinstance(told, dict) or told.keys() - {"Version", "Id", "Statement"}:
-        raise _malformed("A policy has a Version, an Id and Statements.")
+        raise malformed_policy("A policy has a Version, an Id and Statements.")
     if told.get("Version", _VERSIONS[1]) not in _VERSIONS:
-        raise _malformed("The policy must contain a valid version string")
+        raise malformed_policy("The policy must contain a valid version string")
     statements = told.get("Statement")
     listed = statements if isinstance(statements, list) else [statements]
     if not listed:
-        raise _malformed("Could not parse the policy: Statement is empty!")
+        raise malformed_policy("Could not parse the policy: Statement is empty!")
     return Policy(tuple(_statement(one, bucket) for one in listed))
 
 
@@ -115,32 +118,32 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """A JSON object. Of two fields of one name a reader sees the first, and Python takes the last."""
     told = dict(pairs)
     if len(told) != len(pairs):
-        raise _malformed("A field stands twice in the policy.")
+        raise malformed_policy("A field stands twice in the policy.")
     return told
 
 
 def _statement(told: object, bucket: str) -> Statement:
     if not isinstance(told, dict):
-        raise _malformed("A statement is a JSON object.")
+        raise malformed_policy("A statement is a JSON object.")
     for name in told:
         if name in _NOT_SERVED:
             raise faults.not_served(f"{name} in a bucket policy")
         if name not in _STATEMENT:
-            raise _malformed(f"Unknown field {name!s}"[:200])
+            raise malformed_policy(f"Unknown field {name!s}"[:200])
     if told.get("Effect") not in ("Allow", "Deny"):
-        raise _malformed("Effect must be Allow or Deny")
-    actions, resources = _texts(told.get("Action")), _texts(told.get("Resource"))
+        raise malformed_policy("Effect must be Allow or Deny")
+    actions, resources = texts_of(told.get("Action")), texts_of(told.get("Resource"))
     if any(not action.startswith("s3:") and action != "*" for action in actions):
-        raise _malformed("Policy has invalid action")
+        raise malformed_policy("Policy has invalid action")
     for resource in resources:
         if not _fits_bucket(resource, bucket):
-            raise _malformed("Policy has invalid resource")
+            raise malformed_policy("Policy has invalid resource")
     return Statement(
         allows=told["Effect"] == "Allow",
         principals=_principals(told.get("Principal")),
         actions=actions,
         resources=tuple(resource.removeprefix(_RESOURCE) for resource in resources),
-        is_secure=_condition(told.get("Condition")),
+        conditions=read_conditions(told.get("Condition")),
     )
 
 
@@ -152,10 +155,10 @@ def _principals(told: object) -> tuple[Principal, ...]:
     if told == EVERYBODY:
         return (Principal(EVERYBODY),)
     if not isinstance(told, dict) or not told:
-        raise _malformed("Invalid principal in policy")
+        raise malformed_policy("Invalid principal in policy")
     if told.keys() != {"AWS"}:
         raise faults.not_served(f"principals of the kinds {', '.join(sorted(told))}"[:200])
-    return tuple(_principal(one) for one in _texts(told["AWS"]))
+    return tuple(_principal(one) for one in texts_of(told["AWS"]))
 
 
 def _principal(text: str) -> Principal:
@@ -163,64 +166,8 @@ def _principal(text: str) -> Principal:
         return Principal(EVERYBODY)
     found = _PRINCIPAL.fullmatch(text)
     if found is None:
-        raise _malformed("Invalid principal in policy")
+        raise malformed_policy("Invalid principal in policy")
     return Principal(found[1], found[2] or "")
-
-
-def _condition(told: object) -> bool | None:
-    if told in (None, {}):
-        return None
-    asked = told.get("Bool") if isinstance(told, dict) and len(told) == 1 else None
-    if isinstance(asked, dict) and list(asked) == ["aws:SecureTransport"]:
-        value = asked["aws:SecureTransport"]
-        if str(value).lower() in ("true", "false"):
-            return str(value).lower() == "true"
-    raise faults.not_served("Condition in a bucket policy")
-
-
-def _texts(told: object) -> tuple[str, ...]:
-    listed = told if isinstance(told, list) else [told]
-    if not listed or not all(isinstance(one, str) and one for one in listed):
-        raise _malformed("A policy's Principal, Action and Resource are texts or lists of texts.")
-    return tuple(listed)
-
-
-def _fits(pattern: str, text: str) -> bool:
-    """`*` stands for any letters, `?` for one.
-
-    What stands between the stars is looked for from left to right, the first place being as good as any: every
-    request to the bucket pays for its policy, and so does everybody else who waits meanwhile.
-    """
-    first, *others = pattern.split("*")
-    if not others:
-        return len(first) == len(text) and _found(first, text, 0, len(text)) == 0
-    *between, last = others
-    place, end = len(first), len(text) - len(last)
-    if place > end or _found(first, text, 0, place) != 0 or _found(last, text, end, len(text)) != end:
-        return False
-    for piece in between:
-        at = _found(piece, text, place, end)
-        if at < 0:
-            return False
-        place = at + len(piece)
-    return True
-
-
-def _found(piece: str, text: str, place: int, end: int) -> int:
-    """Where the piece is in this stretch of the text, or -1."""
-    if "?" not in piece:
-        return text.find(piece, place, end)
-    found = _letters(piece).search(text, place, end)
-    return -1 if found is None else found.start()
-
-
-@lru_cache(maxsize=256)
-def _letters(piece: str) -> re.Pattern[str]:
-    return re.compile(".".join(map(re.escape, piece.split("?"))), re.DOTALL)
-
-
-def _malformed(message: str) -> S3Error:
-    return S3Error(faults.MALFORMED_POLICY, message)
 
 
 def resource_of(bucket: str, key: str) -> str:

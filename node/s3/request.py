@@ -49,6 +49,7 @@ class Request:
     id: str
     target: Target = field(default_factory=Target)
     is_secure: bool = False
+    client: str = ""  # the address that it comes from
     is_presigned: bool = False
 
     def header(self, name: str) -> str | None:
@@ -107,6 +108,7 @@ def read_request(scope: Mapping[str, Any], request_id: str) -> Request:
         headers=headers,
         id=request_id,
         is_secure=scope.get("scheme") == "https",
+        client=str((scope.get("client") or ("",))[0]),
     )
 
 

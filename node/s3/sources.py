@@ -100,8 +100,8 @@ async def require_tags_copied(call: Call, origin: Origin) -> None:
     """Raises S3Error(AccessDenied) when there are tags to be copied, and the caller may not read or not set them."""
     if not origin.found.tags:
         return
-    here = Access(call.caller, call.shelf, call.request.is_secure)
-    there = Access(call.caller, origin.shelf, call.request.is_secure)
+    here = Access(call.caller, call.shelf, call.request)
+    there = Access(call.caller, origin.shelf, call.request)
     verdicts = (
         await there.to("s3:GetObjectTagging", Right.READ, origin.ref.bucket, origin.ref.key),
         await here.to("s3:PutObjectTagging", Right.WRITE, call.bucket, call.key),

@@ -77,7 +77,7 @@ class Site:
         """A call for this key. Raises S3Error(AccessDenied)."""
         call = self._call
         request = call.request.about(Target(call.bucket, key))
-        verdict = await Access(ANYBODY, self._shelf, request.is_secure).of(request, _GET)
+        verdict = await Access(ANYBODY, self._shelf, request).of(_GET)
         if verdict is Verdict.DENIED:
             raise S3Error(faults.ACCESS_DENIED)
         return replace(call, request=request, needs_public=verdict is Verdict.IF_PUBLIC)

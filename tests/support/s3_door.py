@@ -75,6 +75,7 @@ class DoorTest:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         host: str = "s3.example.org",
+        client: str | None = None,
         hang_up_after: int | None = None,
         midway: Callable[[], object] = lambda: None,
     ) -> Response:
@@ -82,7 +83,7 @@ class DoorTest:
         lines = {"host": host, **(headers or {})}
         if body or method in ("PUT", "POST"):
             lines.setdefault("content-length", str(len(body)))
-        return trio.run(ask, self.door, method, target, lines, body, hang_up_after, midway)
+        return trio.run(ask, self.door, method, target, lines, body, hang_up_after, midway, client)
 
     def boto(self, key_id: str = "OURKEY", *, addressing_style: str = "path") -> Any:
         """A boto3 client whose requests come to this door."""
@@ -110,6 +111,7 @@ async def ask(
     body: bytes = b"",
     hang_up_after: int | None = None,
     midway: Callable[[], object] = lambda: None,
+    client: str | None = None,
 ) -> Response:
     """One request to a door, by a plain ASGI server."""
     path, _mark, query = target.partition("?")
@@ -120,6 +122,7 @@ async def ask(
         "raw_path": path.encode("latin-1"),
         "query_string": query.encode("latin-1"),
         "scheme": "http",
+        "client": None if client is None else (client, 1),
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
     }
     messages = _messages(body, hang_up_after, midway)

@@ -11,10 +11,11 @@ import pytest
 
 from node.s3.faults import S3Error
 from node.s3.policies import Asker, parse_policy
+from node.s3.policy_conditions import Circumstances
 from node.s3.post_policies import parse_post_policy
 
-READER = Asker((), "", "s3:GetObject", "box/a/b.png", is_secure=False)
-THEIRS = Asker(("theirs",), "KEY1", "s3:PutObject", "box/in/x", is_secure=True)
+READER = Asker((), "", "s3:GetObject", "box/a/b.png", Circumstances())
+THEIRS = Asker(("theirs",), "KEY1", "s3:PutObject", "box/in/x", Circumstances(is_secure=True))
 
 
 def statement(**changes: object) -> dict[str, object]:
@@ -69,6 +70,58 @@ def test_a_statement_may_ask_for_a_safe_connection() -> None:
 
 
 @pytest.mark.parametrize(
+    ("operator", "networks", "address", "allowed"),
+    [
+        ("IpAddress", "192.0.2.0/24", "192.0.2.77", True),
+        ("IpAddress", ["198.51.100.7", "2001:db8::/32"], "2001:db8::1", True),
+        ("IpAddress", ["198.51.100.7"], "198.51.100.7", True),
+        ("IpAddress", "192.0.2.0/24", "::ffff:192.0.2.77", True),
+        ("IpAddress", "192.0.2.0/24", "192.0.3.1", None),
+        ("IpAddress", "0.0.0.0/0", "2001:db8::1", None),
+        ("IpAddress", "0.0.0.0/0", None, None),
+        ("IpAddress", "0.0.0.0/0", "a socket", None),
+        ("NotIpAddress", "192.0.2.0/24", "192.0.2.77", None),
+        ("NotIpAddress", "192.0.2.0/24", "192.0.3.1", True),
+        ("NotIpAddress", "192.0.2.0/24", None, True),
+    ],
+)
+def test_a_statement_may_ask_where_the_request_comes_from(
+    operator: str, networks: object, address: str | None, allowed: bool | None
+) -> None:
+    told = statement(Condition={operator: {"aws:SourceIp": networks}})
+    assert verdict(replace(READER, circumstances=Circumstances(address=address)), told) is allowed
+
+
+@pytest.mark.parametrize(
+    ("condition", "prefix", "allowed"),
+    [
+        ({"StringEquals": {"s3:prefix": ["", "home/"]}}, "home/", True),
+        ({"StringEquals": {"s3:prefix": ["", "home/"]}}, "", True),
+        ({"StringEquals": {"s3:prefix": ["", "home/"]}}, "home/x", None),
+        ({"StringEquals": {"s3:prefix": ["", "home/"]}}, None, None),
+        ({"StringLike": {"s3:prefix": "home/*"}}, "home/x", True),
+        ({"StringNotLike": {"s3:prefix": "home/*"}}, "home/x", None),
+        ({"StringNotEquals": {"s3:prefix": "home/"}}, None, True),
+        ({"StringLike": {"s3:prefix": "home/*"}, "StringEquals": {"s3:delimiter": "/"}}, "home/x", None),
+    ],
+)
+def test_a_statement_may_ask_what_is_listed(
+    condition: dict[str, object], prefix: str | None, allowed: bool | None
+) -> None:
+    asker = replace(READER, action="s3:ListBucket", resource="box", circumstances=Circumstances(prefix=prefix))
+    told = statement(Action="s3:ListBucket", Resource="arn:aws:s3:::box", Condition=condition)
+    assert verdict(asker, told) is allowed
+
+
+@pytest.mark.parametrize(
+    ("networks", "is_public"), [("192.0.2.0/24", False), (["192.0.2.0/24", "0.0.0.0/0"], True), ("2000::/3", True)]
+)
+def test_what_only_a_few_addresses_may_read_is_not_public(networks: object, is_public: bool) -> None:
+    told = {"Statement": statement(Condition={"IpAddress": {"aws:SourceIp": networks}})}
+    assert parse_policy(json.dumps(told).encode(), "box").is_public is is_public
+
+
+@pytest.mark.parametrize(
     ("action", "resource", "fits"),
     [
         ("s3:Get*", "box/*", True),
@@ -99,9 +152,15 @@ def test_a_policy_costs_little_whatever_is_written_in_it(pattern: str) -> None:
     [
         (statement(NotPrincipal="*"), "NotImplemented"),
         (statement(NotAction="s3:GetObject"), "NotImplemented"),
-        (statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), "NotImplemented"),
-        (statement(Condition={"Bool": ["aws:SecureTransport"]}), "NotImplemented"),
-        (statement(Condition={"Bool": 1}), "NotImplemented"),
+        (statement(Condition={"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}), "NotImplemented"),
+        (statement(Condition={"StringEqualsIfExists": {"s3:prefix": ""}}), "NotImplemented"),
+        (statement(Condition={"StringEquals": {"aws:Referer": "x"}}), "NotImplemented"),
+        (statement(Condition={"NotBool": {"aws:SecureTransport": "true"}}), "NotImplemented"),
+        (statement(Condition={"Bool": ["aws:SecureTransport"]}), "MalformedPolicy"),
+        (statement(Condition={"Bool": {"aws:SecureTransport": "perhaps"}}), "MalformedPolicy"),
+        (statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}), "MalformedPolicy"),
+        (statement(Condition={"StringLike": {"s3:prefix": [1]}}), "MalformedPolicy"),
+        (statement(Condition=1), "MalformedPolicy"),
         (statement(Principal={"Service": "x"}), "NotImplemented"),
         (statement(Principal={"AWS": "123456789012"}), "MalformedPolicy"),
         (statement(Effect="Maybe"), "MalformedPolicy"),

@@ -89,6 +89,25 @@ def test_a_policy_opens_a_part_of_a_bucket(s3: Any, door: DoorTest) -> None:
     assert door.ask("GET", "/box/public/k").status == 403
 
 
+def test_a_policy_opens_a_folder_to_those_who_list_it_from_one_network(s3: Any, door: DoorTest) -> None:
+    told = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:ListBucket", "s3:GetObject"],
+        "Resource": ["arn:aws:s3:::box", "arn:aws:s3:::box/*"],
+        "Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "StringLike": {"s3:prefix": "a/*"}},
+    }
+    s3.put_bucket_policy(Bucket="box", Policy=json.dumps({"Statement": told}))
+    s3.put_object(Bucket="box", Key="a/k", Body=b"x")
+    assert door.ask("GET", "/box?prefix=a%2F", client="192.0.2.9").status == 200
+    assert door.ask("GET", "/box?list-type=2&prefix=a%2Fk", client="192.0.2.9").status == 200
+    assert door.ask("GET", "/box?prefix=a%2F", client="192.0.3.9").status == 403
+    assert door.ask("GET", "/box?prefix=a%2F").status == 403
+    assert door.ask("GET", "/box", client="192.0.2.9").status == 403
+    assert door.ask("GET", "/box/a/k?prefix=a%2F", client="192.0.2.9").status == 403
+    assert s3.get_bucket_policy_status(Bucket="box")["PolicyStatus"]["IsPublic"] is False
+
+
 def test_a_policy_that_denies_its_owner_can_be_taken_away(s3: Any) -> None:
     denying = {
         **PUBLIC["Statement"][0],
