@@ -5,12 +5,14 @@ from __future__ import annotations
 from node.s3 import faults
 from node.s3.calls import NO_CONTENT, PUBLIC_READ, Answer, Call, xml_answer
 from node.s3.faults import S3Error
-from node.s3.metadata import canned_acl
+from node.s3.metadata import BUCKET_TAGS_MAX, canned_acl, read_tags
 from node.s3.names import is_bucket_name
 from node.s3.owners import owner_of
+from node.s3.tagging import DOCUMENT as TAGGING
+from node.s3.tagging import tagging
 from node.s3.xml_in import parse
 from node.s3.xml_out import document, leaf, maybe, node, time_of
-from node.vault.shelf.terms import BucketInfo, Versioning
+from node.vault.shelf.terms import BucketInfo, Tag, Versioning
 
 ACL_DOCUMENT = "acl"
 LISTED_MAX = 10_000
@@ -48,7 +50,7 @@ def _bucket(call: Call, info: BucketInfo) -> str:
 
 async def create_bucket(call: Call) -> Answer:
     """CreateBucket. Who makes a bucket again is told that it is his already."""
-    await _require_here(call)
+    tags = await _asked(call)
     if not is_bucket_name(call.bucket):
         raise S3Error(faults.INVALID_BUCKET_NAME, details=(("BucketName", call.bucket[:64]),))
     acl = canned_acl(call.request)
@@ -60,23 +62,25 @@ async def create_bucket(call: Call) -> Answer:
             faults.INVALID_REQUEST, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced"
         )
     lock = (call.request.header("x-amz-bucket-object-lock-enabled") or "").lower() == "true"
-    await call.shelf.buckets.create(call.bucket, lock=lock)
-    if acl == PUBLIC_READ:
-        await call.shelf.buckets.set_document(call.bucket, ACL_DOCUMENT, PUBLIC_READ.encode())
+    documents = [(TAGGING, tagging(tags))] if tags else []
+    documents += [(ACL_DOCUMENT, PUBLIC_READ.encode())] if acl == PUBLIC_READ else []
+    await call.shelf.buckets.create(call.bucket, lock=lock, documents=documents)
     return Answer(200, (("location", f"/{call.bucket}"),))
 
 
-async def _require_here(call: Call) -> None:
-    """Raises S3Error for a bucket that is to be made elsewhere."""
+async def _asked(call: Call) -> tuple[Tag, ...]:
+    """The tags of a bucket that is to be made here. Raises S3Error for one that is to be made elsewhere."""
     data = await call.body()
     if not data.strip():
-        return
+        return ()
     wanted = parse(data, "CreateBucketConfiguration")
-    wanted.refuse("Location", "Bucket", "Tags")
-    wanted.only("LocationConstraint")
+    wanted.refuse("Location", "Bucket")
+    wanted.only("LocationConstraint", "Tags")
     region = wanted.value("LocationConstraint")
     if region and region not in (call.settings.region, "us-east-1", "EU"):
         raise S3Error(faults.ILLEGAL_LOCATION, f"The only region here is {call.settings.region}.")
+    tags = wanted.one("Tags")
+    return () if tags is None else read_tags(tags, BUCKET_TAGS_MAX)
 
 
 async def head_bucket(call: Call) -> Answer:

@@ -15,6 +15,7 @@ from node.s3.carrying import algorithm_for, carried, must_be_carried
 from node.s3.checksums import Algorithm
 from node.s3.conditions import writing
 from node.s3.customer_keys import ROW, customer_key, row_of
+from node.s3.expiry import expiration, rules_of
 from node.s3.faults import S3Error
 from node.s3.metadata import REDIRECT, acl_rows, canned_acl
 from node.s3.multipart import part_checksums, read_part, store_part
@@ -61,6 +62,7 @@ async def copy_object(call: Call) -> Answer:
         *((f"x-amz-copy-source{name.removeprefix('x-amz')}", text) for name, text in source_version),
         ("x-amz-server-side-encryption", "AES256"),
         *_key_headers(call),
+        *expiration(await rules_of(call.shelf, info), made),
     )
     return xml_answer(body, headers)
 

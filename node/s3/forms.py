@@ -93,7 +93,7 @@ async def post_object(call: Call, form: Form, policy: PostPolicy) -> Answer:
     source = Upload(form, call.host.threads, promised(call.request, None), None)
     terms = replace(terms, finish=_sized(call, source, policy))
     found = await store(call, source, terms, None)
-    return _answer(call, form.fields, found, put_headers(call, info, found))
+    return _answer(call, form.fields, found, await put_headers(call, info, found))
 
 
 def _tags(text: str) -> str:

@@ -6,6 +6,8 @@ Moving objects to other storage classes is not, because there is only one: such 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from node.s3 import documents, faults
 from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
 from node.s3.faults import S3Error
@@ -39,8 +41,21 @@ async def delete_lifecycle(call: Call) -> Answer:
     return NO_CONTENT
 
 
+@dataclass(frozen=True, slots=True)
+class NamedRule:
+    """A rule, and the name that its bucket's owner gave it, if any."""
+
+    id: str
+    rule: LifecycleRule
+
+
 def read_rules(data: bytes) -> tuple[LifecycleRule, ...]:
-    """The rules that are enabled.
+    """The rules that are enabled. Raises as `read_named_rules`."""
+    return tuple(one.rule for one in read_named_rules(data))
+
+
+def read_named_rules(data: bytes) -> tuple[NamedRule, ...]:
+    """The rules that are enabled, and what they are called.
 
     Raises:
         S3Error: MalformedXML, InvalidRequest, InvalidArgument; NotImplemented for transitions.
@@ -52,7 +67,7 @@ def read_rules(data: bytes) -> tuple[LifecycleRule, ...]:
     ids = [name for rule in told.children if (name := rule.value("ID"))]
     if len(set(ids)) != len(ids) or any(len(name) > _ID_LETTERS_MAX for name in ids):
         raise faults.invalid("ID", "", "Rule ID must be unique. Found same ID for more than one rule")
-    found = [(rule.need("Status"), _rule(rule)) for rule in told.children]
+    found = [(rule.need("Status"), NamedRule(rule.value("ID") or "", _rule(rule))) for rule in told.children]
     if any(status not in ("Enabled", "Disabled") for status, _rule in found):
         raise malformed()
     return tuple(rule for status, rule in found if status == "Enabled")

@@ -156,8 +156,13 @@ def read_tagging(tagging: Element, limit: int) -> tuple[Tag, ...]:
     sets = list(tagging.all("TagSet"))
     if len(sets) != 1:
         raise S3Error(faults.MALFORMED_XML)
-    sets[0].only("Tag")
-    tags = tuple(Tag(one.need("Key"), (one.value("Value") or "")) for one in sets[0].all("Tag"))
+    return read_tags(sets[0], limit)
+
+
+def read_tags(told: Element, limit: int) -> tuple[Tag, ...]:
+    """The tags in an element. Raises S3Error(MalformedXML, InvalidTag)."""
+    told.only("Tag")
+    tags = tuple(Tag(one.need("Key"), (one.value("Value") or "")) for one in told.all("Tag"))
     return require_tags(tags, limit)
 
 

@@ -15,6 +15,7 @@ from node.s3.calls import NO_CONTENT, Answer, Call, Proven, xml_answer
 from node.s3.checksums import Algorithm, Type
 from node.s3.conditions import bare, writing
 from node.s3.customer_keys import PART_SALT, HiddenSource, customer_key, fresh, opened
+from node.s3.expiry import abortion, expiration, rules_of
 from node.s3.faults import S3Error
 from node.s3.names import encoded_key
 from node.s3.numbers import NO_NUMBER, read_count
@@ -35,7 +36,7 @@ LISTED_MAX = 1_000
 
 async def create_upload(call: Call) -> Answer:
     """CreateMultipartUpload."""
-    call.info()
+    rules = await rules_of(call.shelf, call.info())
     agreement = agreed(call.request)
     told = "" if agreement is None else str(agreement)
     terms, key = terms_of(call), customer_key(call.request)
@@ -44,6 +45,7 @@ async def create_upload(call: Call) -> Answer:
         terms = replace(terms, metadata=(*terms.metadata, fresh(key, call.host.entropy).row))
         headers += key.headers
     upload = await call.shelf.uploads.begin(call.bucket, call.key, terms, checksum=told)
+    headers += abortion(rules, call.key, call.host.wall.now_s())
     if agreement is not None:
         headers.append(("x-amz-checksum-algorithm", agreement.algorithm.value))
         headers.append(("x-amz-checksum-type", agreement.type.value))
@@ -145,7 +147,8 @@ async def complete_upload(call: Call) -> Answer:
         leaf("ETag", f'"{found.etag}"'),
         checksum_elements(found),
     )
-    return xml_answer(body, (("x-amz-server-side-encryption", "AES256"), *version_headers(info, found)))
+    told = expiration(await rules_of(call.shelf, info), found)
+    return xml_answer(body, (("x-amz-server-side-encryption", "AES256"), *version_headers(info, found), *told))
 
 
 async def _complete(call: Call, upload: bytes, listed: Sequence[_Listed]) -> ObjectStat:
@@ -242,7 +245,7 @@ async def list_parts(call: Call) -> Answer:
         "" if agreement is None else leaf("ChecksumType", agreement.type.value),
         *(_part(part) for part in page.parts),
     )
-    return xml_answer(body)
+    return xml_answer(body, abortion(await rules_of(call.shelf, call.info()), call.key, known.begun_s))
 
 
 def _part(part: PartStat) -> str:

@@ -11,6 +11,7 @@ from node.s3 import checksums, faults
 from node.s3.calls import Answer, Call
 from node.s3.conditions import matches, reading
 from node.s3.customer_keys import ObjectKey, Shown, all_parts, customer_key, opened
+from node.s3.expiry import Rules, expiration, rules_of
 from node.s3.faults import S3Error
 from node.s3.metadata import overridden, overrides, shown_metadata
 from node.s3.parts import PARTS_MAX
@@ -36,6 +37,7 @@ async def get_object(call: Call, *, status: int = 200) -> Answer | None:
 async def head_object(call: Call) -> Answer:
     """HeadObject."""
     page = _Page(call, call.info(), await _part_wanted(call))
+    await page.prepare()
     version = read_version(call.request.query.get("versionId"))
     found = await call.shelf.objects.stat(call.bucket, call.key, version=version)
     page.choose(found)
@@ -82,6 +84,7 @@ class _Page:
         self._wanted_part = wanted_part
         self._part: ByteRange | None = None
         self._key = customer_key(call.request)
+        self._rules: Rules = ()
         self._parts: tuple[PartStat, ...] = ()
         self._object_key: ObjectKey | None = None
         self._shown: Shown | None = None
@@ -92,7 +95,8 @@ class _Page:
         return self._status if self._part is None else 206
 
     async def prepare(self) -> None:
-        """Under a client's key each part has a keystream of its own: then the parts must be known."""
+        """What has to be known besides the object: the bucket's rules; under a client's key, the parts' salts."""
+        self._rules = await rules_of(self._call.shelf, self._info)
         if self._key is None:
             return
         call, version = self._call, read_version(self._call.request.query.get("versionId"))
@@ -126,6 +130,7 @@ class _Page:
             ("x-amz-server-side-encryption", "AES256"),
             *version_headers(self._info, found),
             *lock_headers(found),
+            *(() if "versionId" in self._call.request.query else expiration(self._rules, found)),
             *(() if self._key is None else self._key.headers),
         ]
         if part is not None:

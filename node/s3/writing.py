@@ -14,6 +14,7 @@ from node.s3.access import Access, Verdict
 from node.s3.calls import Answer, Call
 from node.s3.conditions import etags, writing
 from node.s3.customer_keys import HiddenSource, customer_key, fresh
+from node.s3.expiry import expiration, rules_of
 from node.s3.failures import told
 from node.s3.faults import S3Error
 from node.s3.metadata import legal_hold_of, metadata_of, retention_of, tags_of
@@ -53,7 +54,7 @@ async def put_object(call: Call) -> Answer:
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
     found = await store(call, source, replace(terms, finish=partial(call.finish, source)), declared)
-    return Answer(200, put_headers(call, info, found))
+    return Answer(200, await put_headers(call, info, found))
 
 
 async def store(call: Call, source: Source, terms: PutTerms, expected_bytes: int | None) -> ObjectStat:
@@ -73,7 +74,7 @@ def require_length(call: Call) -> None:
         raise S3Error(faults.MISSING_LENGTH)
 
 
-def put_headers(call: Call, info: BucketInfo, found: ObjectStat) -> Headers:
+async def put_headers(call: Call, info: BucketInfo, found: ObjectStat) -> Headers:
     """What is told of an object that was just written."""
     key = customer_key(call.request)
     return (
@@ -81,6 +82,7 @@ def put_headers(call: Call, info: BucketInfo, found: ObjectStat) -> Headers:
         ("x-amz-server-side-encryption", "AES256"),
         *version_headers(info, found),
         *checksum_headers(found),
+        *expiration(await rules_of(call.shelf, info), found),
         *(() if key is None else key.headers),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,14 @@ class MemoryBuckets:
     def all(self) -> tuple[BucketInfo, ...]:
         return tuple(self.get(name) for name in sorted(self._shelf.of))
 
-    async def create(self, bucket: str, *, lock: bool = False) -> BucketInfo:
+    async def create(
+        self, bucket: str, *, lock: bool = False, documents: Sequence[tuple[str, bytes]] = ()
+    ) -> BucketInfo:
         if bucket in self._shelf.of:
             raise Refused("bucket-exists", bucket=bucket)
         versioning = Versioning.ENABLED if lock else Versioning.NEVER
         made = BucketInfo(bucket, NOW_S + len(self._shelf.of), versioning, lock, None, frozenset())
-        self._shelf.of[bucket] = Bucket(made)
+        self._shelf.of[bucket] = Bucket(made, dict(documents))
         return made
 
     async def delete(self, bucket: str) -> None:

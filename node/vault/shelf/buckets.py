@@ -43,20 +43,25 @@ class Buckets:
         """All buckets, by name."""
         return tuple(info_of(bucket) for bucket in self._tools.reading().catalog.known_buckets())
 
-    async def create(self, bucket: str, *, lock: bool = False) -> BucketInfo:
-        """A new bucket; with `lock`, one whose objects can be locked, and that keeps versions therefore.
+    async def create(
+        self, bucket: str, *, lock: bool = False, documents: Sequence[tuple[str, bytes]] = ()
+    ) -> BucketInfo:
+        """A new bucket, which has these documents at once; with `lock`, one whose objects can be locked, and that
+        keeps versions therefore.
 
         Raises:
-            Refused: `bucket-name`, `bucket-exists`. OverLimit: `buckets-too-many`.
+            Refused: `bucket-name`, `bucket-exists`. OverLimit: `buckets-too-many`, `bucket-document-size`.
         """
         require_bucket_name(bucket)
+        _require_small(documents)
         serving = self._tools.writing()
         async with serving.put.turns.alone(bucket):
             if serving.catalog.has_bucket(bucket):
                 raise Refused("bucket-exists", bucket=bucket)
             if len(serving.catalog.known_buckets()) >= BUCKETS_MAX:
                 raise OverLimit("buckets-too-many", limit=BUCKETS_MAX)
-            await serving.journal.append([BucketCreated(bucket, self._tools.host.wall.now_s(), lock)])
+            created = BucketCreated(bucket, self._tools.host.wall.now_s(), lock)
+            await serving.journal.append([created, *(BucketDocumentPut(bucket, *one) for one in documents)])
         return self.get(bucket)
 
     async def delete(self, bucket: str) -> None:
@@ -117,14 +122,16 @@ class Buckets:
         await self._put_documents(bucket, [(LIFECYCLE, document or b""), (LIFECYCLE_RULES, encoded)])
 
     async def _put_documents(self, bucket: str, documents: Sequence[tuple[str, bytes]]) -> None:
-        for _name, document in documents:
-            if len(document) > BUCKET_DOCUMENT_BYTES_MAX:
-                raise OverLimit(
-                    "bucket-document-size", size_bytes=len(document), limit_bytes=BUCKET_DOCUMENT_BYTES_MAX
-                )
+        _require_small(documents)
         serving = self._tools.writing()
         async with serving.put.turns.alone(bucket):
             known = require_writable_bucket(serving, bucket)
             if len(known.documents | {name for name, document in documents if document}) > BUCKET_DOCUMENTS_MAX:
                 raise OverLimit("bucket-documents", bucket=bucket, limit=BUCKET_DOCUMENTS_MAX)
             await serving.journal.append([BucketDocumentPut(bucket, name, document) for name, document in documents])
+
+
+def _require_small(documents: Sequence[tuple[str, bytes]]) -> None:
+    for _name, document in documents:
+        if len(document) > BUCKET_DOCUMENT_BYTES_MAX:
+            raise OverLimit("bucket-document-size", size_bytes=len(document), limit_bytes=BUCKET_DOCUMENT_BYTES_MAX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,8 +12,9 @@ from node.s3.lifecycle import read_rules
 from node.vault.shelf.terms import LifecycleRule, Tag
 from tests.node.s3.test_objects import code_of
 from tests.support.s3_door import DoorTest
+from tests.support.s3_signer import Signer
 
-LATER = datetime.datetime(2040, 1, 1, tzinfo=datetime.UTC)
+LATER = datetime(2040, 1, 1, tzinfo=UTC)
 
 
 def refusal(ask: Any) -> str:
@@ -117,6 +118,35 @@ def test_lifecycle_rules_are_kept_and_told_to_the_vault(s3: Any, door: DoorTest)
     assert refusal(lambda: s3.get_bucket_lifecycle_configuration(Bucket="box")) == "NoSuchLifecycleConfiguration"
 
 
+def test_what_expires_is_told_with_its_date(s3: Any) -> None:
+    rules = [
+        {"ID": "all", "Status": "Enabled", "Filter": {}, "Expiration": {"Date": datetime(2100, 1, 1, tzinfo=UTC)}},
+        {"ID": "logs é", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 30}},
+        {"ID": "uploads", "Status": "Enabled", "Filter": {"Prefix": "logs/"},
+         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}},
+    ]  # fmt: skip
+    assert "Expiration" not in s3.put_object(Bucket="box", Key="logs/before", Body=b"")
+    s3.put_bucket_lifecycle_configuration(Bucket="box", LifecycleConfiguration={"Rules": rules})
+    put = s3.put_object(Bucket="box", Key="logs/k", Body=b"")
+    midnight = midnight_after(s3.head_object(Bucket="box", Key="logs/k")["LastModified"], days=30)
+    wanted = f'expiry-date="{midnight:%a, %d %b %Y} 00:00:00 GMT", rule-id="logs%20%C3%A9"'
+    assert put["Expiration"] == wanted
+    assert s3.get_object(Bucket="box", Key="logs/k")["Expiration"] == wanted
+    copied = s3.copy_object(Bucket="box", Key="else", CopySource="box/logs/k")["Expiration"]
+    assert copied == 'expiry-date="Fri, 01 Jan 2100 00:00:00 GMT", rule-id="all"'
+    before = midnight_after(datetime.now(UTC), days=2)
+    upload = s3.create_multipart_upload(Bucket="box", Key="logs/u")
+    assert before <= upload["AbortDate"] <= midnight_after(datetime.now(UTC), days=2)
+    assert upload["AbortRuleId"] == "uploads"
+    assert s3.list_parts(Bucket="box", Key="logs/u", UploadId=upload["UploadId"])["AbortRuleId"] == "uploads"
+    assert "AbortDate" not in s3.create_multipart_upload(Bucket="box", Key="else")
+
+
+def midnight_after(since: datetime, *, days: int) -> datetime:
+    """The first midnight that is not before so many days have gone by."""
+    return datetime.fromtimestamp(-(-(since.timestamp() + days * 86_400) // 86_400) * 86_400, UTC)
+
+
 def test_a_lifecycle_that_moves_objects_elsewhere_is_refused(s3: Any) -> None:
     moving = {"Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}
     assert (
@@ -143,6 +173,20 @@ def test_tags_of_a_bucket(s3: Any) -> None:
     assert s3.get_bucket_tagging(Bucket="box")["TagSet"] == [{"Key": "a", "Value": "b"}]
     s3.delete_bucket_tagging(Bucket="box")
     assert refusal(lambda: s3.get_bucket_tagging(Bucket="box")) == "NoSuchTagSet"
+
+
+def test_a_bucket_may_be_made_with_tags(s3: Any, door: DoorTest) -> None:
+    tags = "<Tags><Tag><Key>a</Key><Value>1</Value></Tag></Tags>"
+    body = f"<CreateBucketConfiguration>{tags}</CreateBucketConfiguration>".encode()
+    signed = Signer("PUT", "/tagged", "UNSIGNED-PAYLOAD", {"x-amz-acl": "public-read"})
+    assert door.ask("PUT", "/tagged", headers=signed.headers, body=body).status == 200
+    assert s3.get_bucket_tagging(Bucket="tagged")["TagSet"] == [{"Key": "a", "Value": "1"}]
+    assert door.ask("GET", "/tagged").status == 200
+    twice = body.replace(b"</Tags>", b"<Tag><Key>a</Key></Tag></Tags>")
+    assert (
+        "InvalidTag"
+        in door.ask("PUT", "/twice", headers=Signer("PUT", "/twice", "UNSIGNED-PAYLOAD", {}).headers, body=twice).text
+    )
 
 
 def test_encryption_is_told_truthfully(s3: Any) -> None:
