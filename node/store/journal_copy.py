@@ -51,6 +51,16 @@ class _Place:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Stray:
+    """Where in its file an entry stands that could not be used at once."""
+
+    position: int
+    place: int
+    end: int
+    synced_bytes: int
+
+
 def part_path(name: JournalName, part: int) -> PurePath:
     return JOURNALS_DIRECTORY / f"{text_of(name.namespace)}-{name.epoch}-{part}{_SUFFIX}"
 
@@ -117,7 +127,11 @@ class JournalCopy:
         for part in self._parts:
             file = self._file(part)
             scan = Scan(file, self._format())
-            strays = [(found, self._learn(part, found, scanned)) for found in scan.entries(lambda _: True)]
+            strays: list[_Stray] = []
+            for found in scan.entries(lambda _: True):  # one at a time: together they may be gigabytes
+                position = self._learn(part, found, scanned)
+                if position is not None:
+                    strays.append(_Stray(position, found.place, found.end, found.head.synced_bytes))
             self._once_durable = max([self._once_durable, *_proven_lengths(strays, scan.durable_bytes)])
             for gap in scan.gaps:
                 log.warning("journal-gap-in-file", **self._named(), part=part, place=gap.place)
@@ -328,15 +342,15 @@ class JournalCopy:
         return {"namespace": text_of(self.name.namespace), "epoch": self.name.epoch}
 
 
-def _proven_lengths(strays: Sequence[tuple[VolumeEntry, int | None]], durable_bytes: int) -> list[int]:
+def _proven_lengths(strays: Sequence[_Stray], durable_bytes: int) -> list[int]:
     """How long the copy must have been once, for each of these entries to stand where it does.
 
     An entry below the watermark was durable. One that begins a batch was written when all before it were durable.
     """
     proven = []
-    for found, position in strays:
-        if position is not None and found.end <= durable_bytes:
-            proven.append(position + 1)
-        elif position is not None and found.place == found.head.synced_bytes:
-            proven.append(position)
+    for found in strays:
+        if found.end <= durable_bytes:
+            proven.append(found.position + 1)
+        elif found.place == found.synced_bytes:
+            proven.append(found.position)
     return proven

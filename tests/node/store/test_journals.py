@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,9 +18,11 @@ from node.host.real import real_host
 from node.store.journal_copy import JournalName, part_path
 from node.store.journals import JournalStore
 from protocol.errors import Damaged, Forged, Missing, Refused, Unavailable
+from protocol.limits import KIB, MIB
 from protocol.namespace.journal import Tip, check_chain, encode_opening, start_of
 from sim.host.world import World
 from tests.support.crashing import Crash, Machine
+from tests.support.epochs import ALPHA, FIRST, START
 from tests.support.namespaces import Tenant, tenant
 
 TENANT = tenant(1)
@@ -319,3 +322,20 @@ async def test_a_disk_that_cannot_be_read_is_failing_and_ends_nothing() -> None:
         sick = False
         assert await read_all(store) == list(CHAIN[:3])
         nursery.cancel_scope.cancel()
+
+
+async def test_a_long_copy_is_not_held_in_memory_while_it_is_read_back() -> None:
+    chain, machine = ALPHA.chain(FIRST, START, 24, inline_bytes=256 * KIB), Machine(1)
+    async with running(machine) as store:
+        await store.prepare(encode_opening(FIRST))
+        await store.open(encode_opening(FIRST))
+        for at, entry in enumerate(chain):
+            await store.append(FIRST.namespace, FIRST.epoch, at, [entry])
+    async with running(machine) as store:
+        tracemalloc.start()
+        try:
+            assert (await store.tail(FIRST.namespace, FIRST.epoch)).length == len(chain)
+            _now, most_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most_bytes < 2 * MIB
