@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from node.host.ports import Parameters
 from protocol.errors import Damaged, Unavailable
 
 R = TypeVar("R")
@@ -32,7 +33,7 @@ class SqliteIndex:
         self._name = name
         self._turn = threading.Lock()
 
-    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    def execute(self, statement: str, parameters: Parameters = ()) -> list[tuple[object, ...]]:
         return self._guarded(lambda: self._connection.execute(statement, parameters).fetchall())
 
     def execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None:

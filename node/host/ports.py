@@ -151,10 +151,14 @@ class SharedHandle:
     inode: int
 
 
+# Of a statement: in the order of its question marks, or by their names.
+Parameters = tuple[object, ...] | dict[str, object]
+
+
 class Index(Protocol):
     """A SQLite database used as a cache: it may vanish or be old after a crash. All calls block."""
 
-    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    def execute(self, statement: str, parameters: Parameters = ()) -> list[tuple[object, ...]]:
         """Run one statement and return all rows."""
 
     def execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None: ...

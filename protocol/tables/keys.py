@@ -17,6 +17,8 @@ from protocol.tables.rows import OWNER_BYTES, RowKind
 
 _END: Final = b"\0\0"
 _ESCAPED: Final = b"\0\1"
+# What follows an object's key in the key of a version's row.
+VERSION_TAIL_BYTES: Final = len(_END) + VERSION_BYTES
 # The longest key of an object's row: that of a version whose key is all zero bytes.
 _OBJECT_ROW_BYTES_MAX: Final = 2 + limits.BUCKET_NAME_BYTES_MAX + 2 * limits.KEY_BYTES_MAX + 2 + VERSION_BYTES
 ROW_KEY_BYTES_MAX: Final = 1 + ID_BYTES + _OBJECT_ROW_BYTES_MAX
@@ -88,7 +90,7 @@ def object_name(key: bytes) -> tuple[str, str]:
     end = 2 + key[1]
     name = key[end:]
     if key[0] == RowKind.VERSION:
-        name = name[: -VERSION_BYTES - len(_END)].replace(_ESCAPED, b"\0")
+        name = name[:-VERSION_TAIL_BYTES].replace(_ESCAPED, b"\0")
     return key[2:end].decode(), name.decode()
 
 

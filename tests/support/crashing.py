@@ -17,7 +17,7 @@ from random import Random
 from typing import TypeVar
 
 from node.host.index import SqliteIndex
-from node.host.ports import Buffer, File, Host
+from node.host.ports import Buffer, File, Host, Parameters
 from protocol.errors import Damaged, OverLimit, Unavailable
 
 R = TypeVar("R")
@@ -139,7 +139,7 @@ class MemoryIndex(SqliteIndex):
         self._copies = copies
         self.is_broken = False
 
-    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    def execute(self, statement: str, parameters: Parameters = ()) -> list[tuple[object, ...]]:
         self._check()
         return super().execute(statement, parameters)
 

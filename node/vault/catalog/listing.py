@@ -17,6 +17,7 @@ from node.vault.catalog.rows import CatalogRows, Pair, end_of
 from node.vault.catalog.values import ListedObjects, ListedUploads, StoredObject, StoredUpload, upload_of
 from protocol.tables.glance import Glance
 from protocol.tables.keys import (
+    VERSION_TAIL_BYTES,
     begun_at_key,
     begun_in,
     begun_key,
@@ -38,19 +39,24 @@ Entry = Callable[[str, str, bytes, bool], E]
 # How many rows a cursor reads at once: few after it was sent forward, more and more while it is not.
 _FEW: Final = 8
 _MANY: Final = 1_024
+# Bytes that stand for something else where names are escaped.
+_ESCAPING: Final = frozenset(b"\0\1")
 
 
 class Cursor:
-    """The rows from `first` on and before `end`. Blocking; nothing may write meanwhile."""
+    """The rows from `first` on and before `end`, or only those that were `read`. Blocking; nothing may write
+    meanwhile."""
 
-    def __init__(self, rows: CatalogRows, first: bytes, end: bytes, at_once: int) -> None:
+    def __init__(
+        self, rows: CatalogRows, first: bytes, end: bytes, at_once: int, read: list[Pair] | None = None
+    ) -> None:
         self._rows = rows
         self._first = first
         self._end = end
         self._at_once = min(max(at_once, _FEW), _MANY)
-        self._read: list[Pair] = []
+        self._read: list[Pair] = read or []
         self._at = 0
-        self._is_over = False
+        self._is_over = read is not None
 
     def peek(self) -> Pair | None:
         """The next row, or None at the end."""
@@ -120,7 +126,7 @@ def list_objects(
     prefix under their common prefixes. After a common prefix come the keys that do not have it."""
     begin, page = objects_of(bucket), _Page(prefix, delimiter, limit)
     every = begin + prefix.encode()
-    cursor = Cursor(rows, max(every, _after(begin, start_after, page)), end_of(every), limit + 1)
+    cursor = _cursor(rows, max(every, _after(begin, start_after, page)), end_of(every), page, len(every), 0)
     entries: list[E] = []
     prefixes: list[str] = []
     while limit and (row := cursor.peek()) is not None:
@@ -231,11 +237,21 @@ def _version_cursors(
     elif key:
         is_common = page.common(key) == key
         kept_first = end_of(versions_from(bucket, key) if is_common else versions_at(bucket, key))
-    at_once = page.limit + 1
     return (
-        Cursor(rows, max(all_named, named_first), end_of(all_named), at_once),
-        Cursor(rows, max(all_kept, kept_first), end_of(all_kept), at_once),
+        _cursor(rows, max(all_named, named_first), end_of(all_named), page, len(all_named), 0),
+        _cursor(rows, max(all_kept, kept_first), end_of(all_kept), page, len(all_kept), VERSION_TAIL_BYTES),
     )
+
+
+def _cursor(rows: CatalogRows, first: bytes, end: bytes, page: _Page, behind: int, tail: int) -> Cursor:
+    """For a page of objects or versions. `behind`: where in a row's key what follows the prefix begins; `tail`: how
+    many bytes of it come after the name."""
+    most, delimiter = page.limit + 1, page.delimiter.encode()
+    if not delimiter:
+        return Cursor(rows, first, end, most)
+    if tail and not _ESCAPING.isdisjoint(delimiter):
+        return Cursor(rows, first, end, _FEW)  # where names are escaped, only whoever reads them finds it
+    return Cursor(rows, first, end, most, rows.hops(first, end, behind, tail, delimiter, most))
 
 
 def _next_version(named: Cursor, kept: Cursor) -> tuple[Pair, Cursor] | None:

@@ -34,6 +34,26 @@ _MARK: Final = (
 # As blobs whatever a flipped bit made of their types: the checksum is to find it, not the reading of the statement.
 _SELECT: Final = "SELECT key, CAST(value AS BLOB), CAST(checksum AS INTEGER) FROM rows"
 
+# From row to row, each time past all rows that have what the row has up to and with the delimiter. Inside SQLite: a
+# page of a thousand common prefixes is a thousand such steps, and each question from here would cost ten of them.
+_HOPS: Final = f"""
+    WITH RECURSIVE hop (key, number) AS (
+        SELECT (SELECT key FROM rows WHERE key >= :first AND key < :end ORDER BY key LIMIT 1), 1
+        UNION ALL
+        SELECT (
+            SELECT rows.key FROM rows
+            WHERE rows.key >= CAST(
+                CASE instr(substr(hop.key, :behind, length(hop.key) - :behind + 1 - :tail), :delimiter)
+                    WHEN 0 THEN hop.key || x'00'
+                    ELSE substr(hop.key, 1, :behind - 1
+                        + instr(substr(hop.key, :behind, length(hop.key) - :behind + 1 - :tail), :delimiter)
+                        + length(:delimiter) - 2) || :above
+                END AS BLOB)
+            AND rows.key < :end ORDER BY rows.key LIMIT 1
+        ), number + 1 FROM hop WHERE hop.key IS NOT NULL AND number < :limit)
+    {_SELECT.replace("FROM rows", "FROM hop CROSS JOIN rows USING (key)")}
+"""  # noqa: S608 (made of constants)
+
 # A row: its key and its value.
 Pair = tuple[bytes, bytes]
 
@@ -63,6 +83,22 @@ class CatalogRows:
         rows: list[Any] = self._index.execute(
             f"{_SELECT} WHERE key >= ? AND key < ? ORDER BY key LIMIT ?", (first, end, limit)
         )
+        return [checked(*row) for row in rows]
+
+    def hops(self, first: bytes, end: bytes, behind: int, tail: int, delimiter: bytes, limit: int) -> list[Pair]:
+        """As `scan`, but of the rows whose keys are the same up to the first delimiter after `behind` bytes, only the
+        first; the last `tail` bytes of keys are not looked at. No more rows are read than are given."""
+        self.flush()
+        asked: dict[str, object] = {
+            "first": first,
+            "end": end,
+            "behind": behind + 1,
+            "tail": tail,
+            "delimiter": delimiter,
+            "above": end_of(delimiter)[-1:],
+            "limit": limit,
+        }
+        rows: list[Any] = self._index.execute(_HOPS, asked)
         return [checked(*row) for row in rows]
 
     def scan_prefix(self, prefix: bytes) -> list[Pair]:

@@ -104,7 +104,7 @@ def test_a_block_is_released_when_nothing_names_it_any_more(program: list[tuple[
 
 
 @settings(max_examples=80, deadline=None)
-@given(programs, st.sampled_from(["", "a", "a/", "a\0"]), st.sampled_from(["", "/", "b"]), st.integers(1, 4))
+@given(programs, st.sampled_from(["", "a", "a/", "a\0"]), st.sampled_from(["", "/", "b", "\0"]), st.integers(1, 4))
 def test_pages_of_any_length_add_up_to_one_long_page(
     program: list[tuple[str, int, int]], prefix: str, delimiter: str, limit: int
 ) -> None:
