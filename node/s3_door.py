@@ -109,9 +109,9 @@ class _Place:
     """See `node.doors.passing.Place`."""
 
     def __init__(self, services: Services, organisation: OrganisationId) -> None:
-        from node.s3.targets import target_of
+        from node.s3.targets import asked_bucket
 
-        self._target_of = target_of
+        self._asked_bucket = asked_bucket
         self._vault = services.vault
         self._mesh = services.mesh
         self._organisation = organisation
@@ -135,7 +135,7 @@ class _Place:
         from node.s3.request import read_request
 
         try:
-            return self._target_of(read_request(scope, ""), self._settings).bucket
+            return self._asked_bucket(read_request(scope, ""), self._settings)
         except MaillonError:
             return ""  # a target that is none is refused here
 

@@ -27,6 +27,16 @@ def target_of(request: Request, settings: S3Settings) -> Target:
     return named_bucket(bucket, key)
 
 
+def asked_bucket(request: Request, settings: S3Settings) -> str:
+    """The bucket that a request without a key is about: a website's, by its host, or that of the target.
+
+    Raises:
+        S3Error: as `target_of`.
+    """
+    site = bucket_in_host(request, settings.website_domains)
+    return target_of(request, settings).bucket if site is None else site
+
+
 def named_bucket(bucket: str, key: str) -> Target:
     """A key of a bucket that may be named with its namespace before it."""
     namespace, colon, name = bucket.rpartition(":")

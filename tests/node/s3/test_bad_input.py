@@ -176,6 +176,15 @@ def test_paths_that_name_nothing_are_refused(door: DoorTest, target: str) -> Non
     assert door.ask("GET", target).status in (400, 404)
 
 
+@pytest.mark.parametrize("target", ["/box?delete", "/box?versioning", "/box?lifecycle", "/box/k?retention"])
+def test_a_bomb_in_a_document_is_malformed(door: DoorTest, target: str) -> None:
+    laughs = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
+    bomb = f'<!DOCTYPE Delete [<!ENTITY a0 "ha">{laughs}]><Delete><Object><Key>&a9;</Key></Object></Delete>'.encode()
+    method = "POST" if target.endswith("delete") else "PUT"
+    signed = Signer(method, target, "UNSIGNED-PAYLOAD", {})
+    assert "<Code>MalformedXML</Code>" in door.ask(method, target, headers=signed.headers, body=bomb).text
+
+
 def test_a_large_document_is_refused_before_it_is_read(door: DoorTest) -> None:
     signer = Signer("POST", "/box", "UNSIGNED-PAYLOAD", {})
     signer = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {"x-amz-meta-a": "x" * 3_000})

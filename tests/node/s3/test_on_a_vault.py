@@ -7,15 +7,20 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+import pytest
 import trio
 
+from node.admin import s3_keys
+from node.admin.s3_calls import S3KeyCreate, S3KeyList, S3KeyRevoke
 from node.admin.services import Services
 from node.s3.door import Door
 from node.s3.settings import S3Settings
 from sim.host.world import START_S
+from tests.support import township
 from tests.support.processes import some_bytes
 from tests.support.s3_door import Response, ask
 from tests.support.s3_signer import Signer
+from tests.support.shelves import refused
 from tests.support.township import Township, in_a_township
 
 KEY, SECRET = "KEYOFTHETEST", "a secret of the test"
@@ -130,3 +135,47 @@ def test_a_revoked_key_stops_at_once_and_members_that_are_away_are_named() -> No
         assert "<Code>InvalidAccessKeyId</Code>" in (await program.ask("GET", "/box")).text
 
     in_a_township(live)
+
+
+def test_a_full_federation_says_slow_down_and_who_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(township, "ADMITTED_BYTES", 3 * 2**20)
+
+    async def live(town: Township) -> None:
+        program = await settle(town, 3)
+        refused = await program.ask("PUT", "/box/large", LARGE)
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert "<Code>SlowDown</Code>" in refused.text
+        assert "n2: quota-reached" in refused.text
+        assert (await program.ask("GET", "/box/large")).status == 404
+        assert (await program.ask("PUT", "/box/small", b"x")).status == 200
+
+    in_a_township(live)
+
+
+def test_a_key_is_made_for_what_is_there_and_listed_without_its_secret() -> None:
+    async def live(town: Township) -> None:
+        await settle(town, 3)
+        await town.on(1, lambda services: services.vault.create_namespace("others"))
+        await town.on(1, _make_keys)
+
+    in_a_township(live)
+
+
+async def _make_keys(services: Services) -> None:
+    for question, why in (
+        (S3KeyCreate("nowhere", "", False, "", ""), "namespace-missing"),
+        (S3KeyCreate("photos", "nowhere", False, "", ""), "bucket-missing"),
+        (S3KeyCreate("photos", "", False, "ONLYHALF", ""), "key-halves"),
+        (S3KeyCreate("photos", "", False, KEY, "another secret"), "key-exists"),
+        (S3KeyCreate("others", "", False, KEY, "another secret"), "key-exists"),
+    ):
+        assert await refused(s3_keys.create(services, question)) == why
+    made = await s3_keys.create(services, S3KeyCreate("photos", "box", True, "", ""))
+    listed = (await s3_keys.keys(services, S3KeyList("photos", 0))).lines
+    assert {line.access_key: (line.bucket, line.read_only) for line in listed} == {
+        KEY: ("", False),
+        made.access_key: ("box", True),
+    }
+    assert made.secret_key not in repr(listed)
+    await s3_keys.revoke(services, S3KeyRevoke(made.access_key))
+    assert await refused(s3_keys.revoke(services, S3KeyRevoke(made.access_key))) == "key-unknown"

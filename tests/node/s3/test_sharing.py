@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from node.s3.request import read_request
+from node.s3.targets import asked_bucket
 from tests.node.s3.test_objects import code_of
 from tests.support.s3_door import DoorTest, Response
 
@@ -263,6 +265,23 @@ def test_a_site_shows_its_index_its_pages_and_its_error_page(site: Any, door: Do
     assert door.ask("GET", "/", headers={"if-none-match": etag}, host="box.web.example.org").status == 304
     site.delete_object(Bucket="box", Key="error.html")
     assert "<h1>404 Not Found</h1>" in visit(door, "/nothing").text
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "bucket"),
+    [
+        ("www.web.example.org", "/box/k", "www"),
+        ("s3.example.org:9000", "/box/k", "box"),
+        ("box.s3.example.org", "/k", "box"),
+        ("s3.example.org", "/theirs:box/k", "box"),
+        ("s3.example.org", "/", ""),
+    ],
+)
+def test_what_is_asked_without_a_key_is_passed_on_to_who_has_the_bucket(
+    door: DoorTest, host: str, path: str, bucket: str
+) -> None:
+    scope = {"method": "GET", "raw_path": path.encode(), "headers": [(b"host", host.encode())]}
+    assert asked_bucket(read_request(scope, ""), door.settings) == bucket
 
 
 def test_a_site_shows_only_what_is_public(site: Any, door: DoorTest) -> None:
