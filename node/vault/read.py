@@ -53,7 +53,7 @@ async def read_object(
         Unavailable: `entry-unreadable`, `block-unreadable`, `client-stalled`. Forged: `seal`.
     """
     wanted = slice(None) if part is None else slice(part.first, part.end)
-    if stored.inline is not None or stored.packed is not None:
+    if stored.is_small:
         await sink.write([(await read_small(tools, stored, blocks))[wanted]])
         return
     pieces = [(block, slice(None)) for block in blocks] if part is None else list(pieces_of(blocks, part))
@@ -63,10 +63,10 @@ async def read_object(
 
 async def read_small(tools: ReadingTools, stored: StoredObject, blocks: Sequence[BlockRef]) -> bytes:
     """The bytes of an object that is inline or packed. Raises as `read_object`."""
-    if stored.inline is not None:
-        return open_inline(stored.inline.key, await tools.inline(stored.inline))
-    if stored.packed is not None:
-        return open_inline(stored.packed.key, await tools.packs.read(blocks[0], stored.packed))
+    if (inline := stored.inline) is not None:
+        return open_inline(inline.key, await tools.inline(inline))
+    if (packed := stored.packed) is not None:
+        return open_inline(packed.key, await tools.packs.read(blocks[0], packed))
     return b""
 
 

@@ -14,17 +14,17 @@ class Ticker:
 
     def __init__(self) -> None:
         self.count = 0
-        self._next = trio.Event()
+        self._waiting = trio.lowlevel.ParkingLot()
 
     def tick(self) -> None:
         """Something changed: wake all who wait."""
         self.count += 1
-        self._next.set()
-        self._next = trio.Event()
+        if self._waiting:
+            self._waiting.unpark_all()
 
     async def wait_past(self, count: int) -> None:
         """Return once the count is over `count`; at once (after a checkpoint) when it already is."""
         if self.count > count:
             await trio.lowlevel.checkpoint()
         while self.count <= count:
-            await self._next.wait()
+            await self._waiting.park()

@@ -170,17 +170,17 @@ class OpenCatalog:
         the database taken waits for his turn, and then asks here too: from a thread he would keep it for so long that
         the next one found it taken as well, and so on for as long as gets come.
         """
-        try:
-            self._turn.acquire_nowait()
-        except trio.WouldBlock:
-            await self._turn.acquire()
+        if not self._turn.locked():
+            return self._answer_here(question, about)
+        async with self._turn:
+            return self._answer_here(question, about)
+
+    def _answer_here(self, question: Callable[[CatalogDatabase], T], about: bytes) -> T:
         try:
             return self._answer(self._asked(about), question)
         except Damaged as error:
             self._note_damage(error)
             raise
-        finally:
-            self._turn.release()
 
     def _rebuilding(self) -> Unavailable:
         return Unavailable("catalog-rebuilding", namespace=self._namespace)

@@ -109,6 +109,11 @@ class StoredObject:
         return Stamp(self.row.epoch, self.row.position)
 
     @property
+    def is_small(self) -> bool:
+        """It is in the journal, or in a pack."""
+        return self.row.inline is not None or self.row.packed is not None
+
+    @property
     def inline(self) -> InlineAt | None:
         inline = self.row.inline
         return None if inline is None else InlineAt(self.stamp, inline.offset, inline.size_bytes, inline.key)

@@ -30,11 +30,13 @@ class Lease:
         self._alone = me if me in self._holders and opening.losses == 0 else None
         self._lease_s = lease_s
         self._confirmed_s: dict[NodeId, float] = {}
+        self._until_s = -inf
 
     def confirm(self, node: NodeId, asked_s: float) -> None:
         """A holder that has promised nobody answered a question that was put at `asked_s`."""
         if node in self._holders:
             self._confirmed_s[node] = max(asked_s, self._confirmed_s.get(node, -inf))
+            self._until_s = self._counted_s()
 
     def confirmed_s(self, node: NodeId) -> float:
         """When the holder last confirmed."""
@@ -42,6 +44,9 @@ class Lease:
 
     def until_s(self) -> float:
         """When the lease runs out."""
+        return self._until_s
+
+    def _counted_s(self) -> float:
         if self._alone is not None:
             return self.confirmed_s(self._alone) + self._lease_s
         latest = sorted(self._confirmed_s.values(), reverse=True)
