@@ -5,7 +5,8 @@ can go between disk and buffer around the page cache: a share is written once an
 spend memory and a copy on it.
 
 There are few sizes, each twice the one before, because what comes is of many: a buffer of just the size that was
-asked for would seldom be asked for again. What is not touched of a buffer takes no memory.
+asked for would seldom be asked for again. They are a quarter more than powers of two, as what comes is often a little
+more than one. What is not touched of a buffer takes no memory.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Final
 from node.host.direct import fresh_pages
 from protocol.limits import KIB, MIB
 
-_SIZE_BYTES_MIN: Final = 64 * KIB
-KEPT_BYTES_MAX: Final = 16 * MIB
+_SIZE_BYTES_MIN: Final = 80 * KIB
+KEPT_BYTES_MAX: Final = 20 * MIB
 
 
 class BufferPool:
@@ -31,7 +32,8 @@ class BufferPool:
 
     def take(self, size_bytes: int) -> memoryview:
         """A buffer of at least `size_bytes`, holding anything."""
-        size_bytes = max(_SIZE_BYTES_MIN, 1 << (size_bytes - 1).bit_length())
+        steps = -(-size_bytes // _SIZE_BYTES_MIN)
+        size_bytes = _SIZE_BYTES_MIN << max(0, steps - 1).bit_length()
         with self._turn:
             for place in reversed(range(len(self._kept))):
                 if len(self._kept[place]) == size_bytes:

@@ -30,7 +30,7 @@ from protocol.coding.erasure import Engine
 from protocol.coding.label import Stamp
 from protocol.errors import Malformed, OverLimit, Unavailable
 from protocol.ids import Digest, NamespaceId
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES, BLOCK_PLAIN_BYTES_MAX
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef
 
@@ -60,10 +60,12 @@ class PutTools:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """At most so many bytes in all; if there are no more than `small_bytes` of them, they are not made blocks of."""
+    """At most so many bytes in all; if there are no more than `small_bytes` of them, they are not made blocks of.
+    `expected_bytes` will likely come."""
 
     most_bytes: int
     small_bytes: int = -1
+    expected_bytes: int | None = None
 
 
 class Intake:
@@ -139,7 +141,7 @@ class Intake:
         async with self.tools.desks.loan() as loan:
             laden = await self._load(loan, most)
             flights.append(stored := [])
-            task_status.started(_Loaded(len(laden), not laden or laden[-1].filled < BLOCK_PLAIN_BYTES_MAX))
+            task_status.started(_Loaded(len(laden), not laden or not laden[-1].is_full))
             if laden:
                 began_s = trio.current_time()
                 stored.extend(await self._store(laden))
@@ -153,15 +155,25 @@ class Intake:
         desk: Desk | None = loan.held[0]
         is_first = self.size_bytes == 0
         while desk is not None:
-            filled = await self._read(desk.plain)
+            room = desk.plain[: self._next_block_bytes()]
+            filled = await self._read(room)
             if is_first and not laden and filled <= self._bounds.small_bytes:
                 self._keep_small(bytes(desk.plain[:filled]))
                 return []
+            is_full = filled == len(room)
             if filled:
-                laden.append(_Laden(desk, filled, self.tools.host.entropy.random_bytes(KEY_BYTES)))
-            full = filled == BLOCK_PLAIN_BYTES_MAX and len(laden) < most
-            desk = loan.more() if full else None
+                key = self.tools.host.entropy.random_bytes(KEY_BYTES)
+                laden.append(_Laden(desk, filled, key, is_full=is_full))
+            desk = loan.more() if is_full and len(laden) < most else None
         return laden
+
+    def _next_block_bytes(self) -> int:
+        """A block has a little more than the others where that is all that is left: as a block of its own it would
+        cost as much as a large one. (A part of 16 MiB is 4,096 bytes more than four blocks.)"""
+        expected_bytes = self._bounds.expected_bytes
+        if expected_bytes is not None and 0 < expected_bytes - self.size_bytes <= BLOCK_PLAIN_BYTES_MAX:
+            return BLOCK_PLAIN_BYTES_MAX
+        return BLOCK_PLAIN_BYTES
 
     async def _read(self, buffer: memoryview) -> int:
         """Fill the buffer from the source, as far as it goes."""
@@ -211,11 +223,12 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class _Laden:
-    """A desk with a block's plain bytes on it, and the block's fresh key."""
+    """A desk with a block's plain bytes on it, and the block's fresh key. Not full: the source had no more."""
 
     desk: Desk
     filled: int
     key: bytes
+    is_full: bool
 
 
 @dataclass(frozen=True, slots=True)

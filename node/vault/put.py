@@ -69,7 +69,8 @@ async def put_object(
     retention = retention_for(require_bucket(tools, bucket), terms, tools.host.wall.now_s())
     keep_until_s = keep_until(tools, rules, retention)
     with tools.unnamed.writing(tools.journal.next_position) as writing:
-        intake = Intake(tools, source, writing, rules, keep_until_s, Bounds(OBJECT_BYTES_MAX, INLINE_BYTES_MAX))
+        bounds = Bounds(OBJECT_BYTES_MAX, INLINE_BYTES_MAX, expected_bytes)
+        intake = Intake(tools, source, writing, rules, keep_until_s, bounds)
         naming = Naming(tools, writing, bucket, key, terms, keep_until_s)
         if expected_bytes is not None and expected_bytes <= INLINE_BYTES_MAX:
             return await _name_small(naming, intake, await intake.read_small(expected_bytes))
@@ -101,7 +102,8 @@ async def put_part(
     retention = retention_for(require_bucket(tools, upload.bucket), terms, tools.host.wall.now_s())
     keep_until_s = keep_until(tools, rules, retention)
     with tools.unnamed.writing(tools.journal.next_position) as writing:
-        intake = Intake(tools, source, writing, rules, keep_until_s, Bounds(PART_BYTES_MAX))
+        bounds = Bounds(PART_BYTES_MAX, expected_bytes=expected_bytes)
+        intake = Intake(tools, source, writing, rules, keep_until_s, bounds)
         blocks: list[BlockRef] = []
         ended = expected_bytes == 0
         while not ended:

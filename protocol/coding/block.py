@@ -37,8 +37,9 @@ class EncodedBlock:
 class Workspace:
     """The buffers for blocks of at most `size_bytes_max` sealed bytes at one k and n.
 
-    They grow to what the largest block so far needed, and stay: making a fresh buffer of some megabytes costs more
-    than sealing them. `make_room` makes them: a host may know better memory than the interpreter's.
+    They grow to what the largest block so far needed (or to the most, where that is not far), and stay: making a
+    fresh buffer of some megabytes costs more than sealing them. `make_room` makes them: a host may know better memory
+    than the interpreter's.
     """
 
     def __init__(
@@ -82,7 +83,8 @@ class Workspace:
             raise ValueError("the workspace was made for smaller blocks")
         needed_bytes = self.n * share_size(self.k, size_bytes)
         if needed_bytes > len(self._memory):
-            self._memory = self._make(needed_bytes)
+            most_bytes = self.n * share_size(self.k, self.size_bytes_max)
+            self._memory = self._make(most_bytes if 2 * needed_bytes > most_bytes else needed_bytes)
             self._slots = ()
 
 

@@ -21,7 +21,7 @@ from protocol.wire.schema import Length
 
 Buffer = bytes | bytearray | memoryview
 
-PACK_BYTES_MAX: Final = limits.BLOCK_PLAIN_BYTES_MAX
+PACK_BYTES_MAX: Final = limits.BLOCK_PLAIN_BYTES
 DIRECTORY_BYTES_MAX: Final = 512 * limits.KIB
 
 _LENGTH_BYTES: Final = 4

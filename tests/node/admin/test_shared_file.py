@@ -13,7 +13,7 @@ from node.host.direct import PAGE_BYTES, fresh_pages
 from node.host.faults import NoFaults
 from node.host.files import RealDisk
 from node.host.ports import File
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES
 from sim.host.world import World
 
 
@@ -54,7 +54,7 @@ async def written(path: Path, flights: list[list[int]]) -> list[tuple[int, int]]
 
 
 async def test_flights_of_full_blocks_are_written_as_they_come(tmp_path: Path) -> None:
-    flight = [BLOCK_PLAIN_BYTES_MAX] * 4
+    flight = [BLOCK_PLAIN_BYTES] * 4
     flight_bytes = sum(flight)
     writes = await written(tmp_path, [flight, flight, [1_000]])
     assert writes == [(0, flight_bytes), (flight_bytes, flight_bytes), (2 * flight_bytes, 1_000)]

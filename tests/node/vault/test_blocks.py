@@ -13,7 +13,7 @@ from protocol.coding.label import Stamp
 from protocol.errors import Unavailable
 from protocol.ids import NamespaceId
 from protocol.keys.signing import SigningKey
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES
 from protocol.members.roster import Rules
 from protocol.placement.classes import Code, DataClass
 from sim.host.world import World
@@ -31,7 +31,7 @@ def tools_over(holders: FakeHolders) -> BlockTools:
     return BlockTools(World(1).host("n1"), ZfecEngine(), Desks(2), gatherer, spreader, NamespaceId(bytes(32)))
 
 
-@pytest.mark.parametrize("size_bytes", [1, 100_000, BLOCK_PLAIN_BYTES_MAX])
+@pytest.mark.parametrize("size_bytes", [1, 100_000, BLOCK_PLAIN_BYTES])
 async def test_a_block_comes_back_as_it_was_stored(size_bytes: int) -> None:
     holders, data = FakeHolders(node_id(0)), some_bytes(size_bytes)
     tools = tools_over(holders)

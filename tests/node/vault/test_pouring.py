@@ -9,12 +9,12 @@ from node.vault.objects import ObjectStat
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import ByteRange, ObjectRef, PutTerms
 from protocol.errors import Refused
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES
 from tests.support.clients import some_bytes
 from tests.support.shelves import B, finishing, get_from, put_into, refused
 from tests.support.township import Township, in_a_township
 
-LARGE = some_bytes(BLOCK_PLAIN_BYTES_MAX + 10)
+LARGE = some_bytes(BLOCK_PLAIN_BYTES + 10)
 
 
 def test_many_pour_at_once_over_a_single_desk() -> None:
@@ -59,7 +59,7 @@ async def _refuse(ours: Shelf, theirs: Shelf) -> None:
 async def _copy_a_piece(ours: Shelf) -> None:
     """A part that begins in the middle of a block is read and written as well."""
     upload = await ours.uploads.begin(B, "piece", PutTerms())
-    piece = ByteRange(5, BLOCK_PLAIN_BYTES_MAX + 5)
+    piece = ByteRange(5, BLOCK_PLAIN_BYTES + 5)
     with trio.fail_after(15):
         made = await ours.uploads.copy_part(B, "piece", upload, 1, ObjectRef(B, "large"), piece)
-    assert made.size_bytes == BLOCK_PLAIN_BYTES_MAX
+    assert made.size_bytes == BLOCK_PLAIN_BYTES

@@ -18,7 +18,7 @@ from node.vault.shelf.terms import (
     PutTerms,
     Tag,
 )
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX, MIB
+from protocol.limits import BLOCK_PLAIN_BYTES, BLOCK_PLAIN_BYTES_MAX, MIB
 from tests.support.clients import BytesSink, BytesSource, some_bytes
 from tests.support.shelves import B, at_a_shelf, finishing, get_from, put_into, refused
 from tests.support.township import Township
@@ -81,7 +81,7 @@ def test_a_copy_shares_blocks_and_outlives_its_source() -> None:
         objects = shelf.objects
         await shelf.buckets.create(B)
         await shelf.buckets.create("others")
-        large = some_bytes(2 * BLOCK_PLAIN_BYTES_MAX + 10)
+        large = some_bytes(2 * BLOCK_PLAIN_BYTES + 10)
         terms = PutTerms(finishing(large).finish, metadata=(Metadata("a", "b"),), tags=(Tag("a", "b"),))
         source = await put_into(shelf, "large", large, terms)
         await put_into(shelf, "small", b"small", finishing(b"small"))
@@ -102,7 +102,7 @@ def test_a_copy_shares_blocks_and_outlives_its_source() -> None:
         )
         assert (onto.metadata, onto.tags, onto.etag) == ((Metadata("c", "d"),), source.tags, source.etag)
         upload = await shelf.uploads.begin("others", "joined", PutTerms())
-        first, rest = ByteRange(0, 2 * BLOCK_PLAIN_BYTES_MAX), ByteRange(5, 25)
+        first, rest = ByteRange(0, 2 * BLOCK_PLAIN_BYTES), ByteRange(5, 25)
         parts = [
             await shelf.uploads.copy_part("others", "joined", upload, number, ObjectRef(B, "large"), part)
             for number, part in ((1, first), (2, rest))
@@ -128,14 +128,41 @@ def test_a_copy_shares_blocks_and_outlives_its_source() -> None:
     at_a_shelf(work)
 
 
+def test_the_last_block_takes_along_the_few_bytes_that_would_be_one_of_their_own() -> None:
+    block, most = BLOCK_PLAIN_BYTES, BLOCK_PLAIN_BYTES_MAX
+    cases: tuple[tuple[int, int | None, list[int]], ...] = (
+        (block + 4_096, block + 4_096, [0]),
+        (2 * block, 2 * block, [0, block]),
+        (most + 1, most + 1, [0, block]),
+        (block + 4_096, None, [0, block]),
+        (2 * block, 100_000, [0, most]),
+    )
+
+    async def work(town: Township, shelf: Shelf) -> None:
+        await shelf.buckets.create(B)
+        for number, (size_bytes, expected_bytes, expected_reads) in enumerate(cases):
+            data, reads = some_bytes(size_bytes, seed=number), list[int]()
+            source = BytesSource(data, reads.append)
+            await shelf.objects.put(B, "key", source, PutTerms(), expected_bytes=expected_bytes)
+            assert reads == expected_reads, number
+            assert await get_from(shelf, "key") == data
+        upload, told, reads = await shelf.uploads.begin(B, "parts", PutTerms()), finishing(b"").finish, list[int]()
+        assert told is not None
+        source = BytesSource(some_bytes(block + 1), reads.append)
+        await shelf.uploads.put_part(B, "parts", upload, 1, source, finish=told, expected_bytes=block + 1)
+        assert reads == [0]
+
+    at_a_shelf(work)
+
+
 def test_a_part_of_an_object_is_read_wherever_it_lies() -> None:
     async def work(town: Township, shelf: Shelf) -> None:
         await shelf.buckets.create(B)
-        size_bytes = 2 * BLOCK_PLAIN_BYTES_MAX + 12_345
+        size_bytes = 2 * BLOCK_PLAIN_BYTES + 12_345
         data = some_bytes(size_bytes)
         await put_into(shelf, "large", data)
         await put_into(shelf, "small", data[:1_000])
-        edge = BLOCK_PLAIN_BYTES_MAX
+        edge = BLOCK_PLAIN_BYTES
         for first, end in (
             (0, 1),
             (65_000, 131_000),

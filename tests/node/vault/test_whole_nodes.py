@@ -15,14 +15,14 @@ from node.host.ports import Buffer
 from node.vault import workspaces
 from node.vault.objects import ObjectPath, ObjectStat
 from protocol.errors import Missing, Refused, Unavailable
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES, INLINE_BYTES_MAX
 from protocol.namespace.changes import Metadata
 from sim.host.network import Conditions
 from tests.support.clients import BUCKET, BytesSource, some_bytes
 from tests.support.plain_wires import Meddler
 from tests.support.township import Township, in_a_township, node_of
 
-BLOCK = BLOCK_PLAIN_BYTES_MAX
+BLOCK = BLOCK_PLAIN_BYTES
 SIZES = (0, 1, INLINE_BYTES_MAX, INLINE_BYTES_MAX + 1, BLOCK, BLOCK + 1, 3 * BLOCK + 12_345)
 ROOT = Path(__file__).parents[3]
 

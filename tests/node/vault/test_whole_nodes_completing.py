@@ -7,14 +7,14 @@ import trio
 
 from node.host.ports import Host
 from node.vault import complete
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES, INLINE_BYTES_MAX
 from protocol.members.swim import Status
 from tests.support.clients import some_bytes
 from tests.support.slow_threads import SlowThreads
 from tests.support.township import Township, in_a_township
 
 ONE_BLOCK = some_bytes(INLINE_BYTES_MAX + 1)
-LARGE = some_bytes(BLOCK_PLAIN_BYTES_MAX + 1)
+LARGE = some_bytes(BLOCK_PLAIN_BYTES + 1)
 
 
 def reads(town: Township) -> int:

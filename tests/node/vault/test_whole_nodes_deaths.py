@@ -8,14 +8,14 @@ import trio
 from node.vault.journal.tools import JournalTimers
 from node.vault.objects import BlockExplanation, ObjectPath
 from protocol.errors import MaillonError, Missing, Unavailable
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES
 from protocol.members.swim import Status
 from protocol.placement.classes import Code
 from sim.host.network import Conditions
 from tests.support.clients import BUCKET, BytesSource, some_bytes
 from tests.support.township import Township, in_a_township, name_of
 
-BLOCK = BLOCK_PLAIN_BYTES_MAX
+BLOCK = BLOCK_PLAIN_BYTES
 DATA = some_bytes(2 * BLOCK + 9)
 LEASE_S = JournalTimers().lease_s
 

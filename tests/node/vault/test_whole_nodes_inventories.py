@@ -11,12 +11,12 @@ from node.vault.objects import ObjectPath
 from node.vault.release import inventory
 from node.vault.serving import Open
 from protocol.errors import MaillonError
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES
 from sim.federation.lives import Lost
 from tests.support.clients import BUCKET, BytesSource, some_bytes
 from tests.support.township import Township, in_a_township
 
-BLOCK = BLOCK_PLAIN_BYTES_MAX
+BLOCK = BLOCK_PLAIN_BYTES
 DATA = some_bytes(2 * BLOCK + 9)
 LONG = some_bytes(12 * BLOCK + 5)
 OTHER = some_bytes(BLOCK + 1, seed=7)

@@ -9,13 +9,13 @@ import pytest
 import trio
 
 from protocol.errors import MaillonError, Refused, Unavailable
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES
 from sim.federation.lives import Lost
 from sim.host.network import Conditions
 from tests.support.clients import some_bytes
 from tests.support.township import Township, in_a_township
 
-BLOCK = BLOCK_PLAIN_BYTES_MAX
+BLOCK = BLOCK_PLAIN_BYTES
 LARGE = some_bytes(BLOCK + 9)
 OTHER = some_bytes(2 * BLOCK + 9)
 SMALL = some_bytes(1_000)

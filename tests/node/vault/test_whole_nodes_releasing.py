@@ -9,14 +9,14 @@ from node.host.ports import Buffer
 from node.vault import put
 from node.vault.objects import ObjectPath, ObjectStat
 from protocol.errors import Malformed
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES
 from protocol.members.swim import Status
 from protocol.placement.classes import Code
 from sim.federation.lives import Lost
 from tests.support.clients import BUCKET, BytesSink, BytesSource, some_bytes
 from tests.support.township import Township, in_a_township
 
-BLOCK = BLOCK_PLAIN_BYTES_MAX
+BLOCK = BLOCK_PLAIN_BYTES
 DATA = some_bytes(2 * BLOCK + 9)
 LONG = some_bytes(12 * BLOCK + 5)
 OTHER = some_bytes(BLOCK + 1, seed=7)

@@ -11,13 +11,13 @@ from node.host.ports import Host
 from node.vault import put
 from node.vault.objects import ObjectPath
 from protocol.errors import Missing, Unavailable
-from protocol.limits import BLOCK_PLAIN_BYTES_MAX, INLINE_BYTES_MAX
+from protocol.limits import BLOCK_PLAIN_BYTES, INLINE_BYTES_MAX
 from sim.federation.lives import Lost
 from tests.support.clients import BUCKET, BytesSource, some_bytes
 from tests.support.slow_threads import SlowThreads
 from tests.support.township import Township, in_a_township
 
-BLOCK = BLOCK_PLAIN_BYTES_MAX
+BLOCK = BLOCK_PLAIN_BYTES
 MEDIUM = INLINE_BYTES_MAX + 1
 
 
