@@ -16,6 +16,7 @@ from blake3 import blake3
 from node.first_error import first_error
 from node.host.ports import Host
 from node.vault.catalog.catalog import Catalog
+from node.vault.departures import Departures
 from node.vault.journal.writer import JournalWriter
 from node.vault.objects import Source
 from node.vault.pace import Paces
@@ -55,6 +56,7 @@ class PutTools:
     pins: Pins
     unnamed: Unnamed
     paces: Paces
+    departures: Departures
     stall_s: float
 
 
@@ -139,12 +141,16 @@ class Intake:
     ) -> None:
         """A few blocks from source to holders. Started once their bytes are read, so blocks are read in order."""
         async with self.tools.desks.loan() as loan:
-            laden = await self._load(loan, most)
-            flights.append(stored := [])
-            task_status.started(_Loaded(len(laden), not laden or not laden[-1].is_full))
+            with self.tools.departures.coming() as departing:
+                laden = await self._load(loan, most)
+                flights.append(stored := [])
+                task_status.started(_Loaded(len(laden), not laden or not laden[-1].is_full))
+                if laden:
+                    encoded = await self.tools.host.threads.run_blocking(self._encode, laden)
+                    await self.tools.departures.depart(departing, len(laden), self._pace.blocks)
             if laden:
                 began_s = trio.current_time()
-                stored.extend(await self._store(laden))
+                stored.extend(await self._store(laden, encoded))
                 now_s = trio.current_time()
                 self._pace = self.tools.paces.note(self._pace.after(len(laden), now_s - began_s), now_s)
         window.release()
@@ -186,9 +192,8 @@ class Intake:
             raise OverLimit("object-size", limit_bytes=self._bounds.most_bytes)
         return filled
 
-    async def _store(self, laden: list[_Laden]) -> list[BlockRef]:
-        """Seal, code, place and spread what lies on the desks: together, so that shares can travel together."""
-        encoded = await self.tools.host.threads.run_blocking(self._encode, laden)
+    async def _store(self, laden: list[_Laden], encoded: list[EncodedBlock]) -> list[BlockRef]:
+        """Place and spread what lies on the desks: together, so that shares can travel together."""
         await self.tools.host.faults.reach("vault.before-spread")
         position = self.tools.journal.next_position
         stamp = Stamp(position.epoch, position.position)
@@ -204,7 +209,7 @@ class Intake:
         ]
 
     def _encode(self, laden: list[_Laden]) -> list[EncodedBlock]:
-        """Blocking."""
+        """Seal, code and hash. Blocking."""
         code = self.rules.code
         return [
             encode_block(

@@ -19,6 +19,7 @@ from node.vault.catalog.catalog import Catalog
 from node.vault.checkpoint.blocks import OwnBlocks
 from node.vault.checkpoint.writing import fetch_manifest
 from node.vault.complete import Completer, CompleterTools
+from node.vault.departures import Departures
 from node.vault.get import GetTools
 from node.vault.intake import PutTools
 from node.vault.journal.writer import JournalWriter
@@ -169,6 +170,7 @@ def _put_tools(parts: _Parts) -> PutTools:
         pins=parts.pins,
         unnamed=parts.unnamed,
         paces=Paces(tools.blocks_in_flight),
+        departures=Departures(),
         stall_s=tools.stall_s,
     )
 
