@@ -120,11 +120,11 @@ class Soak:
         console.print("why others were needed: ", dict(self.tally.causes.most_common()))
         grown = self.memory.grown(self._minutes)
         table = Table(title="resident memory, MB")
-        for heading in ("node", "second minute", "last minute", "most", ""):
-            table.add_column(heading, justify="right")
+        for heading in ("node", "minutes", "second minute", "last minute", "most", ""):
+            table.add_column(heading, justify="left" if heading == "node" else "right")
         for one in grown:
-            figures = (f"{size / MB:.0f}" for size in (one.second_bytes, one.last_bytes, one.most_bytes))
-            table.add_row(one.name, *figures, "flat" if one.is_flat else "GREW")
+            sizes = (f"{size / MB:.0f}" for size in (one.second_bytes, one.last_bytes, one.most_bytes))
+            table.add_row(one.name, f"{one.minutes:.1f}", *sizes, "flat" if one.is_flat else "GREW")
         console.print(table)
         for title, problems in (
             ("not absorbed", self.done.unabsorbed), ("wrong", self.done.wrong), ("died by itself", self.deaths)

@@ -11,8 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
-# boto3's standard mode, with this `max_attempts`; the waits are drawn from [0, 2^n) seconds, 20 at most.
-ATTEMPTS = 10
+# For boto3's standard mode, whose waits after a broken connection are drawn from [0, 0.05 * 2^n) seconds: so many
+# last half a minute. Those of the lean client are drawn from [0, 2^n), as those of older SDKs are.
+ATTEMPTS = 12
 WAIT_S_MAX = 20.0
 READ_TIMEOUT_S = 60.0
 BUCKET = "soak"
