@@ -7,8 +7,9 @@ while after its last word, because closing at once would reset the connection, a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import trio
 
@@ -44,6 +45,10 @@ class Crowd(Protocol):
 
     @property
     def is_draining(self) -> bool: ...
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """What the application keeps for its requests."""
 
     def rests(self, connection: Connection) -> None:
         """The connection waits for its client and could be closed."""
@@ -174,7 +179,7 @@ class Connection:
         return not self._crowd.is_draining
 
     def _scope(self, exchange: Exchange) -> Scope:
-        head = exchange.head
+        head, state = exchange.head, self._crowd.state
         return {
             "type": "http",
             "asgi": _ASGI,
@@ -187,6 +192,7 @@ class Connection:
             "headers": head.headers,
             "extensions": {BODY_EXTENSION: {"receive_into": exchange.receive_into}, PARTS_EXTENSION: {}},
             **self._place,
+            **({"state": dict(state)} if state else {}),
         }
 
     async def _refuse(self, fault: Fault) -> None:

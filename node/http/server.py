@@ -7,6 +7,9 @@ client makes room; if all work, the newcomer is told to come back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import trio
 
 from node.host.ports import Listener, Stream, WallClock
@@ -15,6 +18,7 @@ from node.http.asgi import Application
 from node.http.clock import DateHeader
 from node.http.connection import Connection, Place, place_of
 from node.http.head import Fault
+from node.http.lifespan import lived
 from node.http.patience import LOOK_EVERY_S
 from node.http.settings import HttpSettings
 from node.logs import get_logger
@@ -43,12 +47,17 @@ class HttpServer:
         self._scheme = scheme
         self._tell = tell
         self._draining = trio.Event()
+        self._state: Mapping[str, Any] = {}
         self._open: dict[Connection, None] = {}
         self._resting: dict[Connection, None] = {}  # in the order in which they began to wait
 
     @property
     def is_draining(self) -> bool:
         return self._draining.is_set()
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        return self._state
 
     def rests(self, connection: Connection) -> None:
         self._resting[connection] = None
@@ -63,7 +72,15 @@ class HttpServer:
     async def serve(
         self, listener: Listener, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Serve everybody who comes, until cancelled or drained."""
+        """Serve everybody who comes, until cancelled or drained, within the application's life.
+
+        Raises:
+            Unavailable: `application-failed`.
+        """
+        async with lived(self._app) as self._state:
+            await self._serve(listener, task_status)
+
+    async def _serve(self, listener: Listener, task_status: trio.TaskStatus[None]) -> None:
         place = place_of(listener.address)
 
         async def handle(stream: Stream) -> None:

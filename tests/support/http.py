@@ -107,9 +107,10 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    app: Application, settings: HttpSettings | None = None, *, tell: Telling = in_plain_words
+    app: Application, settings: HttpSettings | None = None, *, tell: Telling = in_plain_words, lives: bool = False
 ) -> AsyncIterator[Served]:
-    """The application, served at `DOOR` in a small world."""
+    """The application, served at `DOOR` in a small world; `lives`: it knows of ASGI's lifespan."""
+    app = app if lives else http_only(app)
     world = World(1, AT_ONCE)
     host = world.host("server")
     server, done = HttpServer(app, settings or HttpSettings(), host.wall, tell=tell), trio.Event()
@@ -122,6 +123,17 @@ async def serving(
         await nursery.start(serve)
         yield Served(world, server, done)
         nursery.cancel_scope.cancel()
+
+
+def http_only(app: Application) -> Application:
+    """The application, which raises when it is asked for anything else, as the specification has it."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        await app(scope, receive, send)
+
+    return asked
 
 
 async def answer(send: Callable[[Message], Awaitable[None]], status: int, body: bytes = b"") -> None:

@@ -14,6 +14,7 @@ _BROKEN_SHARE = N_("Another node sent a share or a proof of one that breaks the 
 TOLD: Mapping[str, str] = {
     "address": N_("`{address}` is not an address. Write host:port, or [::1]:port for IPv6."),
     "address-in-use": N_("{address} is in use by another program. Stop that, or change `listen` in maillon.toml."),
+    "application-failed": N_("What was to be served here could not begin: {because}"),
     "answer-missing": _BROKEN_PEER,
     "answer-items": N_("The other node answered for {found} shares where {expected} were meant."),
     "payload-size": N_("Shares of {size_bytes} in one question are more than the {limit_bytes} that a node takes."),
