@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 
 class Logger:
-    """The logger of one module: structlog's own, fetched at the first event."""
+    """The logger of one module: structlog's own, fetched at the first event and when logging was set up anew."""
 
-    __slots__ = ("_found", "_name")
+    __slots__ = ("_found", "_name", "_processors")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._found: Any = None
+        self._processors: object = None
 
     def debug(self, event: str, **details: object) -> None:
         """For who looks into the node itself."""
@@ -51,10 +52,13 @@ class Logger:
         self._logger().exception(event, **details)
 
     def _logger(self) -> Any:
-        if self._found is None:
-            import structlog
+        import structlog
 
-            self._found = structlog.get_logger(self._name)
+        if not structlog.is_configured():  # then it writes to what standard output is at this moment
+            return structlog.get_logger(self._name)
+        processors = structlog.get_config()["processors"]
+        if processors is not self._processors:
+            self._found, self._processors = structlog.get_logger(self._name).bind(), processors
         return self._found
 
 
@@ -66,7 +70,7 @@ def get_logger(name: str) -> Logger:
 def configure(section: LogSection) -> None:
     """Set up logging for the whole process, before anything runs.
 
-    No logger remembers how it was set up when it first spoke: a simulated run in the same process hears its nodes.
+    A logger remembers how it was set up until that changes: a simulated run in the same process hears its nodes.
     """
     import structlog
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 _SIGNED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 
 
+@lru_cache(maxsize=256)
 def http_date(at_s: int) -> str:
     """As in Last-Modified."""
     return formatdate(at_s, usegmt=True)

@@ -47,13 +47,14 @@ def terms_of(call: Call) -> PutTerms:
 
 async def put_object(call: Call) -> Answer:
     """PutObject."""
-    info = call.info()
-    terms = replace(terms_of(call), condition=writing(call.request))
+    info, terms = call.info(), terms_of(call)
+    condition = writing(call.request)
     require_length(call)
     source, declared = call.upload()
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
-    found = await store(call, source, replace(terms, finish=partial(call.finish, source)), declared)
+    terms = replace(terms, condition=condition, finish=partial(call.finish, source))
+    found = await store(call, source, terms, declared)
     return Answer(200, await put_headers(call, info, found))
 
 
