@@ -178,7 +178,10 @@ def _turn_in_place(stream: Keystream, data: memoryview) -> None:
 
 
 def _key_of(key: CustomerKey, part: PartStat) -> ObjectKey:
-    return key.locked(next(one.value for one in part.checksums if one.algorithm == PART_SALT))
+    salt = next((one.value for one in part.checksums if one.algorithm == PART_SALT), None)
+    if salt is None:
+        raise S3Error(faults.INVALID_REQUEST, "A part of the object was written by an earlier build, without a salt.")
+    return key.locked(salt)
 
 
 async def all_parts(shelf: Shelf, ref: ObjectRef) -> tuple[PartStat, ...]:

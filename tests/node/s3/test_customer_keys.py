@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,16 @@ def test_a_part_that_is_uploaded_again_is_hidden_by_another_keystream(s3: Any, d
     done = {"Parts": [{"PartNumber": 3, "ETag": etag}]}
     s3.complete_multipart_upload(Bucket="box", Key="k", UploadId=upload, MultipartUpload=done)
     assert s3.get_object(Bucket="box", Key="k", **KEY)["Body"].read() == DATA
+
+
+def test_a_part_without_a_salt_is_not_shown_as_noise(s3: Any, door: DoorTest) -> None:
+    upload = s3.create_multipart_upload(Bucket="box", Key="k", **KEY)["UploadId"]
+    part = s3.upload_part(Bucket="box", Key="k", UploadId=upload, PartNumber=1, Body=b"x", **KEY)
+    done = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(Bucket="box", Key="k", UploadId=upload, MultipartUpload=done)
+    kept = door.vault.shelf("ours").bucket("box").keys["k"][0]
+    kept.parts = tuple(replace(part, checksums=()) for part in kept.parts)
+    assert refusal(lambda: s3.get_object(Bucket="box", Key="k", **KEY)) == "InvalidRequest"
 
 
 FROM_KEY = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": b"k" * 32}
