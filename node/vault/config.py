@@ -21,7 +21,7 @@ from protocol.coding.erasure import Engine
 from protocol.keys.signing import SigningKey
 from protocol.wire.envelopes import Carriage
 
-POURINGS_AT_ONCE = 2
+POURINGS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from node.host.ports import Buffer
 from node.vault.objects import ObjectStat, Sink, Source
 from node.vault.read import ReadingTools
 
-DESKS_PER_POURING: Final = 2
+DESKS_PER_POURING: Final = 1
 
 
 @asynccontextmanager
