@@ -51,7 +51,7 @@ _HOPS: Final = f"""
                 END AS BLOB)
             AND rows.key < :end ORDER BY rows.key LIMIT 1
         ), number + 1 FROM hop WHERE hop.key IS NOT NULL AND number < :limit)
-    {_SELECT.replace("FROM rows", "FROM hop CROSS JOIN rows USING (key)")}
+    {_SELECT.replace("FROM rows", "FROM hop CROSS JOIN rows USING (key)")} ORDER BY number
 """  # noqa: S608 (made of constants)
 
 # A row: its key and its value.
