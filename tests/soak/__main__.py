@@ -45,8 +45,9 @@ STARTED_WITHIN_S = 60.0
 class Soak:
     """One run."""
 
-    def __init__(self, made: Town, account: Account, minutes: float, seed: int) -> None:
+    def __init__(self, made: Town, account: Account, minutes: float, seed: int, spared: str) -> None:
         self._town = made
+        self._spared = spared
         self._account = account
         self._minutes = minutes
         self._seed = seed
@@ -89,11 +90,12 @@ class Soak:
         """In every minute one node, the gateway among the first two, and everything runs again at the end."""
         names = self._town.names
         names[0], names[1] = names[1], names[0]
+        names = [name for name in names if name != self._spared]
         gateway = load_book(self._town.folder).namespace
         assert gateway is not None
         for minute in range(int(self._minutes * 60 / KILLED_EVERY_S)):
             await trio.sleep_until(self._began_s + KILLED_EVERY_S * (minute + 0.5))
-            for name in names:
+            for name in self._town.names:
                 if not self._town.is_alive(name):
                     self.deaths.append(name)
             name = names[minute % len(names)]
@@ -139,6 +141,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1, help="of what the clients do")
+    parser.add_argument("--spare", default="", help="a node that is not killed, so that its memory can be watched")
     parser.add_argument("--keep", type=Path, help="where to copy the nodes' logs to")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -147,7 +150,7 @@ def main() -> int:
         s3 = load_book(made.folder).s3
         assert s3 is not None
         account = Account(s3.endpoint, s3.region, s3.access_key, s3.secret_key)
-        soak, began_s = Soak(made, account, options.minutes, options.seed), time.monotonic()
+        soak, began_s = Soak(made, account, options.minutes, options.seed, options.spare), time.monotonic()
         trio.run(partial(soak.run, options.clients))
         is_good = soak.show(time.monotonic() - began_s)
         for name in made.names if options.keep else ():
