@@ -5,7 +5,8 @@ entry counts with w holders; so it goes at once to as few as make it count, thos
 proposer: Moraru, Andersen and Kaminsky, "There Is More Consensus in Egalitarian Parliaments", SOSP 2013). The others
 are spares: they have it within `spare_wait_s`, with whatever came meanwhile. An entry that does not count soon goes
 to the spares without waiting (a *hedged* request: Dean and Barroso, "The Tail at Scale", CACM 2013), so that a holder
-that falls silent costs a moment and not a deadline; after that it is asked last.
+that falls silent costs a moment and not a deadline; after that it is asked last. Where holders are far, nothing is
+spared: the few that are asked answer later than the first few of all, and there the wire is the bound, not the work.
 
 What is promised does not change: an entry counts as before, and a holder that has a later entry has all before it.
 """
@@ -23,6 +24,8 @@ from protocol.ids import NodeId
 # An entry that does not count after so long, or after twice what the slowest holder needs, goes to the spares too.
 HEDGE_S: Final = 0.05
 HEDGE_ANSWERS: Final = 2.0
+# Who takes longer than this to answer is far.
+FAR_S: Final = 0.075
 
 
 class Sendable(Protocol):
@@ -47,9 +50,11 @@ class Sendable(Protocol):
 
 
 def soonest(holders: Sequence[Sendable], needed: int) -> tuple[Sendable, ...]:
-    """The holders that an entry goes to at once; all of them when too few answer."""
+    """The holders that an entry goes to at once; all of them when too few answer, or some of these are far."""
     answering = sorted((holder for holder in holders if holder.problem is None), key=lambda holder: holder.answer_s)
-    return tuple(answering[:needed]) if len(answering) >= needed else tuple(holders)
+    first = answering[:needed]
+    is_far = any(holder.answer_s > FAR_S for holder in first)
+    return tuple(holders) if len(first) < needed or is_far else tuple(first)
 
 
 class Thrift:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import trio
 from trio.testing import MockClock
 
-from node.vault.journal.thrift import HEDGE_S, Thrift, soonest
+from node.vault.journal.thrift import FAR_S, HEDGE_S, Thrift, soonest
 from protocol.ids import NodeId
 from tests.support.gateways import BUCKET, TIMERS, scene
 from tests.support.journals import node
@@ -39,18 +39,23 @@ def holders(*answers_s: float) -> tuple[Sent, ...]:
 
 class TestSoonest:
     def test_those_that_answer_soonest_have_it_at_once(self) -> None:
-        slow, quick, middling = holders(0.3, 0.1, 0.2)
+        slow, quick, middling = holders(0.03, 0.01, 0.02)
         assert soonest((slow, quick, middling), 2) == (quick, middling)
 
     def test_one_that_does_not_answer_is_none_of_them(self) -> None:
-        slow, quick, middling = holders(0.3, 0.1, 0.2)
+        slow, quick, middling = holders(0.03, 0.01, 0.02)
         quick.problem = "node-unreachable"
         assert soonest((slow, quick, middling), 2) == (middling, slow)
 
     def test_when_too_few_answer_everybody_has_it_at_once(self) -> None:
-        found = holders(0.3, 0.1, 0.2)
+        found = holders(0.03, 0.01, 0.02)
         found[0].problem = found[1].problem = "node-unreachable"
         assert soonest(found, 2) == found
+
+    def test_where_one_of_them_is_far_everybody_has_it_at_once(self) -> None:
+        found = holders(0.03, 0.01, 2 * FAR_S)
+        assert soonest(found, 2) == found[1::-1]
+        assert soonest(found, 3) == found
 
 
 class TestThrift:
@@ -79,8 +84,8 @@ class TestThrift:
         assert found[2].roused_s[0] - began_s < 2 * HEDGE_S
         assert found[0].late_s == [HEDGE_S]
 
-    async def test_far_holders_are_given_the_time_that_they_need(self, autojump_clock: MockClock) -> None:
-        found = holders(0.2, 0.2, 0.3)
+    async def test_slower_holders_are_given_the_time_that_they_need(self, autojump_clock: MockClock) -> None:
+        found = holders(0.06, 0.06, 0.07)
         thrift = Thrift(found, 2, 10 * SPARE_WAIT_S)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(thrift.run, lambda: 1, lambda: 0)
@@ -88,7 +93,7 @@ class TestThrift:
             thrift.announce()
             await trio.sleep(1)
             nursery.cancel_scope.cancel()
-        assert 0.4 <= found[2].roused_s[0] - began_s < 0.5
+        assert 0.12 <= found[2].roused_s[0] - began_s < 0.14
 
 
 class TestInTheJournal:
