@@ -2,14 +2,17 @@
 
 A six-node devnet at 4-of-6, whose bucket is filled by `tests.bench.s3_filling`. When its gateway has made its
 checkpoint and has nothing left to do, it is started again, after a clean stop and after a kill, and asked over HTTP:
-pages of a thousand keys at the bucket's begin, middle and end, with prefix and delimiter, of versions. A page's
-figure is the CPU of all six processes. Filling takes a quarter of an hour, so `--dir` keeps the devnet, and measures
-one that is there already again. Exit code 1 when a bound of docs/performance.md is missed.
+pages of a thousand keys at the bucket's begin, middle and end, with prefix and delimiter, of versions; and puts,
+beside those of an empty devnet. A page's or a put's figure is the CPU of all six. Filling takes a quarter of an
+hour, so `--dir` keeps the devnet, and measures one that is there already again. Exit code 1 when a bound of
+docs/performance.md is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import signal
 import sys
 import time
@@ -26,7 +29,9 @@ from node.cli.devnet_book import BOOK, Devnet, DevNode, load_book
 from node.cli.devnet_health import status_of, wait_answering
 from tests.bench.__main__ import CODE, NODES, maillon
 from tests.bench.cpu import cpu_of
+from tests.bench.s3 import Net, connections, devnet, expect
 from tests.bench.s3_filling import BUCKET, data_of, key_of
+from tests.bench.small import AT_A_TIME, SIZE_BYTES, paced
 from tests.support.processes import Town
 from tests.support.s3_client import Account, Answer, S3Connection, connect
 
@@ -36,6 +41,9 @@ PAGE_OVER_FIRST = 1.5
 RESTART_S = 5.0
 MEMORY_MB = 300.0
 PAGES = 20
+# A rate within a fifth of the empty one's.
+PUT_OVER_EMPTY = 1.25
+PUTS_FOR_S = 10.0
 WITHIN_S = 60.0
 SETTLED_WITHIN_S = 1_800.0
 # All six processes do nothing but keep in touch.
@@ -91,10 +99,11 @@ def good(answer: Answer) -> Answer:
 class Bench:
     """One devnet and its bucket."""
 
-    def __init__(self, town: Town, account: Account, objects: int) -> None:
+    def __init__(self, town: Town, account: Account, objects: int, empty_put_ms: float) -> None:
         self._town = town
         self._account = account
         self._objects = objects
+        self._empty_put_ms = empty_put_ms
 
     @property
     def _book(self) -> Devnet:
@@ -120,6 +129,9 @@ class Bench:
             figures += await self._pages(connection, kind)
         figures.append(await self._reads(connection))
         await connection.aclose()
+        figures.append(Figure("4 KiB PUT into an empty bucket, CPU ms", self._empty_put_ms))
+        put_ms = await put_cpu_ms(Net(self._account, self._pids), f"/{BUCKET}/p")
+        figures.append(Figure("4 KiB PUT into this one, CPU ms", put_ms, PUT_OVER_EMPTY * self._empty_put_ms))
         figures.append(Figure("most resident of all this, MB", self._resident_mb("VmHWM"), MEMORY_MB))
         return figures
 
@@ -213,6 +225,23 @@ class Bench:
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field)) / 1_000
 
 
+async def put_cpu_ms(net: Net, folder: str) -> float:
+    """The CPU of all nodes for a put, many at a time, whose keys fall anywhere among those that are there."""
+    data, salt = os.urandom(SIZE_BYTES), os.urandom(4).hex()
+    async with connections(net, AT_A_TIME) as opened:
+        free = list(opened)
+
+        async def put(number: int) -> None:
+            connection = free.pop()
+            place = number * 7_919 % 4_096
+            expect(await connection.ask("PUT", f"{folder}/{place:03x}/{salt}{number}", body=data, keeps=False))
+            free.append(connection)
+
+        numbers = itertools.count()
+        await paced(put, numbers, at_a_time=AT_A_TIME, for_s=2.0)
+        return (await paced(put, numbers, at_a_time=AT_A_TIME, for_s=PUTS_FOR_S, pids=net.pids)).cpu_ms
+
+
 def show(figures: list[Figure], objects: int) -> None:
     table = Table(title=f"{objects} objects in a bucket, {NODES} nodes at {CODE}")
     for heading in ("measurement", "figure", "bound"):
@@ -228,6 +257,8 @@ def main() -> int:
     parser.add_argument("--objects", type=int, default=1_000_000)
     parser.add_argument("--dir", type=Path, help="keep the devnet here; one that is there is measured again")
     options = parser.parse_args()
+    with devnet("tls") as empty:
+        empty_put_ms = trio.run(put_cpu_ms, empty, "/bench")
     with TemporaryDirectory(prefix="maillon-s3-million-") as temporary:
         folder = (options.dir or Path(temporary)) / "devnet"
         is_filled = (folder / BOOK).exists()
@@ -236,20 +267,20 @@ def main() -> int:
             maillon("devnet", "up", "--dir", str(folder), *terms)
         town = Town(folder)
         try:
-            figures = trio.run(partial(measured, town, options.objects, is_filled=is_filled))
+            figures = trio.run(partial(measured, town, options.objects, empty_put_ms, is_filled=is_filled))
         finally:
             trio.run(town.kill, *town.names)
     show(figures, options.objects)
     return 0 if all(figure.held for figure in figures) else 1
 
 
-async def measured(town: Town, objects: int, *, is_filled: bool) -> list[Figure]:
+async def measured(town: Town, objects: int, empty_put_ms: float, *, is_filled: bool) -> list[Figure]:
     dead = [name for name in town.names if not town.is_alive(name)]
     await wait_answering([town.spawn(name) for name in dead], timeout_s=WITHIN_S)
     s3 = load_book(town.folder).s3
     assert s3 is not None
     account = Account(s3.endpoint, s3.region, s3.access_key, s3.secret_key)
-    return await Bench(town, account, objects).measure(is_filled=is_filled)
+    return await Bench(town, account, objects, empty_put_ms).measure(is_filled=is_filled)
 
 
 if __name__ == "__main__":

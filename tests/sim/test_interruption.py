@@ -15,7 +15,9 @@ import pytest
 from node.cli.exits import INTERRUPTED
 from sim.run.folder import EVENTS, MANIFEST, plan_in
 
+# Whoever runs the tests in the background has them ignore SIGINT, and so would all that they start.
 PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from sim.cli.tree import SIM; from node.cli.tree import LazyGroup; LazyGroup(SIM.commands, 'sim', SIM.line)()"
 )
 ENDLESS = 'name = "endless"\n[phases]\nsafety_s = 1e6\n'
