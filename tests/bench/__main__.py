@@ -9,23 +9,18 @@ import argparse
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.bench.cpu import Measured, measure
-
-NODES = 6
-CODE = "4/6"
-MIB = 1 << 20
+from tests.bench.devnet import CODE, MIB, NODES, maillon
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +131,6 @@ def devnet(bulk: str, size_bytes: int) -> Iterator[Devnet]:
             yield Devnet(folder, pids, Path(gateway["dir"]), gateway["name"], object_file, size_bytes)
         finally:
             maillon("devnet", "down", "--dir", str(folder))
-
-
-def maillon(*arguments: str) -> Any:
-    """Run one command; its last JSON document."""
-    command = [sys.executable, "-m", "node", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)}: {done.stderr}")
-    document = json.loads(done.stdout.splitlines()[-1])
-    return document.get("result", document)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import trio
-from rich.console import Console
-from rich.table import Table
 
-from tests.bench.__main__ import CODE, MIB, NODES, maillon
 from tests.bench.cpu import measure
+from tests.bench.devnet import CODE, MIB, NODES, maillon
+from tests.bench.figures import Figure, show
 from tests.bench.small import AT_A_TIME, SIZE_BYTES, paced
 from tests.support.s3_client import Account, Answer, S3Connection, account_of, connect
 
@@ -41,22 +40,6 @@ PUTS_PER_CPU_S = 600.0
 GETS_PER_CPU_S = 1_500.0
 SLOWEST_OVER_MEDIAN = 10.0
 RANGE_MOVES_BYTES = 1 * MIB
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. `floor` None: nothing is demanded of it."""
-
-    name: str
-    value: float
-    floor: float | None
-    is_most: bool = False
-
-    @property
-    def held(self) -> bool:
-        if self.floor is None:
-            return True
-        return self.value <= self.floor if self.is_most else self.value >= self.floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +127,7 @@ def large(net: Net, bulk: str, size_bytes: int, rounds: int) -> Iterator[Figure]
     ):
         found = [measure(name, size_bytes, net.pids, work) for _round in range(rounds)]
         units = statistics.median(one.units for one in found)
-        yield Figure(f"{name} {size_bytes // MIB} MiB, {bulk}, units", units, most, is_most=True)
+        yield Figure(f"{name} {size_bytes // MIB} MiB, {bulk}, units", units, most=most)
 
 
 async def ranges(net: Net, size_bytes: int) -> Figure:
@@ -159,7 +142,7 @@ async def ranges(net: Net, size_bytes: int) -> Figure:
             assert expect(await only.ask("GET", LARGE, headers=asked), 206).size_bytes == RANGE_BYTES
         idle = quiet * (trio.current_time() - began)
         moved = (_loopback_bytes() - before - idle) / count
-    return Figure("64 KiB of a large object, bytes moved in all", moved, RANGE_MOVES_BYTES, is_most=True)
+    return Figure("64 KiB of a large object, bytes moved in all", moved, most=RANGE_MOVES_BYTES)
 
 
 async def _carried(for_s: float) -> float:
@@ -209,20 +192,10 @@ async def small(net: Net, seconds: float) -> list[Figure]:
         figures.append(Figure(f"{name} for a CPU second", 1_000 / pace.cpu_ms, floor))
         if floor is not None:
             slowest = statistics.quantiles(pace.calls_s, n=100)[98]
-            ratio = Figure(f"{name}: p99 over p50", slowest / pace.median_s, SLOWEST_OVER_MEDIAN, is_most=True)
+            ratio = Figure(f"{name}: p99 over p50", slowest / pace.median_s, most=SLOWEST_OVER_MEDIAN)
             figures.append(ratio)
-        figures.append(Figure(f"{name} a second", pace.per_s, None))
+        figures.append(Figure(f"{name} a second", pace.per_s))
     return figures
-
-
-def show(figures: list[Figure]) -> None:
-    table = Table(title=f"S3, {NODES} nodes at {CODE}")
-    for heading in ("measurement", "figure", "floor"):
-        table.add_column(heading, justify="left" if heading == "measurement" else "right")
-    for figure in figures:
-        bound = "" if figure.floor is None else f"{'≤' if figure.is_most else '≥'} {figure.floor:g}"
-        table.add_row(figure.name, f"{figure.value:,.2f}", bound, style="" if figure.held else "bold red")
-    Console(width=110).print(table)
 
 
 def main() -> int:
@@ -239,9 +212,9 @@ def main() -> int:
             if bulk == "tls":
                 figures.append(trio.run(ranges, net, options.mib * MIB))
                 figures += trio.run(small, net, options.seconds)
-    show(figures)
+    show(f"S3, {NODES} nodes at {CODE}", figures)
     if options.json:
-        told = {figure.name: {"value": figure.value, "floor": figure.floor} for figure in figures}
+        told = {figure.name: {"value": figure.value, "floor": figure.bound} for figure in figures}
         options.json.write_text(json.dumps(told, indent=2) + "\n")
     return 0 if all(figure.held for figure in figures) else 1
 

@@ -23,18 +23,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import trio
-from rich.console import Console
-from rich.table import Table
 
 from node.cli.devnet_book import BOOK, Devnet, DevNode, load_book
 from node.cli.devnet_health import status_of, wait_answering
-from tests.bench.__main__ import CODE, NODES, maillon
 from tests.bench.cpu import cpu_of
+from tests.bench.devnet import CODE, NODES, maillon
+from tests.bench.figures import Figure, show
 from tests.bench.s3 import Net, connections, devnet, expect
 from tests.bench.s3_filling import BUCKET, data_of, key_of
 from tests.bench.small import AT_A_TIME, SIZE_BYTES, paced
 from tests.support.processes import Town
-from tests.support.s3_client import Account, Answer, S3Connection, connect
+from tests.support.s3_client import Account, S3Connection, connect
 
 PAGE_CPU_MS = 50.0
 # A page may cost so many times what the first one of its kind costs.
@@ -51,19 +50,6 @@ SETTLED_WITHIN_S = 1_800.0
 # All six processes do nothing but keep in touch.
 QUIET_CPU_SHARE = 0.15
 QUIET_FOR_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table."""
-
-    name: str
-    value: float
-    most: float | None = None
-
-    @property
-    def held(self) -> bool:
-        return self.most is None or self.value <= self.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +78,6 @@ KINDS = (
 )
 
 
-def good(answer: Answer) -> Answer:
-    if answer.status != 200:
-        raise SystemExit(f"{answer.status}: {answer.body.decode(errors='replace')}")
-    return answer
-
-
 class Bench:
     """One devnet and its bucket."""
 
@@ -123,16 +103,16 @@ class Bench:
             figures.append(Figure("filling, s (no part of the promise)", await self._fill()))
         await self._settled()
         for name, end in (("a clean stop", signal.SIGTERM), ("a kill -9", signal.SIGKILL)):
-            figures.append(Figure(f"first GET after {name}, s", await self._restart(end), RESTART_S))
+            figures.append(Figure(f"first GET after {name}, s", await self._restart(end), most=RESTART_S))
             figures.append(Figure(f"CPU of the gateway until then, after {name}, s", cpu_of([self._gateway.pid])))
-        figures.append(Figure("resident then, MB", self._resident_mb("VmRSS"), MEMORY_MB))
+        figures.append(Figure("resident then, MB", self._resident_mb("VmRSS"), most=MEMORY_MB))
         connection = await connect(self._account)
         for kind in KINDS:
             figures += await self._pages(connection, kind)
         figures.append(await self._reads(connection))
         await connection.aclose()
         figures += await self._puts()
-        figures.append(Figure("most resident of all this, MB", self._resident_mb("VmHWM"), MEMORY_MB))
+        figures.append(Figure("most resident of all this, MB", self._resident_mb("VmHWM"), most=MEMORY_MB))
         return figures
 
     async def _settled(self) -> None:
@@ -149,9 +129,9 @@ class Bench:
     async def _prepare(self) -> None:
         """A bucket that keeps versions."""
         connection = await connect(self._account)
-        good(await connection.ask("PUT", f"/{BUCKET}"))
+        expect(await connection.ask("PUT", f"/{BUCKET}"))
         told = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-        good(await connection.ask("PUT", f"/{BUCKET}", {"versioning": ""}, body=told))
+        expect(await connection.ask("PUT", f"/{BUCKET}", {"versioning": ""}, body=told))
         await connection.aclose()
 
     async def _fill(self) -> float:
@@ -196,14 +176,14 @@ class Bench:
         figures = []
         for start in kind.starts:
             query = {**kind.query, "max-keys": "1000", **({kind.marker: start} if start else {})}
-            page = good(await connection.ask("GET", f"/{BUCKET}", query))
+            page = expect(await connection.ask("GET", f"/{BUCKET}", query))
             cpu_s = cpu_of(self._pids)
             for _ in range(PAGES):
-                good(await connection.ask("GET", f"/{BUCKET}", query, keeps=False))
+                expect(await connection.ask("GET", f"/{BUCKET}", query, keeps=False))
             page_ms = 1_000 * (cpu_of(self._pids) - cpu_s) / PAGES
             count = page.body.count(kind.counted)
             most = min(PAGE_CPU_MS, max(PAGE_OVER_FIRST * first_ms, 5.0)) if first_ms else PAGE_CPU_MS
-            figures.append(Figure(f"{kind.name} ({count}) after {start or 'nothing'}, CPU ms", page_ms, most))
+            figures.append(Figure(f"{kind.name} ({count}) after {start or 'nothing'}, CPU ms", page_ms, most=most))
             first_ms = first_ms or page_ms
         return figures
 
@@ -213,7 +193,7 @@ class Bench:
         cpu_s = cpu_of(self._pids)
         for at in range(count):
             number = at * 7_919 % self._objects
-            assert good(await connection.ask("GET", f"/{BUCKET}/{key_of(number)}")).body == data_of(number)
+            assert expect(await connection.ask("GET", f"/{BUCKET}/{key_of(number)}")).body == data_of(number)
         return Figure("GET of an object, CPU ms", 1_000 * (cpu_of(self._pids) - cpu_s) / count)
 
     async def _puts(self) -> list[Figure]:
@@ -226,7 +206,7 @@ class Bench:
         ratio = statistics.median(put_ms / empty_ms for empty_ms, put_ms in pairs)
         return [
             Figure("4 KiB PUT, CPU ms", statistics.median(put_ms for _empty_ms, put_ms in pairs)),
-            Figure("over one into an empty devnet", ratio, PUT_OVER_EMPTY),
+            Figure("over one into an empty devnet", ratio, most=PUT_OVER_EMPTY),
         ]
 
     @property
@@ -255,16 +235,6 @@ async def put_cpu_ms(net: Net, folder: str) -> float:
         return (await paced(put, numbers, at_a_time=AT_A_TIME, for_s=PUTS_FOR_S, pids=net.pids)).cpu_ms
 
 
-def show(figures: list[Figure], objects: int) -> None:
-    table = Table(title=f"{objects} objects in a bucket, {NODES} nodes at {CODE}")
-    for heading in ("measurement", "figure", "bound"):
-        table.add_column(heading, justify="left" if heading == "measurement" else "right")
-    for figure in figures:
-        bound = "" if figure.most is None else f"≤ {figure.most:.1f}"
-        table.add_row(figure.name, f"{figure.value:,.2f}", bound, style="" if figure.held else "bold red")
-    Console(width=110).print(table)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.s3_million")
     parser.add_argument("--objects", type=int, default=1_000_000)
@@ -281,7 +251,7 @@ def main() -> int:
             figures = trio.run(partial(measured, town, options.objects, empty, is_filled=is_filled))
         finally:
             trio.run(town.kill, *town.names)
-    show(figures, options.objects)
+    show(f"{options.objects} objects in a bucket, {NODES} nodes at {CODE}", figures)
     return 0 if all(figure.held for figure in figures) else 1
 
 

@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
-import json
 import os
 import signal
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,11 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import trio
-from rich.console import Console
-from rich.table import Table
 
 from node.admin.client import AdminClient
 from node.admin.lines import ObjectLine
@@ -38,6 +33,8 @@ from node.cli.devnet_book import DevNode, load_book, save_book, spawn, stop
 from node.cli.devnet_health import status_of, wait_answering, wait_each, wait_healthy
 from node.cli.reach import node_at
 from tests.bench.cpu import cpu_of
+from tests.bench.devnet import maillon
+from tests.bench.figures import Figure, show
 from tests.support.delaying import Path as Wire
 from tests.support.delaying import delaying
 
@@ -47,21 +44,6 @@ PUTS_PER_S = 500.0
 GETS_PER_S = 1_500.0
 ROUND_TRIPS = 1.3
 SPEED_UP = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; `floor` is the least allowed, or the most when `is_most`; `cpu_ms` is of one call."""
-
-    name: str
-    value: float
-    floor: float
-    is_most: bool = False
-    cpu_ms: float | None = None
-
-    @property
-    def held(self) -> bool:
-        return self.value <= self.floor if self.is_most else self.value >= self.floor
 
 
 @dataclass(slots=True)
@@ -174,8 +156,8 @@ async def far(client: Client, seconds: float, rtt_s: float) -> list[Figure]:
     one = await paced(client.put, written, at_a_time=1, for_s=seconds)
     many = await paced(client.put, written, at_a_time=AT_A_TIME, for_s=seconds)
     return [
-        Figure("4 KiB put at the median, in round trips", one.median_s / rtt_s, ROUND_TRIPS, is_most=True),
-        Figure("16 at a time over one at a time", many.per_s / one.per_s, SPEED_UP),
+        Figure("4 KiB put at the median, in round trips", one.median_s / rtt_s, most=ROUND_TRIPS),
+        Figure("16 at a time over one at a time", many.per_s / one.per_s, least=SPEED_UP),
     ]
 
 
@@ -184,7 +166,7 @@ def devnet(rtt_s: float) -> Iterator[Path]:
     """The gateway's folder of a six-node devnet; with a round trip, its nodes meet through delaying proxies."""
     with TemporaryDirectory(prefix="maillon-small-") as temporary:
         folder = Path(temporary, "devnet")
-        up = _maillon("devnet", "up", "--dir", str(folder), "--nodes", "6")
+        up = maillon("devnet", "up", "--dir", str(folder), "--nodes", "6")
         gateway = next(node for node in up["nodes"] if node["name"] == up["namespace"]["gateway"])
         try:
             if not rtt_s:
@@ -195,7 +177,7 @@ def devnet(rtt_s: float) -> Iterator[Path]:
                 trio.run(_start_again, folder)
                 yield Path(gateway["dir"])
         finally:
-            _maillon("devnet", "down", "--dir", str(folder))
+            maillon("devnet", "down", "--dir", str(folder))
 
 
 async def _step_back(folder: Path) -> list[tuple[int, int]]:
@@ -231,17 +213,6 @@ async def _serves(node: DevNode) -> bool:
     return status is not None and all(namespace.writable for namespace in status.namespaces)
 
 
-def show(figures: list[Figure]) -> None:
-    table = Table(title="Small objects, six nodes")
-    for heading in ("measurement", "figure", "floor", "CPU of a call, ms"):
-        table.add_column(heading, justify="left" if heading == "measurement" else "right")
-    for figure in figures:
-        bound = f"{'≤' if figure.is_most else '≥'} {figure.floor:g}"
-        cpu = "" if figure.cpu_ms is None else f"{figure.cpu_ms:.2f}"
-        table.add_row(figure.name, f"{figure.value:.2f}", bound, cpu, style="" if figure.held else "bold red")
-    Console(width=110).print(table)
-
-
 async def measured(folder: Path, seconds: float, rtt_s: float) -> list[Figure]:
     async with node_at(folder) as admin:
         client = Client(admin)
@@ -256,7 +227,7 @@ def main() -> int:
     options = parser.parse_args()
     with devnet(options.rtt_ms / 1000) as gateway:
         figures = trio.run(measured, gateway, options.seconds, options.rtt_ms / 1000)
-    show(figures)
+    show("Small objects, six nodes", figures)
     return 0 if all(figure.held for figure in figures) else 1
 
 
@@ -266,14 +237,6 @@ def _at(number: int) -> ObjectRef:
 
 def _unheard(_count: int) -> None:
     """Nobody watches the progress of 4 KiB."""
-
-
-def _maillon(*arguments: str) -> Any:
-    command = [sys.executable, "-m", "node", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)}: {done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":
