@@ -19,7 +19,6 @@ from typing import Final, Protocol
 import trio
 
 from node.vault.ticker import Ticker
-from protocol.ids import NodeId
 
 # An entry that does not count after so long, or after twice what the slowest holder needs, goes to the spares too.
 HEDGE_S: Final = 0.05
@@ -30,9 +29,6 @@ FAR_S: Final = 0.075
 
 class Sendable(Protocol):
     """A holder, as far as it matters here."""
-
-    @property
-    def node(self) -> NodeId: ...
 
     @property
     def problem(self) -> str | None:
@@ -85,8 +81,8 @@ class Thrift:
         seen = 0
         while True:
             await self._written.wait_past(seen)
-            seen = self._written.count
             await self._wait(length, acknowledged)
+            seen = self._written.count
             self.rouse_all()
             self._first = soonest(self._holders, self._needed)
 

@@ -8,9 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from node.vault.journal.thrift import FAR_S, HEDGE_S, Thrift, soonest
-from protocol.ids import NodeId
 from tests.support.gateways import BUCKET, TIMERS, scene
-from tests.support.journals import node
 from tests.support.namespaces import object_put
 
 SPARE_WAIT_S = 0.25
@@ -20,7 +18,6 @@ SPARE_WAIT_S = 0.25
 class Sent:
     """A holder that notes when it was sent what it lacks."""
 
-    node: NodeId
     answer_s: float
     problem: str | None = None
     roused_s: list[float] = field(default_factory=list)
@@ -34,7 +31,7 @@ class Sent:
 
 
 def holders(*answers_s: float) -> tuple[Sent, ...]:
-    return tuple(Sent(node(number), answer_s) for number, answer_s in enumerate(answers_s))
+    return tuple(map(Sent, answers_s))
 
 
 class TestSoonest:
@@ -58,41 +55,47 @@ class TestSoonest:
         assert soonest(found, 3) == found
 
 
+async def announced(found: tuple[Sent, ...], spare_wait_s: float, *, acknowledged: int) -> float:
+    """One entry is written, of which `found` keep so many; what it does within a second. When it was written."""
+    thrift = Thrift(found, 2, spare_wait_s)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(thrift.run, lambda: 1, lambda: acknowledged)
+        began_s = trio.current_time()
+        thrift.announce()
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    return began_s
+
+
 class TestThrift:
     async def test_spares_have_it_a_moment_later(self, autojump_clock: MockClock) -> None:
         found = holders(0.01, 0.01, 0.01)
-        thrift = Thrift(found, 2, SPARE_WAIT_S)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(thrift.run, lambda: 1, lambda: 1)
-            began_s = trio.current_time()
-            thrift.announce()
-            await trio.sleep(1)
-            nursery.cancel_scope.cancel()
+        began_s = await announced(found, SPARE_WAIT_S, acknowledged=1)
         assert found[0].roused_s[0] == found[1].roused_s[0] == began_s
         assert len(found[2].roused_s) == 1
         assert began_s < found[2].roused_s[0] <= began_s + SPARE_WAIT_S + 0.001
 
-    async def test_one_that_does_not_count_soon_goes_to_the_spares_too(self, autojump_clock: MockClock) -> None:
-        found = holders(0.001, 0.001, 0.01)
-        thrift = Thrift(found, 2, 10 * SPARE_WAIT_S)
+    async def test_what_comes_meanwhile_goes_with_it(self, autojump_clock: MockClock) -> None:
+        found = holders(0.01, 0.01, 0.01)
+        thrift = Thrift(found, 2, SPARE_WAIT_S)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(thrift.run, lambda: 1, lambda: 0)
-            began_s = trio.current_time()
+            nursery.start_soon(thrift.run, lambda: 1, lambda: 1)
+            thrift.announce()
+            await trio.sleep(SPARE_WAIT_S / 2)
             thrift.announce()
             await trio.sleep(1)
             nursery.cancel_scope.cancel()
+        assert len(found[2].roused_s) == 1
+
+    async def test_one_that_does_not_count_soon_goes_to_the_spares_too(self, autojump_clock: MockClock) -> None:
+        found = holders(0.001, 0.001, 0.01)
+        began_s = await announced(found, 10 * SPARE_WAIT_S, acknowledged=0)
         assert found[2].roused_s[0] - began_s < 2 * HEDGE_S
         assert found[0].late_s == [HEDGE_S]
 
     async def test_slower_holders_are_given_the_time_that_they_need(self, autojump_clock: MockClock) -> None:
         found = holders(0.06, 0.06, 0.07)
-        thrift = Thrift(found, 2, 10 * SPARE_WAIT_S)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(thrift.run, lambda: 1, lambda: 0)
-            began_s = trio.current_time()
-            thrift.announce()
-            await trio.sleep(1)
-            nursery.cancel_scope.cancel()
+        began_s = await announced(found, 10 * SPARE_WAIT_S, acknowledged=0)
         assert 0.12 <= found[2].roused_s[0] - began_s < 0.14
 
 
