@@ -14,7 +14,7 @@ from node.s3.calls import ACL_NAME, Answer, Call, xml_answer
 from node.s3.carrying import algorithm_for, carried, must_be_carried
 from node.s3.checksums import Algorithm
 from node.s3.conditions import writing
-from node.s3.customer_keys import ROW, customer_key, row_of
+from node.s3.customer_keys import ROW, customer_key, encryption_headers, row_of
 from node.s3.expiry import expiration, rules_of
 from node.s3.faults import S3Error
 from node.s3.metadata import REDIRECT, acl_rows, canned_acl
@@ -60,8 +60,7 @@ async def copy_object(call: Call) -> Answer:
     headers: Headers = (
         *version_headers(info, made),
         *((f"x-amz-copy-source{name.removeprefix('x-amz')}", text) for name, text in source_version),
-        ("x-amz-server-side-encryption", "AES256"),
-        *_key_headers(call),
+        *encryption_headers(customer_key(call.request)),
         *expiration(await rules_of(call.shelf, info), made),
     )
     return xml_answer(body, headers)
@@ -102,11 +101,6 @@ async def _carry(call: Call, origin: Origin, terms: PutTerms, algorithm: Algorit
         return await store(call, source, terms, origin.found.size_bytes)
 
 
-def _key_headers(call: Call) -> Headers:
-    key = customer_key(call.request)
-    return () if key is None else key.headers
-
-
 async def upload_part_copy(call: Call) -> Answer:
     """UploadPartCopy."""
     origin, (upload, number) = await origin_of(call), read_part(call)
@@ -120,7 +114,7 @@ async def upload_part_copy(call: Call) -> Answer:
     )
     found = origin.found
     version = () if found.is_null else ((f"{SOURCE}-version-id", shown_version(found.version_id)),)
-    return xml_answer(body, (*version, *_key_headers(call)))
+    return xml_answer(body, (*version, *encryption_headers(customer_key(call.request))))
 
 
 async def _copy_part(call: Call, origin: Origin, known: UploadStat, number: int) -> PartStat:

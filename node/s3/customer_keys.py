@@ -123,6 +123,11 @@ def customer_key(request: Request, prefix: str = PREFIX) -> CustomerKey | None:
     return CustomerKey(key, counted)
 
 
+def encryption_headers(key: CustomerKey | None) -> Headers:
+    """What is told of how an object is encrypted: every one is, and some under the client's key besides."""
+    return (("x-amz-server-side-encryption", "AES256"), *(() if key is None else key.headers))
+
+
 def fresh(key: CustomerKey, entropy: Entropy) -> ObjectKey:
     """The key of an object or a part that is about to be written."""
     return key.locked(entropy.random_bytes(SALT_BYTES))

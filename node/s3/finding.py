@@ -28,7 +28,7 @@ async def find(shelves: Shelves, caller: Caller, request: Request, operation: Op
     """
     is_new = operation.name == CREATE_BUCKET
     some = candidates(shelves, caller, request.target, is_new=is_new)
-    return await _first(some, request.target, lambda shelf: _access(caller, shelf, request).of(operation))
+    return await _first(some, request.target, lambda shelf: Access(caller, shelf, request).of(operation))
 
 
 async def find_source(
@@ -37,7 +37,7 @@ async def find_source(
     """The shelf of what the request wants to copy, and whether the caller may read it. Raises as `find`."""
     some = candidates(shelves, caller, target)
     to = action, Right.READ, target.bucket, target.key
-    return await _first(some, target, lambda shelf: _access(caller, shelf, request).to(*to))
+    return await _first(some, target, lambda shelf: Access(caller, shelf, request).to(*to))
 
 
 async def _first(
@@ -51,10 +51,6 @@ async def _first(
     if not some and target.bucket:
         raise S3Error(faults.NO_SUCH_BUCKET)
     raise S3Error(faults.ACCESS_DENIED)
-
-
-def _access(caller: Caller, shelf: Shelf, request: Request) -> Access:
-    return Access(caller, shelf, request)
 
 
 def candidates(shelves: Shelves, caller: Caller, target: Target, *, is_new: bool = False) -> list[Shelf]:

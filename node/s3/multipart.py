@@ -14,7 +14,7 @@ from node.s3 import checksums, faults
 from node.s3.calls import NO_CONTENT, Answer, Call, Proven, xml_answer
 from node.s3.checksums import Algorithm, Type
 from node.s3.conditions import bare, writing
-from node.s3.customer_keys import PART_SALT, HiddenSource, customer_key, fresh, opened
+from node.s3.customer_keys import PART_SALT, HiddenSource, customer_key, encryption_headers, fresh, opened
 from node.s3.expiry import abortion, expiration, rules_of
 from node.s3.faults import S3Error
 from node.s3.names import encoded_key
@@ -40,10 +40,9 @@ async def create_upload(call: Call) -> Answer:
     agreement = agreed(call.request)
     told = "" if agreement is None else str(agreement)
     terms, key = terms_of(call), customer_key(call.request)
-    headers = [("x-amz-server-side-encryption", "AES256")]
+    headers = list(encryption_headers(key))
     if key is not None:
         terms = replace(terms, metadata=(*terms.metadata, fresh(key, call.host.entropy).row))
-        headers += key.headers
     upload = await call.shelf.uploads.begin(call.bucket, call.key, terms, checksum=told)
     headers += abortion(rules, call.key, call.host.wall.now_s())
     if agreement is not None:
@@ -78,10 +77,8 @@ async def upload_part(call: Call) -> Answer:
     source, declared = call.upload()
     _require_agreed(call, agreement, source.algorithm)
     part = await store_part(call, known, number, source, declared)
-    key = customer_key(call.request)
     shown = [(algorithm.header, text) for algorithm, text in _shown(part)]
-    headers = (("etag", f'"{part.etag}"'), ("x-amz-server-side-encryption", "AES256"), *shown)
-    return Answer(200, headers if key is None else (*headers, *key.headers))
+    return Answer(200, (("etag", f'"{part.etag}"'), *encryption_headers(customer_key(call.request)), *shown))
 
 
 async def store_part(
@@ -148,7 +145,7 @@ async def complete_upload(call: Call) -> Answer:
         checksum_elements(found),
     )
     told = expiration(await rules_of(call.shelf, info), found)
-    return xml_answer(body, (("x-amz-server-side-encryption", "AES256"), *version_headers(info, found), *told))
+    return xml_answer(body, (*encryption_headers(None), *version_headers(info, found), *told))
 
 
 async def _complete(call: Call, upload: bytes, listed: Sequence[_Listed]) -> ObjectStat:

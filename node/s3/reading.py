@@ -10,7 +10,7 @@ from node.host.ports import Buffer
 from node.s3 import checksums, faults
 from node.s3.calls import Answer, Call
 from node.s3.conditions import matches, reading
-from node.s3.customer_keys import ObjectKey, Shown, all_parts, customer_key, opened
+from node.s3.customer_keys import ObjectKey, Shown, all_parts, customer_key, encryption_headers, opened
 from node.s3.expiry import Rules, expiration, rules_of
 from node.s3.faults import S3Error
 from node.s3.metadata import overridden, overrides, shown_metadata
@@ -127,11 +127,10 @@ class _Page:
             ("last-modified", http_date(found.modified_s)),
             ("accept-ranges", "bytes"),
             ("content-length", str(size if part is None else part.end - part.first)),
-            ("x-amz-server-side-encryption", "AES256"),
+            *encryption_headers(self._key),
             *version_headers(self._info, found),
             *lock_headers(found),
             *(() if "versionId" in self._call.request.query else expiration(self._rules, found)),
-            *(() if self._key is None else self._key.headers),
         ]
         if part is not None:
             told.append(("content-range", f"bytes {part.first}-{part.end - 1}/{size}"))

@@ -13,7 +13,7 @@ from node.s3 import faults
 from node.s3.access import Access, Verdict
 from node.s3.calls import Answer, Call
 from node.s3.conditions import etags, writing
-from node.s3.customer_keys import HiddenSource, customer_key, fresh
+from node.s3.customer_keys import HiddenSource, customer_key, encryption_headers, fresh
 from node.s3.expiry import expiration, rules_of
 from node.s3.failures import told
 from node.s3.faults import S3Error
@@ -77,14 +77,12 @@ def require_length(call: Call) -> None:
 
 async def put_headers(call: Call, info: BucketInfo, found: ObjectStat) -> Headers:
     """What is told of an object that was just written."""
-    key = customer_key(call.request)
     return (
         ("etag", f'"{found.etag}"'),
-        ("x-amz-server-side-encryption", "AES256"),
+        *encryption_headers(customer_key(call.request)),
         *version_headers(info, found),
         *checksum_headers(found),
         *expiration(await rules_of(call.shelf, info), found),
-        *(() if key is None else key.headers),
     )
 
 
