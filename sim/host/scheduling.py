@@ -30,8 +30,8 @@ class Timer(Protocol):
 class JumpingClock(trio.abc.Clock):
     """Jumps to the next deadline whenever every task waits. Nothing else moves it.
 
-    `MockClock` does so too, but needs a scheduling round for each jump. In return `wait_all_tasks_blocked` does not
-    work here: there is always something that the clock can jump to. Timers are what costs less than trio's deadlines.
+    `MockClock` does so too, but needs a scheduling round for each jump. Whoever waits until all tasks are blocked is
+    woken before the clock jumps. Timers are what costs less than trio's deadlines.
     """
 
     def __init__(self) -> None:
@@ -47,6 +47,8 @@ class JumpingClock(trio.abc.Clock):
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Asked by trio when there is nothing else to do; for ever when nothing will ever happen."""
+        if _run.GLOBAL_RUN_CONTEXT.runner.waiting_for_idle:
+            return math.inf  # trio wakes them at once, as this moment has nothing more to do
         timers = self._timers
         while timers and timers[0][0] <= deadline:
             at_s, _, timer = heapq.heappop(timers)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 from trio._core import _run
+from trio.testing import wait_all_tasks_blocked
 
 from sim.host.scheduling import deterministic_scheduling, run_deterministically
 
@@ -20,6 +21,10 @@ CHILD = "from tests.support.small_world import run_small_world; print(run_small_
 def test_trio_still_has_the_switch_and_the_generator() -> None:
     assert isinstance(_run._ALLOW_DETERMINISTIC_SCHEDULING, bool)
     assert isinstance(_run._r, random.Random)
+
+
+async def test_trio_still_says_who_waits_until_all_are_blocked() -> None:
+    assert not _run.GLOBAL_RUN_CONTEXT.runner.waiting_for_idle
 
 
 def test_both_are_left_as_they_were_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +63,25 @@ def test_waiting_takes_no_time() -> None:
         return trio.current_time()
 
     assert run_deterministically(1, sleep_a_day) == 86_400
+
+
+def test_who_waits_until_all_are_blocked_is_woken_before_the_clock_jumps() -> None:
+    async def wait_for_another() -> tuple[float, bool]:
+        done = False
+
+        async def work() -> None:
+            nonlocal done
+            for _ in range(9):
+                await trio.lowlevel.checkpoint()
+            done = True
+            await trio.sleep(1)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            await wait_all_tasks_blocked()
+            return trio.current_time(), done
+
+    assert run_deterministically(1, wait_for_another) == (0.0, True)
 
 
 def test_a_seed_replays_in_another_process_with_another_hash_seed() -> None:

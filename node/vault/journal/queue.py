@@ -1,8 +1,10 @@
 """Callers' changes that wait to be journaled.
 
-The first of them is taken at once when nothing is on its way to the holders. Otherwise they gather, until what is on
-its way is acknowledged, or for a few milliseconds: an entry costs every holder a sync and a signature to check,
-however many changes it says.
+An entry costs every holder a sync and a signature to check, however many changes it says, so they gather: while
+something is on its way to the holders, until it is acknowledged; and as long as the program is at work, because what
+it works on may be the next callers, whom the last acknowledgement let go all at once (PostgreSQL's `commit_siblings`
+guesses the same from the number of transactions). Both waits are bounded by some milliseconds. A caller who is alone
+waits for neither.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from node.vault.journal.batch import Batch, Request, take_batch
 from node.vault.ticker import Ticker
@@ -22,6 +25,8 @@ from protocol.errors import MaillonError
 WAITING_BYTES_MAX: Final = 32 * limits.MIB
 # So much is an entry's worth: it does not wait for more.
 _ENOUGH_BYTES: Final = limits.ENTRY_BYTES_MAX // 2
+# While the program is at work, they gather for so many times as long as while an entry is on its way.
+_AT_WORK_TURNS: Final = 2
 
 
 class Queue:
@@ -62,10 +67,14 @@ class Queue:
         while not self._waiting:
             seen = self._came.count
             await self._came.wait_past(seen)
-        with trio.move_on_at(self._waiting[0].queued_s + self._gather_s):
+        first_s = self._waiting[0].queued_s
+        with trio.move_on_at(first_s + self._gather_s):
             while not is_idle() and self._queued_bytes < _ENOUGH_BYTES:
                 seen = progress.count
                 await progress.wait_past(seen)
+        if self._queued_bytes < _ENOUGH_BYTES:
+            with trio.move_on_at(first_s + _AT_WORK_TURNS * self._gather_s):
+                await wait_all_tasks_blocked()
 
     def take(self) -> Batch | None:
         """What makes the next entry, if anything waits."""

@@ -1,0 +1,95 @@
+"""Callers' changes gather while there is a reason to wait, and never for longer than a few milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+from trio.testing import MockClock
+
+from node.vault.journal.batch import request_for
+from node.vault.journal.queue import Queue
+from node.vault.ticker import Ticker
+from tests.support.namespaces import object_put
+
+GATHER_S = 0.01
+
+
+async def taken(
+    *came: Callable[[Queue], object], is_idle: Callable[[], bool] = lambda: True, progress: Ticker | None = None
+) -> tuple[int, float]:
+    """How many requests made the first batch, and when it was taken, while these tasks ran."""
+    queue = Queue(GATHER_S)
+    async with trio.open_nursery() as nursery:
+        for one in came:
+            nursery.start_soon(one, queue)
+        await queue.wait_for_batch(is_idle, progress or Ticker())
+        batch, at_s = queue.take(), trio.current_time()
+        nursery.cancel_scope.cancel()
+    assert batch is not None
+    return len(batch.requests), at_s
+
+
+async def call(queue: Queue) -> None:
+    await queue.wait_until_done(request_for([object_put("photos", "k", 1)], ()))
+
+
+def after_turns(turns: int) -> Callable[[Queue], object]:
+    """A caller who has some work to do before."""
+
+    async def come(queue: Queue) -> None:
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        await call(queue)
+
+    return come
+
+
+def after_s(wait_s: float) -> Callable[[Queue], object]:
+    """A caller who comes later."""
+
+    async def come(queue: Queue) -> None:
+        await trio.sleep(wait_s)
+        await call(queue)
+
+    return come
+
+
+async def test_one_who_is_alone_waits_for_nobody(autojump_clock: MockClock) -> None:
+    began_s = trio.current_time()
+    assert await taken(call, after_s(GATHER_S / 10)) == (1, began_s)
+
+
+async def test_what_the_program_works_on_comes_along(autojump_clock: MockClock) -> None:
+    began_s = trio.current_time()
+    assert await taken(call, after_turns(3), after_turns(9), after_turns(27)) == (4, began_s)
+
+
+async def test_a_program_that_is_always_at_work_is_not_waited_for(mock_clock: MockClock) -> None:
+    async def work(_queue: Queue) -> None:
+        while True:
+            mock_clock.jump(GATHER_S / 10)
+            await trio.lowlevel.checkpoint()
+
+    began_s = trio.current_time()
+    _count, at_s = await taken(call, work)
+    assert GATHER_S <= at_s - began_s <= 3 * GATHER_S
+
+
+async def test_while_an_entry_is_on_its_way_others_gather_until_it_is_acknowledged(autojump_clock: MockClock) -> None:
+    on_its_way, progress = [1], Ticker()
+
+    async def acknowledge(_queue: Queue) -> None:
+        await trio.sleep(GATHER_S / 2)
+        on_its_way.clear()
+        progress.tick()
+
+    began_s = trio.current_time()
+    callers = call, after_s(GATHER_S / 4), after_s(0.9 * GATHER_S)
+    found = await taken(*callers, acknowledge, is_idle=lambda: not on_its_way, progress=progress)
+    assert found == (2, began_s + GATHER_S / 2)
+
+
+async def test_one_that_is_not_acknowledged_soon_is_not_waited_for(autojump_clock: MockClock) -> None:
+    began_s = trio.current_time()
+    assert await taken(call, after_s(GATHER_S / 2), is_idle=lambda: False) == (2, began_s + GATHER_S)
