@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from protocol.ids import ID_BYTES, short_text_of
@@ -74,19 +75,15 @@ def configure(section: LogSection) -> None:
     """
     import structlog
 
-    shown: Any = structlog.processors.JSONRenderer()
-    if section.format == "text":
-        shown = structlog.dev.ConsoleRenderer(colors=True) if sys.stderr.isatty() else _line
+    shown: list[Any] = [_line]
+    if section.format != "text" or sys.stderr.isatty():
+        stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        is_json = section.format != "text"
+        last = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=True)
+        shown = [structlog.processors.add_log_level, stamped, _readable, last]
     level: int = logging.getLevelNamesMapping()[section.level.upper()]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _readable,
-            shown,
-        ],
+        processors=[structlog.processors.format_exc_info, *shown],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -96,27 +93,32 @@ def configure(section: LogSection) -> None:
 def _readable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Ids by their first letters, other bytes in hexadecimal, as people read them elsewhere."""
     for name, value in event.items():
-        if isinstance(value, bytes):
-            event[name] = _shown(value)
-        elif isinstance(value, list):
-            event[name] = [_shown(item) if isinstance(item, bytes) else item for item in value]
+        event[name] = _readable_value(value)
     return event
 
 
-def _line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+def _readable_value(value: object) -> object:
+    if isinstance(value, bytes):
+        return _shown(value)
+    if isinstance(value, list):
+        return [_shown(item) if isinstance(item, bytes) else item for item in value]
+    return value
+
+
+def _line(_logger: object, method: str, event: MutableMapping[str, Any]) -> str:
     """What the console shows, without colours and in a third of the time: a busy door has a line for each request."""
-    stamp, level, name = event.pop("timestamp"), event.pop("level"), event.pop("event")
-    trace = event.pop("exception", None)
+    name, trace = event.pop("event"), event.pop("exception", None)
     told = " ".join([f"{key}={_told(event[key])}" for key in sorted(event)])
-    line = f"{stamp} [{level:<9}] {name:<30} {told}"
+    stamp = datetime.now(UTC).isoformat(timespec="microseconds")[: -len("+00:00")]
+    line = f"{stamp}Z [{method:<9}] {name:<30} {told}"
     return line if trace is None else f"{line}\n{trace}"
 
 
 def _told(value: object) -> str:
     """Text as it is where nobody can mistake where it ends, quoted where they could."""
-    if type(value) is str and value.isprintable() and not (value == "" or " " in value or "=" in value):
-        return value
-    return repr(value)
+    if isinstance(value, str) and value.isprintable() and value and " " not in value and "=" not in value:
+        return str(value)
+    return _shown(value) if isinstance(value, bytes) else repr(_readable_value(value))
 
 
 def _shown(value: bytes) -> str:

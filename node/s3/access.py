@@ -31,6 +31,14 @@ _VERSIONED = (
     "s3:DeleteObjectTagging",
 )
 _LISTS = ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+_EXTRAS = {
+    "x-amz-acl": "s3:PutObjectAcl",
+    "x-amz-tagging": "s3:PutObjectTagging",
+    "x-amz-object-lock-mode": "s3:PutObjectRetention",
+    "x-amz-object-lock-legal-hold": "s3:PutObjectLegalHold",
+    "x-amz-bypass-governance-retention": "s3:BypassGovernanceRetention",
+}
+_EXTRA_NAMES = frozenset(_EXTRAS)
 _BY_ACL_OF_OBJECT = ("s3:GetObject", "s3:GetObjectVersion")
 
 
@@ -79,14 +87,9 @@ class Access:
         """Headers by which more is done than bytes are written need rights of their own, of which a policy may also
         deny some to the owner's keys.
         """
-        extras = {
-            "x-amz-acl": "s3:PutObjectAcl",
-            "x-amz-tagging": "s3:PutObjectTagging",
-            "x-amz-object-lock-mode": "s3:PutObjectRetention",
-            "x-amz-object-lock-legal-hold": "s3:PutObjectLegalHold",
-            "x-amz-bypass-governance-retention": "s3:BypassGovernanceRetention",
-        }
-        for name, action in extras.items():
+        if not request.has_any(_EXTRA_NAMES):
+            return Verdict.ALLOWED
+        for name, action in _EXTRAS.items():
             if request.header(name) is None:
                 continue
             verdict = await self.to(action, Right.WRITE, request.target.bucket, request.target.key)

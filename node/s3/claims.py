@@ -8,6 +8,7 @@ stranger can learn from the order of answers is only whether a key id exists, as
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from node.s3 import faults, sigv4
 from node.s3.chunk_signatures import STREAMING
@@ -20,6 +21,7 @@ from node.s3.times import parse_http_date, parse_signed_date, signed_date
 SKEW_S = 15 * 60
 EXPIRES_MAX_S = 7 * 86_400
 _HEX = re.compile(r"[0-9a-f]{64}")
+_KEPT_MAX = 64
 _HEADER_FIELDS = ("Credential", "SignedHeaders", "Signature")
 
 
@@ -63,7 +65,7 @@ def _header_claim(request: Request, authorization: str, now_s: int) -> Claim:
     if abs(now_s - at_s) > SKEW_S:
         times = (("RequestTime", timestamp), ("ServerTime", signed_date(now_s)))
         raise S3Error(faults.REQUEST_SKEWED, details=times)
-    key_id, scope = read_credential(fields["Credential"], timestamp)
+    key_id, scope = read_credential(fields["Credential"], timestamp[:8])
     signed = _signed_headers(fields["SignedHeaders"])
     _require_signed(request, signed)
     payload = request.headers.get("x-amz-content-sha256")
@@ -88,8 +90,9 @@ def _header_time(request: Request) -> tuple[str, int]:
     return text, at_s
 
 
-def read_credential(text: str, timestamp: str) -> tuple[str, Scope]:
-    """The key id and scope of `AKID/20130524/region/s3/aws4_request`.
+@lru_cache(maxsize=_KEPT_MAX)
+def read_credential(text: str, date: str) -> tuple[str, Scope]:
+    """The key id and scope of `AKID/20130524/region/s3/aws4_request`. A client says the same all day.
 
     Raises:
         S3Error: AuthorizationHeaderMalformed.
@@ -97,11 +100,12 @@ def read_credential(text: str, timestamp: str) -> tuple[str, Scope]:
     key_id, *parts = text.rsplit("/", 4)
     if not key_id or len(parts) != 4 or parts[2:] != ["s3", "aws4_request"] or not parts[1]:
         raise S3Error(faults.AUTHORIZATION_MALFORMED, "The authorization header is malformed; the Credential is not.")
-    if parts[0] != timestamp[:8]:
+    if parts[0] != date:
         raise S3Error(faults.AUTHORIZATION_MALFORMED, "Invalid credential date: it is not the date of the request.")
     return key_id, Scope(parts[0], parts[1])
 
 
+@lru_cache(maxsize=_KEPT_MAX)
 def _signed_headers(text: str) -> tuple[str, ...]:
     names = tuple(text.split(";"))
     if "host" not in names or list(names) != sorted(names):
@@ -136,7 +140,7 @@ def _query_claim(request: Request, now_s: int) -> Claim:
     if now_s > at_s + int(expires):
         times = (("X-Amz-Expires", expires), ("ServerTime", signed_date(now_s)))
         raise S3Error(faults.ACCESS_DENIED, "Request has expired", details=times)
-    key_id, scope = read_credential(query["X-Amz-Credential"], timestamp)
+    key_id, scope = read_credential(query["X-Amz-Credential"], timestamp[:8])
     signed = _signed_headers(query["X-Amz-SignedHeaders"])
     _require_signed(request, (*signed, "x-amz-content-sha256"))
     payload = request.headers.get("x-amz-content-sha256") or query.get("X-Amz-Content-Sha256") or UNSIGNED

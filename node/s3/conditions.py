@@ -12,7 +12,7 @@ from node.s3 import faults
 from node.s3.faults import S3Error
 from node.s3.request import Request
 from node.s3.times import http_date, parse_http_date
-from node.vault.shelf.terms import Condition
+from node.vault.shelf.terms import UNCONDITIONAL, Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,16 @@ class Reading:
             raise S3Error(faults.NOT_MODIFIED, headers=told)
 
 
+_WORDS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+_NAMES = frozenset(_WORDS)
+_UNCONDITIONAL = Reading()
+
+
 def reading(request: Request, prefix: str = "") -> Reading:
     """The conditions that stand in the headers; of a copy's source, with a prefix."""
-    names = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
-    return Reading(*(request.header(f"{prefix}{name}") for name in names))
+    if not prefix and not request.has_any(_NAMES):
+        return _UNCONDITIONAL
+    return Reading(*(request.header(f"{prefix}{name}") for name in _WORDS))
 
 
 def writing(request: Request) -> Condition:
@@ -55,6 +61,8 @@ def writing(request: Request) -> Condition:
     Raises:
         S3Error: NotImplemented for other values than S3 knows.
     """
+    if not request.has_any(_NAMES):
+        return UNCONDITIONAL
     if_match, if_none_match = request.header("if-match"), request.header("if-none-match")
     if if_none_match is not None and if_none_match.strip() != "*":
         raise faults.not_served("If-None-Match with an ETag")

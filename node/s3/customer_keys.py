@@ -29,6 +29,8 @@ from node.vault.shelf.terms import Checksum, Finish, Finisher, Metadata, ObjectR
 
 PREFIX = "x-amz-server-side-encryption-customer-"
 COPY_PREFIX = "x-amz-copy-source-server-side-encryption-customer-"
+_WORDS = ("algorithm", "key", "key-md5")
+_NAMES = {prefix: frozenset(f"{prefix}{word}" for word in _WORDS) for prefix in (PREFIX, COPY_PREFIX)}
 ROW = "customer-key"
 PART_SALT = "customer-salt"  # kept with a part, among what is known of its bytes
 KEY_BYTES = 32
@@ -104,9 +106,9 @@ def customer_key(request: Request, prefix: str = PREFIX) -> CustomerKey | None:
     Raises:
         S3Error: InvalidArgument.
     """
-    algorithm, text, md5 = (request.header(f"{prefix}{name}") for name in ("algorithm", "key", "key-md5"))
-    if algorithm is None and text is None and md5 is None:
+    if not request.has_any(_NAMES[prefix]):
         return None
+    algorithm, text, md5 = (request.header(f"{prefix}{name}") for name in _WORDS)
     if algorithm != "AES256":
         raise faults.invalid(f"{prefix}algorithm", algorithm or "", "The encryption algorithm must be AES256.")
     try:

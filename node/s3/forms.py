@@ -67,7 +67,7 @@ def signer(fields: Mapping[str, str]) -> str | None:
         raise faults.invalid(
             "x-amz-algorithm", fields.get("x-amz-algorithm", ""), "Only AWS4-HMAC-SHA256 is supported."
         )
-    return claims.read_credential(fields.get("x-amz-credential", ""), fields.get("x-amz-date", ""))[0]
+    return claims.read_credential(fields.get("x-amz-credential", ""), fields.get("x-amz-date", "")[:8])[0]
 
 
 def verified(fields: Mapping[str, str], secret: str, keys: SigningKeys, bucket: str, now_s: int) -> PostPolicy:
@@ -76,7 +76,7 @@ def verified(fields: Mapping[str, str], secret: str, keys: SigningKeys, bucket: 
     Raises:
         S3Error: SignatureDoesNotMatch, AccessDenied, InvalidPolicyDocument.
     """
-    _key_id, scope = claims.read_credential(fields["x-amz-credential"], fields.get("x-amz-date", ""))
+    _key_id, scope = claims.read_credential(fields["x-amz-credential"], fields.get("x-amz-date", "")[:8])
     if parse_signed_date(fields.get("x-amz-date", "")) is None:
         raise faults.invalid("x-amz-date", fields.get("x-amz-date", ""))
     expected = hmac.digest(keys.derive(secret, scope), fields["policy"].encode(), "sha256").hex()

@@ -183,14 +183,18 @@ def require_tags(tags: tuple[Tag, ...], limit: int) -> tuple[Tag, ...]:
 # --- locks ----------------------------------------------------------------------------------------------------------
 
 
+_MODE, _UNTIL, _HOLD = (f"x-amz-object-lock-{word}" for word in ("mode", "retain-until-date", "legal-hold"))
+LOCKING = frozenset({_MODE, _UNTIL, _HOLD})
+
+
 def retention_of(request: Request, now_s: int) -> Retention | None:
     """The retention in the headers. Raises S3Error(InvalidArgument)."""
-    mode, until = request.header("x-amz-object-lock-mode"), request.header("x-amz-object-lock-retain-until-date")
+    mode, until = request.header(_MODE), request.header(_UNTIL)
     if mode is None and until is None:
         return None
     if mode is None or until is None:
         raise faults.invalid(
-            "x-amz-object-lock-mode",
+            _MODE,
             mode or "",
             "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
         )
@@ -200,7 +204,7 @@ def retention_of(request: Request, now_s: int) -> Retention | None:
 def lock_mode(text: str) -> LockMode:
     """Raises S3Error(InvalidArgument)."""
     if text not in LockMode.__members__:
-        raise faults.invalid("x-amz-object-lock-mode", text, "Unknown wormMode directive.")
+        raise faults.invalid(_MODE, text, "Unknown wormMode directive.")
     return LockMode[text]
 
 
@@ -208,17 +212,15 @@ def retain_until(text: str, now_s: int) -> int:
     """Raises S3Error(InvalidArgument)."""
     until_s = parse_iso_date(text)
     if until_s is None:
-        raise faults.invalid("x-amz-object-lock-retain-until-date", text)
+        raise faults.invalid(_UNTIL, text)
     if until_s <= now_s:
-        raise faults.invalid(
-            "x-amz-object-lock-retain-until-date", text, "The retain until date must be in the future!"
-        )
+        raise faults.invalid(_UNTIL, text, "The retain until date must be in the future!")
     return until_s
 
 
 def legal_hold_of(request: Request) -> bool:
     """Whether the headers ask for a legal hold. Raises S3Error(InvalidArgument)."""
-    text = request.header("x-amz-object-lock-legal-hold")
+    text = request.header(_HOLD)
     if text not in (None, "ON", "OFF"):
-        raise faults.invalid("x-amz-object-lock-legal-hold", text or "")
+        raise faults.invalid(_HOLD, text or "")
     return text == "ON"

@@ -149,7 +149,8 @@ class _Page:
                 raise S3Error(faults.CONDITION_CONFLICT)  # another object came between the two looks
             first = 0 if self._part is None else self._part.first
             self._shown = Shown(self._key, self._object_key, self._parts, first)
-        await self._call.outgoing.begin(self.status, self.headers(found))
+        size_bytes = found.size_bytes if self._part is None else self._part.end - self._part.first
+        await self._call.outgoing.begin(self.status, self.headers(found), size_bytes)
 
     async def write(self, parts: list[Buffer]) -> None:
         """Some bytes, on to the client."""

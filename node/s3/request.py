@@ -59,6 +59,12 @@ class Request:
             return self.query.get(name)
         return found
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether there is a header of one of these names: most requests have none of most families."""
+        if not names.isdisjoint(self.headers):
+            return True
+        return self.is_presigned and not names.isdisjoint(self.header_names())
+
     def header_names(self) -> Iterable[str]:
         """All names that `header` would find something for."""
         if not self.is_presigned:
@@ -66,8 +72,11 @@ class Request:
         return [*self.headers, *(name for name in self.query if name.startswith("x-amz-"))]
 
     def about(self, target: Target) -> Request:
-        """The same, once it is known what it is about."""
-        return replace(self, target=target)
+        """The same, once it is known what it is about. (`replace` would cost several times as much.)"""
+        return Request(
+            self.method, self.raw_path, self.query_pairs, self.query, self.headers, self.id, target,
+            self.is_secure, self.client, self.is_presigned,
+        )  # fmt: skip
 
     def presigned(self) -> Request:
         """The same, once it is known to be a presigned URL; names of headers in its query are lower case then."""

@@ -102,6 +102,8 @@ def canonical_requests(request: Request, claim: Claim) -> Iterator[str]:
 
 
 def _canonical_query(request: Request, *, leave_out: str) -> str:
+    if not request.query_pairs:
+        return ""
     pairs = [
         (_encoded_again(name), _encoded_again(value)) for name, value in request.query_pairs if name != leave_out
     ]
@@ -116,4 +118,5 @@ def _encoded_again(raw: str) -> str:
 
 def _canonical_value(request: Request, name: str) -> str:
     """With one blank for several. Only for blanks: in UTF-8 other letters have bytes that look like some here."""
-    return " ".join(_BLANKS.split(request.headers.get(name, "").strip(" \t")))
+    value = request.headers.get(name, "").strip(" \t")
+    return " ".join(_BLANKS.split(value)) if "  " in value or "\t" in value else value

@@ -11,22 +11,21 @@ from node.s3.faults import S3Error
 from node.s3.operations import Operation, Right
 from node.s3.request import Request
 
-_REFUSED = (
+_REFUSED = frozenset({
     "x-amz-mfa", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
     "x-amz-grant-write-acp", "x-amz-write-offset-bytes", "x-amz-server-side-encryption-context",
     "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-bucket-key-enabled",
     "x-amz-restore", "x-amz-if-match-last-modified-time", "x-amz-if-match-size", "x-amz-rename-source",
     "x-amz-fwd-status", "x-amz-request-route", "x-amz-security-token",
-)  # fmt: skip
+})  # fmt: skip
 OWNER, OWNER_OF_SOURCE = "x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"
 _SSE = "x-amz-server-side-encryption"
 
 
 def refuse_unserved(request: Request, operation: Operation) -> None:
     """Raises S3Error(NotImplemented), naming the header."""
-    for name in request.header_names():
-        if name in _REFUSED:
-            raise faults.not_served(name)
+    if request.has_any(_REFUSED):
+        raise faults.not_served(next(name for name in request.header_names() if name in _REFUSED))
     if operation.right is not Right.WRITE:
         return
     encryption = request.header(_SSE)

@@ -55,6 +55,7 @@ class Outgoing:
         self._send = send
         self._takes_parts = PARTS_EXTENSION in scope.get("extensions", {})
         self._always: tuple[tuple[str, str], ...] = (("x-amz-request-id", request_id), ("server", "Maillon"))
+        self._size_bytes: int | None = None
         self.status = 0
         self.sent = 0
 
@@ -66,9 +67,9 @@ class Outgoing:
         """Headers that every answer to this request has."""
         self._always += tuple(headers)
 
-    async def begin(self, status: int, headers: Headers) -> None:
-        """Status and headers."""
-        self.status = status
+    async def begin(self, status: int, headers: Headers, size_bytes: int | None = None) -> None:
+        """Status and headers. Where it is known how many bytes the body has, its last ones leave with its end."""
+        self.status, self._size_bytes = status, size_bytes
         lines = [
             (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in (*self._always, *headers)
         ]
@@ -77,13 +78,17 @@ class Outgoing:
     async def write(self, parts: list[Buffer]) -> None:
         """Some of the body; the buffers are the caller's again when this returns."""
         self.sent += sum(len(part) for part in parts)
+        more = self.sent != self._size_bytes
         if self._takes_parts:
-            await self._send({"type": PARTS_EXTENSION, "parts": parts, "more_body": True})
+            await self._send({"type": PARTS_EXTENSION, "parts": parts, "more_body": more})
             return
-        for part in parts:
-            await self._send({"type": "http.response.body", "body": bytes(part), "more_body": True})
+        for number, part in enumerate(parts, start=1):
+            body = {"type": "http.response.body", "body": bytes(part)}
+            await self._send({**body, "more_body": more or number < len(parts)})
 
     async def end(self, body: bytes = b"") -> None:
         """The rest of the body."""
+        if self.sent and self.sent == self._size_bytes:
+            return
         self.sent += len(body)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})

@@ -11,8 +11,10 @@ import structlog
 
 from node.config import LogSection
 from node.logs import configure, get_logger
+from protocol.ids import short_text_of
 
 log = get_logger(__name__)
+ID = b"\x01" * 32
 
 
 @contextmanager
@@ -29,11 +31,12 @@ def written(section: LogSection) -> Iterator[io.StringIO]:
 
 def test_a_line_is_the_event_and_what_it_says() -> None:
     with written(LogSection()) as errors:
-        log.info("request", status=200, path="/a b", key="plain", node=b"\x01" * 32, empty="", forged="x\nevent=y")
+        log.info("request", status=200, path="/a b", key="plain", node=ID, empty="", forged="x\nevent=y")
         log.debug("unheard")
     stamp, told = errors.getvalue().split(" ", 1)
     assert stamp.endswith("Z")
     assert told.startswith("[info     ] request                        empty='' forged='x\\nevent=y' key=plain node=")
+    assert f" node={short_text_of(ID)} path=" in told, "an id as people know it"
     assert told.endswith(" path='/a b' status=200\n")
     assert errors.getvalue().count("\n") == 1
 

@@ -50,22 +50,33 @@ class Writing:
     @contextmanager
     def naming(self, position: Callable[[], Stamp], names: Iterable[BlockId]) -> Iterator[None]:
         """Inside, a change that names these blocks is journaled. `position`: the journal's next."""
-        named = {block: self.blocks.pop(block) for block in names if block in self.blocks}
+        named = self._strike_out(names)
         try:
             yield
         except BaseException as error:
-            if isinstance(error, MaillonError) and error.identifier in _NOTHING_WAS_JOURNALED:
-                self.blocks.update(named)
-            else:
-                self.doubtful = position()
+            self._look_after(named, error, position())
             raise
 
     async def journal(
         self, journal: JournalWriter, change: Change, names: Iterable[BlockId], inline: Sequence[bytes] = ()
     ) -> None:
-        """Append the change, which names these blocks. Raises what the journal raises."""
-        with self.naming(lambda: journal.next_position, names):
+        """Append the change, which names these blocks, as `naming` has it. Raises what the journal raises."""
+        named = self._strike_out(names)
+        try:
             await journal.append([change], inline)
+        except BaseException as error:
+            self._look_after(named, error, journal.next_position)
+            raise
+
+    def _strike_out(self, names: Iterable[BlockId]) -> dict[BlockId, tuple[NodeId, ...]]:
+        return {block: self.blocks.pop(block) for block in names if block in self.blocks}
+
+    def _look_after(self, named: dict[BlockId, tuple[NodeId, ...]], error: BaseException, position: Stamp) -> None:
+        """Whether the change may be in the journal, as far as the error tells."""
+        if isinstance(error, MaillonError) and error.identifier in _NOTHING_WAS_JOURNALED:
+            self.blocks.update(named)
+        else:
+            self.doubtful = position
 
 
 @dataclass(frozen=True, slots=True)

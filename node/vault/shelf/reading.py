@@ -40,15 +40,18 @@ class Reading:
     async def to(self, sink: Sink, part: ByteRange | ChoosePart | None) -> ObjectStat:
         """Write the object's bytes to the sink, or those of the part. Raises as `Objects.get`."""
 
+        seen: list[ObjectStat] = []
+
         def choose(stored: StoredObject) -> tuple[int, int] | None:
             refuse_marker(stored)
-            wanted = part(self._tools.stat(self._serving, stored)) if callable(part) else part
+            seen.append(self._tools.stat(self._serving, stored))
+            wanted = part(seen[-1]) if callable(part) else part
             self._part = wanted or ByteRange(0, stored.size_bytes)
             return None if wanted is None and stored.size_bytes <= SPAN_BYTES_MAX else self._span(self._part.first)
 
         source = self._source
         located = await self._serving.catalog.located(source.bucket, source.key, source.version, choose)
-        stat = self._tools.stat(self._serving, located.stored)
+        stat = seen[-1]
         await sink.begin(stat)
         await self._write(located, sink)
         await self._go_on(located, sink)
