@@ -12,7 +12,8 @@ import enum
 from dataclasses import dataclass
 
 from node.s3 import documents
-from node.s3.calls import PUBLIC_READ, Caller
+from node.s3.calls import Caller
+from node.s3.canned_acls import PUBLIC_READ
 from node.s3.operations import Operation, Right
 from node.s3.policies import Asker, parse_policy, resource_of
 from node.s3.policy_conditions import Circumstances

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from node.s3 import faults
 from node.s3.access import ACL_DOCUMENT, bucket_acl
-from node.s3.calls import ACL_NAME, DOCUMENT_BYTES_MAX, PUBLIC_READ, Answer, Call, is_public, xml_answer
+from node.s3.calls import DOCUMENT_BYTES_MAX, Answer, Call, xml_answer
+from node.s3.canned_acls import ACL_NAME, PUBLIC_READ, acl_rows, canned_acl, is_public
 from node.s3.faults import S3Error
-from node.s3.metadata import acl_rows, canned_acl
 from node.s3.owners import owner_of
 from node.s3.versions import read_version, version_headers
 from node.s3.xml_in import Element, malformed, parse

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from node.s3 import faults
-from node.s3.calls import NO_CONTENT, PUBLIC_READ, Answer, Call, xml_answer
+from node.s3.calls import NO_CONTENT, Answer, Call, xml_answer
+from node.s3.canned_acls import PUBLIC_READ, canned_acl
 from node.s3.faults import S3Error
-from node.s3.metadata import BUCKET_TAGS_MAX, canned_acl, read_tags
 from node.s3.names import is_bucket_name
 from node.s3.owners import owner_of
 from node.s3.tagging import DOCUMENT as TAGGING
 from node.s3.tagging import tagging
+from node.s3.tags import BUCKET_TAGS_MAX, read_tags
 from node.s3.xml_in import parse
 from node.s3.xml_out import document, leaf, maybe, node, time_of
 from node.vault.shelf.terms import BucketInfo, Tag, Versioning

@@ -13,6 +13,7 @@ from typing import Protocol
 from node.host.ports import Host
 from node.s3 import faults, promises
 from node.s3.bodies import Upload
+from node.s3.canned_acls import is_public
 from node.s3.chunk_signatures import PieceSignatures
 from node.s3.faults import S3Error
 from node.s3.operations import Operation
@@ -158,15 +159,6 @@ class Call:
         """Raises S3Error(AccessDenied) when only the object's own ACL could allow this, and does not."""
         if self.needs_public and not is_public(found):
             raise S3Error(faults.ACCESS_DENIED)
-
-
-ACL_NAME = "acl"
-PUBLIC_READ = "public-read"
-
-
-def is_public(found: ObjectStat) -> bool:
-    """Whether the object's own ACL lets everybody read it."""
-    return any(one.name == ACL_NAME and one.value == PUBLIC_READ for one in found.metadata)
 
 
 class QueryOf:

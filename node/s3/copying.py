@@ -10,14 +10,15 @@ from dataclasses import replace
 from functools import partial
 
 from node.s3 import faults
-from node.s3.calls import ACL_NAME, Answer, Call, xml_answer
+from node.s3.calls import Answer, Call, xml_answer
+from node.s3.canned_acls import ACL_NAME, acl_rows, canned_acl
 from node.s3.carrying import algorithm_for, carried, must_be_carried
 from node.s3.checksums import Algorithm
 from node.s3.conditions import writing
 from node.s3.customer_keys import ROW, customer_key, encryption_headers, row_of
 from node.s3.expiry import expiration, rules_of
 from node.s3.faults import S3Error
-from node.s3.metadata import REDIRECT, acl_rows, canned_acl
+from node.s3.metadata import REDIRECT
 from node.s3.multipart import part_checksums, read_part, store_part
 from node.s3.parts import read_agreed
 from node.s3.ranges import copied

@@ -16,12 +16,12 @@ from node.s3.bodies import Upload
 from node.s3.calls import Answer, Call
 from node.s3.faults import S3Error
 from node.s3.form_data import Form
-from node.s3.metadata import TAGS_MAX, read_tagging
 from node.s3.names import encoded_key, require_key
 from node.s3.post_policies import PostPolicy, parse_post_policy
 from node.s3.promises import promised
 from node.s3.request import Request, Target
 from node.s3.sigv4 import SigningKeys
+from node.s3.tags import TAGS_MAX, read_tagging
 from node.s3.times import parse_signed_date
 from node.s3.wire import Headers
 from node.s3.writing import put_headers, store, terms_of

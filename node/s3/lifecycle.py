@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from node.s3 import documents, faults
 from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
 from node.s3.faults import S3Error
-from node.s3.metadata import TAGS_MAX, require_tags
+from node.s3.tags import TAGS_MAX, require_tags
 from node.s3.times import parse_iso_date
 from node.s3.xml_in import Element, malformed, parse
 from node.vault.shelf.terms import LifecycleRule, Tag

@@ -1,26 +1,23 @@
-"""What is kept beside an object's bytes: headers that come back as they were given, tags, locks, the canned ACL.
-Pure.
+"""What is kept beside an object's bytes: headers that come back as they were given, and locks. Pure.
 
-System headers and the client's own `x-amz-meta-` ones are stored under their header's name. The object's canned ACL
-is kept among them under a name that no header has.
+System headers and the client's own `x-amz-meta-` ones are stored under their header's name. The row of the object's
+canned ACL (`canned_acls`) is kept among them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import parse_qsl
 
 from node.s3 import faults
-from node.s3.calls import ACL_NAME, PUBLIC_READ
+from node.s3.canned_acls import ACL_NAME, acl_rows, canned_acl
 from node.s3.customer_keys import ROW
 from node.s3.faults import S3Error
 from node.s3.request import Request
 from node.s3.times import parse_iso_date
 from node.s3.wire import Headers
-from node.s3.xml_in import Element
 from node.vault.objects import ObjectStat
-from node.vault.shelf.terms import LockMode, Metadata, Retention, Tag
+from node.vault.shelf.terms import LockMode, Metadata, Retention
 
 USER = "x-amz-meta-"
 USER_BYTES_MAX = 2_048
@@ -31,9 +28,6 @@ SYSTEM = ("cache-control", "content-disposition", "content-encoding", "content-l
 DEFAULT_TYPE = "binary/octet-stream"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-TAGS_MAX = 10
-BUCKET_TAGS_MAX = 50
-_TAG_NAME_MAX, _TAG_VALUE_MAX = 128, 256
 
 
 def metadata_of(request: Request) -> tuple[Metadata, ...]:
@@ -81,31 +75,6 @@ def _without_framing(encoding: str) -> str:
     return ",".join(word for word in words if word and word.lower() != "aws-chunked")
 
 
-def acl_rows(acl: str | None) -> tuple[Metadata, ...]:
-    """The row in which an object's ACL is kept; none for a private one."""
-    return (Metadata(ACL_NAME, PUBLIC_READ),) if acl == PUBLIC_READ else ()
-
-
-def canned_acl(request: Request) -> str | None:
-    """The canned ACL that the request names; None when it names none.
-
-    Objects belong to their bucket's owner, so the ACLs that only give the owner control are `private`.
-
-    Raises:
-        S3Error: InvalidArgument; NotImplemented for those that are not served.
-    """
-    text = request.header("x-amz-acl")
-    if text is None:
-        return None
-    if text in ("private", "bucket-owner-full-control", "bucket-owner-read"):
-        return "private"
-    if text == PUBLIC_READ:
-        return PUBLIC_READ
-    if text in ("public-read-write", "authenticated-read", "aws-exec-read", "log-delivery-write"):
-        raise faults.not_served(f"x-amz-acl: {text}")
-    raise faults.invalid("x-amz-acl", text)
-
-
 def shown_metadata(found: ObjectStat) -> list[tuple[str, str]]:
     """The headers as they were given."""
     shown = [(one.name, one.value) for one in found.metadata if one.name not in (ACL_NAME, ROW)]
@@ -133,51 +102,6 @@ def overridden(headers: list[tuple[str, str]], others: dict[str, str]) -> Header
     if not others:
         return headers
     return [*((name, value) for name, value in headers if name not in others), *others.items()]
-
-
-# --- tags -----------------------------------------------------------------------------------------------------------
-
-
-def tags_of(request: Request) -> tuple[Tag, ...]:
-    """The tags in `x-amz-tagging`. Raises S3Error(InvalidArgument, InvalidTag)."""
-    text = request.header("x-amz-tagging")
-    if not text:
-        return ()
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=100)
-    except ValueError:
-        raise faults.invalid("x-amz-tagging", text) from None
-    return require_tags(tuple(Tag(name, value) for name, value in pairs), TAGS_MAX)
-
-
-def read_tagging(tagging: Element, limit: int) -> tuple[Tag, ...]:
-    """The tags of a Tagging document. Raises S3Error(MalformedXML, InvalidTag)."""
-    tagging.only("TagSet")
-    sets = list(tagging.all("TagSet"))
-    if len(sets) != 1:
-        raise S3Error(faults.MALFORMED_XML)
-    return read_tags(sets[0], limit)
-
-
-def read_tags(told: Element, limit: int) -> tuple[Tag, ...]:
-    """The tags in an element. Raises S3Error(MalformedXML, InvalidTag)."""
-    told.only("Tag")
-    tags = tuple(Tag(one.need("Key"), (one.value("Value") or "")) for one in told.all("Tag"))
-    return require_tags(tags, limit)
-
-
-def require_tags(tags: tuple[Tag, ...], limit: int) -> tuple[Tag, ...]:
-    """Raises S3Error(InvalidTag, BadRequest)."""
-    if len(tags) > limit:
-        raise S3Error(faults.BAD_REQUEST, f"Object tags cannot be greater than {limit}")
-    if len({tag.name for tag in tags}) != len(tags):
-        raise S3Error(faults.INVALID_TAG, "Cannot provide multiple Tags with the same key")
-    for tag in tags:
-        if not 1 <= len(tag.name) <= _TAG_NAME_MAX or len(tag.value) > _TAG_VALUE_MAX:
-            raise S3Error(faults.INVALID_TAG, "The TagKey or TagValue you have provided is too long")
-        if tag.name.lower().startswith("aws:"):
-            raise S3Error(faults.INVALID_TAG, "System tags cannot be added/updated by requester")
-    return tags
 
 
 # --- locks ----------------------------------------------------------------------------------------------------------

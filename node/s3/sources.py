@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from node.s3 import faults
 from node.s3.access import Access, Verdict
-from node.s3.calls import Call, is_public
+from node.s3.calls import Call
+from node.s3.canned_acls import is_public
 from node.s3.conditions import reading
 from node.s3.customer_keys import COPY_PREFIX, CustomerKey, ObjectKey, customer_key, opened
 from node.s3.faults import S3Error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from node.s3 import documents, faults
 from node.s3.calls import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
-from node.s3.metadata import BUCKET_TAGS_MAX, TAGS_MAX, read_tagging
+from node.s3.tags import BUCKET_TAGS_MAX, TAGS_MAX, read_tagging
 from node.s3.versions import read_version, version_headers
 from node.s3.xml_in import parse
 from node.s3.xml_out import document, leaf, node

@@ -17,9 +17,10 @@ from node.s3.customer_keys import HiddenSource, customer_key, encryption_headers
 from node.s3.expiry import expiration, rules_of
 from node.s3.failures import told
 from node.s3.faults import S3Error
-from node.s3.metadata import LOCKING, legal_hold_of, metadata_of, retention_of, tags_of
+from node.s3.metadata import LOCKING, legal_hold_of, metadata_of, retention_of
 from node.s3.operations import Right
 from node.s3.reading import checksum_headers
+from node.s3.tags import tags_of
 from node.s3.versions import read_version, shown_version, version_headers
 from node.s3.wire import Headers
 from node.s3.xml_in import Element
