@@ -109,7 +109,7 @@ class _Place:
     """See `node.doors.passing.Place`."""
 
     def __init__(self, services: Services, organisation: OrganisationId) -> None:
-        from node.s3.targets import asked_bucket
+        from node.s3.asking.targets import asked_bucket
 
         self._asked_bucket = asked_bucket
         self._vault = services.vault
@@ -132,7 +132,7 @@ class _Place:
         return self._mesh.status(node) is Status.ALIVE
 
     def bucket_of(self, scope: Scope) -> str:
-        from node.s3.request import read_request
+        from node.s3.asking.request import read_request
 
         try:
             return self._asked_bucket(read_request(scope, ""), self._settings)
@@ -161,7 +161,7 @@ def _own_application(vault: Vault, host: Host, config: Config) -> Application:
 
 def _in_s3s_words(fault: Fault) -> Words:
     """For requests that are refused before anybody knows what they ask."""
-    from node.s3.xml_out import bare_document, leaf
+    from node.s3.texts.xml_out import bare_document, leaf
 
     code = _CODES.get(fault.status, "BadRequest")
     return Words(b"application/xml", bare_document("Error", leaf("Code", code), leaf("Message", fault.reason)))
@@ -186,8 +186,8 @@ class _Refusing:
         self._host = host
 
     async def __call__(self, scope: Scope, send: Send, error: MaillonError) -> None:
-        from node.s3 import failures
-        from node.s3.request import read_request
+        from node.s3.asking.request import read_request
+        from node.s3.calls import failures
 
         request = read_request(scope, self._host.entropy.random_bytes(REQUEST_ID_BYTES).hex().upper())
         answer = failures.answer(failures.told(error), request)

@@ -9,7 +9,7 @@ from node.config import Config
 from node.http.settings import HttpSettings
 from node.mesh.config import MeshConfig
 from node.net.settings import NetSettings
-from node.s3.settings import S3Settings
+from node.s3.asking.settings import S3Settings
 from node.store.config import DiskConfig, StoreConfig
 from node.upkeep.journal_copies import CopyTimes
 from node.vault.checkpoint.times import CheckpointTimes

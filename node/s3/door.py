@@ -15,25 +15,27 @@ from node.first_error import first_error
 from node.host.ports import Host
 from node.http.asgi import Receive, Scope, Send
 from node.logs import get_logger
-from node.s3 import claims, failures, faults
-from node.s3.access import Verdict
-from node.s3.calls import ANYBODY, Answer, Call, Caller, Handler
-from node.s3.chunk_signatures import PieceSignatures
-from node.s3.cors import cors_headers, preflight
-from node.s3.faults import S3Error
-from node.s3.finding import find
-from node.s3.form_data import Form
-from node.s3.forms import ANY_SIZE, post_object, request_of, signer, verified
-from node.s3.operations import POST_OBJECT, PREFLIGHT, Operation, operation_of
-from node.s3.request import Request, read_request
-from node.s3.settings import S3Settings
-from node.s3.shelves import Shelves
-from node.s3.sigv4 import Claim, SigningKeys
+from node.s3.asking.operations import POST_OBJECT, PREFLIGHT, Operation, operation_of
+from node.s3.asking.request import Request, read_request
+from node.s3.asking.settings import S3Settings
+from node.s3.asking.targets import target_of
+from node.s3.asking.unserved import refuse_unserved, require_owner
+from node.s3.asking.wire import Incoming, Outgoing
+from node.s3.buckets.cors import cors_headers, preflight
+from node.s3.calls import failures
+from node.s3.calls.call import ANYBODY, Answer, Call, Caller, Handler
+from node.s3.calls.shelves import Shelves
+from node.s3.objects.form_data import Form
+from node.s3.objects.forms import ANY_SIZE, post_object, request_of, signer, verified
+from node.s3.rights.access import Verdict
+from node.s3.rights.finding import find
+from node.s3.signing import claims
+from node.s3.signing.chunk_signatures import PieceSignatures
+from node.s3.signing.sigv4 import Claim, SigningKeys
 from node.s3.table import HANDLERS
-from node.s3.targets import target_of
-from node.s3.unserved import refuse_unserved, require_owner
+from node.s3.texts import faults
+from node.s3.texts.faults import S3Error
 from node.s3.visitors import site_of
-from node.s3.wire import Incoming, Outgoing
 from protocol.errors import MaillonError, Missing
 
 log = get_logger(__name__)

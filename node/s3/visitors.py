@@ -10,21 +10,22 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from node.host.ports import Host
-from node.s3 import failures, faults
-from node.s3.access import Access, Verdict
-from node.s3.calls import ANYBODY, Answer, Call
-from node.s3.faults import S3Error
-from node.s3.finding import oldest_first
-from node.s3.metadata import REDIRECT
-from node.s3.names import decoded, encoded_key
-from node.s3.operations import Operation, Right
-from node.s3.reading import get_object, head_object
-from node.s3.request import Request, Target
-from node.s3.settings import S3Settings
-from node.s3.shelves import Shelves
-from node.s3.targets import bucket_in_host, host_of
-from node.s3.websites import DOCUMENT, Website, page, read_website
-from node.s3.wire import Incoming, Outgoing
+from node.s3.asking.operations import Operation, Right
+from node.s3.asking.request import Request, Target
+from node.s3.asking.settings import S3Settings
+from node.s3.asking.targets import bucket_in_host, host_of
+from node.s3.asking.wire import Incoming, Outgoing
+from node.s3.buckets.websites import DOCUMENT, Website, page, read_website
+from node.s3.calls import failures
+from node.s3.calls.call import ANYBODY, Answer, Call
+from node.s3.calls.shelves import Shelves
+from node.s3.objects.metadata import REDIRECT
+from node.s3.objects.reading import get_object, head_object
+from node.s3.rights.access import Access, Verdict
+from node.s3.rights.finding import oldest_first
+from node.s3.texts import faults
+from node.s3.texts.faults import S3Error
+from node.s3.texts.names import decoded, encoded_key
 from node.vault.shelf.shelf import Shelf
 from protocol.errors import MaillonError
 

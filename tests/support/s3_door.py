@@ -22,8 +22,8 @@ from botocore.config import Config
 
 from node.host.ports import Host
 from node.http.asgi import Message
+from node.s3.asking.settings import S3Settings
 from node.s3.door import Door
-from node.s3.settings import S3Settings
 from sim.host.world import World
 from tests.support.s3_memory import MemoryVault
 

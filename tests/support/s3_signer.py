@@ -6,10 +6,10 @@ import hashlib
 import time
 from collections.abc import Mapping
 
-from node.s3 import sigv4
-from node.s3.request import read_request
-from node.s3.sigv4 import Claim, Scope, SigningKeys
-from node.s3.times import signed_date
+from node.s3.asking.request import read_request
+from node.s3.signing import sigv4
+from node.s3.signing.sigv4 import Claim, Scope, SigningKeys
+from node.s3.texts.times import signed_date
 
 
 class Signer:

@@ -10,9 +10,9 @@ import zlib
 
 import pytest
 
-from node.s3 import faults
-from node.s3.chunk_signatures import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER
-from node.s3.failures import told
+from node.s3.calls.failures import told
+from node.s3.signing.chunk_signatures import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER
+from node.s3.texts import faults
 from node.text.sentences import sentence
 from protocol.errors import Damaged, MaillonError, Malformed, Refused, Unavailable
 from tests.support.s3_door import DoorTest, Response

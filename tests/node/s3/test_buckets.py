@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from node.s3.lifecycle import read_rules
+from node.s3.buckets.lifecycle import read_rules
 from node.vault.shelf.terms import LifecycleRule, Tag
 from tests.node.s3.test_objects import code_of
 from tests.support.s3_door import DoorTest

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.s3 import checksums
-from node.s3.checksums import Algorithm, Type
+from node.s3.texts import checksums
+from node.s3.texts.checksums import Algorithm, Type
 
 # The check values of the catalogue of CRCs, https://reveng.sourceforge.io/crc-catalogue/, for "123456789".
 KNOWN = {

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from node.s3 import sigv4
-from node.s3.request import read_request
-from node.s3.sigv4 import Claim, Scope, SigningKeys
-from node.s3.times import signed_date
+from node.s3.asking.request import read_request
+from node.s3.signing import sigv4
+from node.s3.signing.sigv4 import Claim, Scope, SigningKeys
+from node.s3.texts.times import signed_date
 from tests.node.s3.test_objects import code_of
 from tests.support.s3_door import DoorTest
 from tests.support.s3_signer import Signer

@@ -13,8 +13,8 @@ import trio
 from node.admin import s3_keys
 from node.admin.s3_calls import S3KeyCreate, S3KeyList, S3KeyRevoke
 from node.admin.services import Services
+from node.s3.asking.settings import S3Settings
 from node.s3.door import Door
-from node.s3.settings import S3Settings
 from sim.host.world import START_S
 from tests.support import township
 from tests.support.processes import some_bytes

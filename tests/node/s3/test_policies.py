@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from node.s3.faults import S3Error
-from node.s3.policies import Asker, parse_policy
-from node.s3.policy_conditions import Circumstances
-from node.s3.post_policies import parse_post_policy
+from node.s3.rights.policies import Asker, parse_policy
+from node.s3.rights.policy_conditions import Circumstances
+from node.s3.signing.post_policies import parse_post_policy
+from node.s3.texts.faults import S3Error
 
 READER = Asker((), "", "s3:GetObject", "box/a/b.png", Circumstances())
 THEIRS = Asker(("theirs",), "KEY1", "s3:PutObject", "box/in/x", Circumstances(is_secure=True))

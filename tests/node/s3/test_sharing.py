@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from node.s3.request import read_request
-from node.s3.targets import asked_bucket
+from node.s3.asking.request import read_request
+from node.s3.asking.targets import asked_bucket
 from tests.node.s3.test_objects import code_of
 from tests.support.s3_door import DoorTest, Response
 

@@ -7,11 +7,11 @@ import hashlib
 
 import pytest
 
-from node.s3 import claims, sigv4
-from node.s3.chunk_signatures import PieceSignatures
-from node.s3.faults import S3Error
-from node.s3.request import Request, read_request
-from node.s3.sigv4 import Claim, SigningKeys
+from node.s3.asking.request import Request, read_request
+from node.s3.signing import claims, sigv4
+from node.s3.signing.chunk_signatures import PieceSignatures
+from node.s3.signing.sigv4 import Claim, SigningKeys
+from node.s3.texts.faults import S3Error
 
 KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.s3.faults import S3Error
-from node.s3.xml_in import ELEMENTS_MAX, parse
-from node.s3.xml_out import document, leaf, node
+from node.s3.texts.faults import S3Error
+from node.s3.texts.xml_in import ELEMENTS_MAX, parse
+from node.s3.texts.xml_out import document, leaf, node
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb">' + b"".join(
     b'<!ENTITY %c "&%c;&%c;&%c;&%c;&%c;&%c;&%c;&%c;">' % ((letter + 1,) + (letter,) * 8) for letter in range(98, 112)

@@ -1,0 +1,138 @@
+"""One request, as everything above the bytes of HTTP sees it.
+
+Made from the ASGI scope once, and never changed. Header values are latin-1 text, so that signing can go back to the
+very bytes that were sent; header lines with one name are joined with a comma, as SigV4 and HTTP join them. In a
+presigned URL clients may put `x-amz-` headers into the query, because whoever uses the URL cannot add headers: there
+they are looked up as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from node.s3.texts import faults
+from node.s3.texts.faults import S3Error
+from node.s3.texts.names import decoded
+from node.s3.texts.numbers import NO_NUMBER, read_count
+
+QUERY_PARAMETERS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is about: a bucket, a key in it, or (both empty) the whole namespace.
+
+    `namespace` is given where the path says `NAMESPACE:BUCKET`, for a bucket of another namespace than the key's.
+    """
+
+    bucket: str = ""
+    key: str = ""
+    namespace: str | None = None
+
+    @property
+    def named(self) -> str:
+        """The bucket as the path names it."""
+        return self.bucket if self.namespace is None else f"{self.namespace}:{self.bucket}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """`raw_path` and `query_pairs` are as they were sent; `query` has what they say, by name."""
+
+    method: str
+    raw_path: str
+    query_pairs: tuple[tuple[str, str], ...]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    id: str
+    target: Target = field(default_factory=Target)
+    is_secure: bool = False
+    client: str = ""  # the address that it comes from
+    is_presigned: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The header's value, or None; of a presigned URL, also what stands in the query."""
+        found = self.headers.get(name)
+        if found is None and self.is_presigned and name.startswith("x-amz-"):
+            return self.query.get(name)
+        return found
+
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether there is a header of one of these names: most requests have none of most families."""
+        if not names.isdisjoint(self.headers):
+            return True
+        return self.is_presigned and not names.isdisjoint(self.header_names())
+
+    def header_names(self) -> Iterable[str]:
+        """All names that `header` would find something for."""
+        if not self.is_presigned:
+            return self.headers
+        return [*self.headers, *(name for name in self.query if name.startswith("x-amz-"))]
+
+    def about(self, target: Target) -> Request:
+        """The same, once it is known what it is about. (`replace` would cost several times as much.)"""
+        return Request(
+            self.method, self.raw_path, self.query_pairs, self.query, self.headers, self.id, target,
+            self.is_secure, self.client, self.is_presigned,
+        )  # fmt: skip
+
+    def presigned(self) -> Request:
+        """The same, once it is known to be a presigned URL; names of headers in its query are lower case then."""
+        lowered = {
+            name.lower() if name.lower().startswith("x-amz-") else name: text for name, text in self.query.items()
+        }
+        return replace(self, is_presigned=True, query=lowered)
+
+    @property
+    def content_length(self) -> int | None:
+        """The declared size of the body, or None. Raises S3Error(InvalidArgument)."""
+        text = self.headers.get("content-length")
+        if text is None:
+            return None
+        size_bytes = read_count(text)
+        if size_bytes == NO_NUMBER:
+            raise faults.invalid("Content-Length", text)
+        return size_bytes
+
+
+def read_request(scope: Mapping[str, Any], request_id: str) -> Request:
+    """The request of an ASGI scope.
+
+    Raises:
+        S3Error: InvalidURI.
+    """
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+    pairs = _pairs(scope.get("query_string", b"").decode("latin-1"))
+    return Request(
+        method=scope["method"],
+        raw_path=raw_path,
+        query_pairs=pairs,
+        query={_query_text(name): _query_text(value) for name, value in reversed(pairs)},
+        headers=headers,
+        id=request_id,
+        is_secure=scope.get("scheme") == "https",
+        client=str((scope.get("client") or ("",))[0]),
+    )
+
+
+def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
+    if not raw:
+        return ()
+    pieces = raw.split("&")
+    if len(pieces) > QUERY_PARAMETERS_MAX:
+        raise S3Error(faults.INVALID_URI)
+    parted = [piece.partition("=") for piece in pieces if piece]
+    return tuple((name, value) for name, _equals, value in parted)
+
+
+def _query_text(raw: str) -> str:
+    """In a query a plus sign stands for a space, as browsers and SDKs have it."""
+    if "%" not in raw and "+" not in raw:
+        return raw
+    return decoded(raw.replace("+", " "))

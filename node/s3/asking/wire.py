@@ -1,0 +1,94 @@
+"""The ASGI ends of a request: the body that comes in, the answer that goes out.
+
+Both use the server's extensions where it has them, so that large bodies go from the socket into the vault's buffers
+and back without a copy here; a plain ASGI server serves as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.host.ports import Buffer
+from node.http.asgi import BODY_EXTENSION, PARTS_EXTENSION, Receive, Scope, Send
+from node.s3.texts import faults
+from node.s3.texts.faults import S3Error
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Incoming:
+    """The body of a request, as HTTP delivers it."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self._direct = scope.get("extensions", {}).get(BODY_EXTENSION, {}).get("receive_into")
+        self._waiting = memoryview(b"")
+        self._ended = False
+        self.received = 0
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Some bytes; 0 at the end. Raises S3Error(IncompleteBody) when the client hung up."""
+        if self._direct is not None:
+            count: int = await self._direct(buffer)
+        else:
+            count = await self._from_messages(buffer)
+        self.received += count
+        return count
+
+    async def _from_messages(self, buffer: memoryview) -> int:
+        while not self._waiting and not self._ended:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise S3Error(faults.INCOMPLETE_BODY)
+            self._waiting = memoryview(message.get("body", b""))
+            self._ended = not message.get("more_body", False)
+        count = min(len(buffer), len(self._waiting))
+        buffer[:count] = self._waiting[:count]
+        self._waiting = self._waiting[count:]
+        return count
+
+
+class Outgoing:
+    """The answer to a request. Once begun it can only be ended, or broken off."""
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self._send = send
+        self._takes_parts = PARTS_EXTENSION in scope.get("extensions", {})
+        self._always: tuple[tuple[str, str], ...] = (("x-amz-request-id", request_id), ("server", "Maillon"))
+        self._size_bytes: int | None = None
+        self.status = 0
+        self.sent = 0
+
+    @property
+    def has_begun(self) -> bool:
+        return self.status != 0
+
+    def add(self, headers: Headers) -> None:
+        """Headers that every answer to this request has."""
+        self._always += tuple(headers)
+
+    async def begin(self, status: int, headers: Headers, size_bytes: int | None = None) -> None:
+        """Status and headers. Where it is known how many bytes the body has, its last ones leave with its end."""
+        self.status, self._size_bytes = status, size_bytes
+        lines = [
+            (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in (*self._always, *headers)
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": lines})
+
+    async def write(self, parts: list[Buffer]) -> None:
+        """Some of the body; the buffers are the caller's again when this returns."""
+        self.sent += sum(len(part) for part in parts)
+        more = self.sent != self._size_bytes
+        if self._takes_parts:
+            await self._send({"type": PARTS_EXTENSION, "parts": parts, "more_body": more})
+            return
+        for number, part in enumerate(parts, start=1):
+            body = {"type": "http.response.body", "body": bytes(part)}
+            await self._send({**body, "more_body": more or number < len(parts)})
+
+    async def end(self, body: bytes = b"") -> None:
+        """The rest of the body."""
+        if self.sent and self.sent == self._size_bytes:
+            return
+        self.sent += len(body)
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
