@@ -16,6 +16,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -254,6 +255,7 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+@cache
 def _find_fallocate() -> ctypes._NamedFuncPointer | None:
     """Linux's fallocate(2), which Python's standard library does not offer."""
     library = ctypes.CDLL(None, use_errno=True)

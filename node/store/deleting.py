@@ -15,7 +15,6 @@ from node.store.storedisk import StoreDisk
 from protocol.coding.label import Label, Stamp
 from protocol.errors import Damaged, Missing
 from protocol.ids import BlockId, NamespaceId
-from protocol.limits import SHARES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ def deletable(disks: Sequence[StoreDisk], namespace: NamespaceId, block: BlockId
         return Deletable((), 0)
     indexes = {index for index, _ in spots}
     for disk in disks:
-        indexes |= {index for index in range(SHARES_MAX) if disk.volumes.ruins.may_hold(ShareKey(block, index))}
+        indexes.update(disk.volumes.ruins.indexes_of(block))
     found = {ShareKey(block, index): labels_of(disks, ShareKey(block, index)) for index in sorted(indexes)}
     old = {key: labels for key, labels in found.items() if _is_before(labels, horizon)}
     return Deletable(tuple(old), max((kept_until_s(labels) for labels in old.values()), default=0))

@@ -103,6 +103,7 @@ class ShareIndex:
         self._lag_max = lag_max
         self._turn = threading.RLock()
         self._fresh: dict[ShareKey, Spot | None] = {}
+        self._fresh_of: dict[BlockId, dict[int, Spot | None]] = {}
         self._looked_up: dict[ShareKey, Spot | None] = {}
         self._dirty_volumes: set[int] = set()
         self._dirty_namespaces: set[NamespaceId] = set()
@@ -134,9 +135,7 @@ class ShareIndex:
                 return self._fresh[key]
             if key not in self._looked_up:
                 rows = self._index.execute(_FIND, (key.block, key.index))
-                if len(self._looked_up) >= _LOOKED_UP_MAX:
-                    self._looked_up.clear()
-                self._looked_up[key] = _spot(rows[0]) if rows else None
+                self._remember(key, _spot(rows[0]) if rows else None)
             return self._looked_up[key]
 
     def spots(self, block: BlockId) -> list[tuple[int, Spot]]:
@@ -144,8 +143,21 @@ class ShareIndex:
         with self._turn:
             rows = self._index.execute(_SPOTS, (block,))
             found: dict[int, Spot | None] = {cast(int, row[0]): _spot(row[1:]) for row in rows}
-            found |= {key.index: spot for key, spot in self._fresh.items() if key.block == block}
+            for index, spot in found.items():  # who asks for all of them will ask for each
+                self._remember(ShareKey(block, index), spot)
+            found |= self._fresh_of.get(block, {})
             return sorted((index, spot) for index, spot in found.items() if spot is not None)
+
+    def _remember(self, key: ShareKey, spot: Spot | None) -> None:
+        """What SQLite said, until it says something else."""
+        if len(self._looked_up) >= _LOOKED_UP_MAX:
+            self._looked_up.clear()
+        self._looked_up[key] = spot
+
+    def _note(self, key: ShareKey, spot: Spot | None) -> None:
+        """What SQLite does not know yet."""
+        self._fresh[key] = spot
+        self._fresh_of.setdefault(key.block, {})[key.index] = spot
 
     def after(self, key: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
         """The next shares in order of their key."""
@@ -171,7 +183,7 @@ class ShareIndex:
             if known is not None:
                 self._count(known, -1)
             self._count(spot, 1)
-            self._fresh[key] = spot
+            self._note(key, spot)
             return known
 
     def drop(self, key: ShareKey, before: tuple[int, int]) -> Spot | None:
@@ -181,14 +193,14 @@ class ShareIndex:
             if known is None or known.position >= before:
                 return None
             self._count(known, -1)
-            self._fresh[key] = None
+            self._note(key, None)
             return known
 
     def mark_damaged(self, key: ShareKey, spot: Spot) -> None:
         """What stands at `spot` does not match its own hashes. It counts as not held from now on."""
         with self._turn:
             if self.find(key) == spot:
-                self._fresh[key] = replace(spot, is_damaged=True)
+                self._note(key, replace(spot, is_damaged=True))
 
     def _count(self, spot: Spot, sign: int) -> None:
         shares, size_bytes = self._namespaces.get(spot.namespace, (0, 0))
@@ -241,7 +253,7 @@ class ShareIndex:
             if self.find(key) == known:
                 self._count(known, -1)
                 self._count(found, 1)
-                self._fresh[key] = found
+                self._note(key, found)
 
     def cut_volume(self, number: int, size_bytes: int) -> None:
         """The volume lost its end: what stood there is gone. Nothing else will come to stand there."""
@@ -249,7 +261,7 @@ class ShareIndex:
             for key, spot in self.in_volume(number):
                 if spot.place + spot.size_bytes > size_bytes:
                     self._count(spot, -1)
-                    self._fresh[key] = None
+                    self._note(key, None)
             self.reached(number, size_bytes)
             self.seal(number)
 
@@ -294,6 +306,7 @@ class ShareIndex:
             self._index.commit()
             self._looked_up.clear()
             self._fresh.clear()
+            self._fresh_of.clear()
             self._dirty_volumes.clear()
             self._dirty_namespaces.clear()
 

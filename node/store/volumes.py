@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from node.host.ports import Disk, File, Host
@@ -27,6 +27,8 @@ from node.store.recover import Scan
 from node.store.shares import DiskState, DiskUsage, ShareKey, Tombstone
 from node.store.volume import Format, pack_header
 from protocol.errors import Unavailable
+from protocol.ids import BlockId
+from protocol.limits import SHARES_MAX
 
 log = get_logger(__name__)
 
@@ -57,6 +59,12 @@ class _Ruins:
 
     def may_hold(self, key: ShareKey) -> bool:
         return self._is_everything or key in self._keys
+
+    def indexes_of(self, block: BlockId) -> Iterable[int]:
+        """Which shares of the block may be among them."""
+        if self._is_everything:
+            return range(SHARES_MAX)
+        return [key.index for key in self._keys if key.block == block]
 
 
 class DiskVolumes:
