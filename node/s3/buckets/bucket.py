@@ -8,6 +8,7 @@ from node.s3.buckets.tagging import DOCUMENT as TAGGING
 from node.s3.buckets.tagging import tagging
 from node.s3.calls.call import NO_CONTENT, Answer, Call, xml_answer
 from node.s3.calls.owners import owner_of
+from node.s3.rights.access import ACL_DOCUMENT
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.texts.names import is_bucket_name
@@ -15,7 +16,6 @@ from node.s3.texts.xml_in import parse
 from node.s3.texts.xml_out import document, leaf, maybe, node, time_of
 from node.vault.shelf.terms import BucketInfo, Tag, Versioning
 
-ACL_DOCUMENT = "acl"
 LISTED_MAX = 10_000
 
 

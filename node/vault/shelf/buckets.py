@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from node.vault.catalog.values import StoredBucket
 from node.vault.shelf.names import require_bucket_name, require_document_name
 from node.vault.shelf.terms import BucketInfo, LifecycleRule, LockDefault, Versioning
 from node.vault.shelf.tools import ShelfTools, info_of, require_writable_bucket
@@ -26,11 +27,19 @@ class Buckets:
 
     def __init__(self, tools: ShelfTools) -> None:
         self._tools = tools
+        self._told: dict[str, tuple[StoredBucket, BucketInfo]] = {}
 
     def find(self, bucket: str) -> BucketInfo | None:
-        """The bucket, if there is such a one."""
+        """The bucket, if there is such a one. Every request asks several times, so what was told is kept."""
         found = self._tools.reading().catalog.find_bucket(bucket)
-        return None if found is None else info_of(found)
+        if found is None:
+            self._told.pop(bucket, None)
+            return None
+        stored, told = self._told.get(bucket, (None, None))
+        if told is None or stored is not found:
+            told = info_of(found)
+            self._told[bucket] = found, told
+        return told
 
     def get(self, bucket: str) -> BucketInfo:
         """The bucket. Raises Missing(`bucket-missing`)."""
