@@ -32,23 +32,32 @@ _AT_WORK_TURNS: Final = 2
 class Queue:
     """The requests in the order in which they came."""
 
-    def __init__(self, gather_s: float) -> None:
+    def __init__(self, gather_s: float, patience_s: float) -> None:
         self._gather_s = gather_s
+        self._patience_s = patience_s
         self._waiting: deque[Request] = deque()
+        self._unanswered: dict[Request, None] = {}
         self._queued_bytes = 0
         self._held_bytes = 0
         self._came = Ticker()
         self._left = Ticker()
 
-    async def wait_for_room(self) -> None:
-        """Return when one more may wait here."""
-        while self._held_bytes > WAITING_BYTES_MAX:
-            seen = self._left.count
-            await self._left.wait_past(seen)
+    async def has_room(self) -> bool:
+        """Return when one more may wait here, or not for too long."""
+        if self._held_bytes <= WAITING_BYTES_MAX:
+            return True
+        with trio.move_on_after(self._patience_s):
+            while self._held_bytes > WAITING_BYTES_MAX:
+                seen = self._left.count
+                await self._left.wait_past(seen)
+        return self._held_bytes <= WAITING_BYTES_MAX
 
     async def wait_until_done(self, request: Request) -> None:
-        """Queue the request; return when it has its answer. Given up before it is taken, it leaves nothing."""
+        """Queue the request; return when it has its answer, or has waited for too long and has none. Given up before
+        it is taken, it leaves nothing.
+        """
         request.queued_s = trio.current_time()
+        self._unanswered[request] = None
         self._held_bytes += request.size_bytes
         self._queued_bytes += request.size_bytes
         self._waiting.append(request)
@@ -56,11 +65,25 @@ class Queue:
         try:
             await request.done.wait()
         finally:
+            del self._unanswered[request]
             self._held_bytes -= request.size_bytes
             self._left.tick()
             if request in self._waiting:
                 self._waiting.remove(request)
                 self._queued_bytes -= request.size_bytes
+
+    async def let_go_for_ever(self) -> None:
+        """Let go of those who have waited for too long: a deadline for each would cost as much as its place here."""
+        while True:
+            oldest = next(iter(self._unanswered), None)
+            if oldest is None:
+                seen = self._came.count
+                await self._came.wait_past(seen)
+                continue
+            await trio.sleep_until(oldest.queued_s + self._patience_s)
+            for request in self._unanswered:
+                if request.queued_s + self._patience_s <= trio.current_time():
+                    request.done.set()
 
     async def wait_for_batch(self, is_idle: Callable[[], bool], progress: Ticker) -> None:
         """Return when it is time to take a batch. `is_idle`: nothing is on its way; `progress` tells of changes."""

@@ -59,7 +59,7 @@ class JournalWriter:
         self._progress = Ticker()
         self._epoch = EpochWriter(tools, known, self._progress)
         self._applier = Applier(tools, catalog, epochs, load)
-        self._queue = Queue(tools.timers.gather_s)
+        self._queue = Queue(tools.timers.gather_s, tools.timers.append_deadline_s)
         self._carried_s = -inf
         self._turn = trio.Lock()
         self._applying = trio.Lock()
@@ -143,8 +143,7 @@ class JournalWriter:
         """
         request = request_for(changes, inline)
         await self.wait_ready()
-        with trio.move_on_after(self._timers.append_deadline_s):
-            await self._queue.wait_for_room()
+        if await self._queue.has_room():
             self._check_holders()
             await self._queue.wait_until_done(request)
         return self._outcome(request)
@@ -233,6 +232,7 @@ class JournalWriter:
         await self._applier.replay(0)
         self._ready.set()
         log.info("journal.ready", namespace=short_text_of(self._tools.namespace), epoch=self.opening.epoch)
+        nursery.start_soon(self._queue.let_go_for_ever)
         nursery.start_soon(self._guarded, self._write_for_ever)
         nursery.start_soon(self._guarded, self._apply_for_ever)
         nursery.start_soon(self._watch_catalog)

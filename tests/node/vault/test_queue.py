@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from node.vault.journal.batch import request_for
-from node.vault.journal.queue import Queue
+from node.vault.journal.queue import WAITING_BYTES_MAX, Queue
 from node.vault.ticker import Ticker
+from protocol.limits import INLINE_BYTES_MAX
 from tests.support.namespaces import object_put
 
 GATHER_S = 0.01
+PATIENCE_S = 20.0
 
 
 async def taken(
     *came: Callable[[Queue], object], is_idle: Callable[[], bool] = lambda: True, progress: Ticker | None = None
 ) -> tuple[int, float]:
     """How many requests made the first batch, and when it was taken, while these tasks ran."""
-    queue = Queue(GATHER_S)
+    queue = Queue(GATHER_S, PATIENCE_S)
     async with trio.open_nursery() as nursery:
         for one in came:
             nursery.start_soon(one, queue)
@@ -93,3 +95,39 @@ async def test_while_an_entry_is_on_its_way_others_gather_until_it_is_acknowledg
 async def test_one_that_is_not_acknowledged_soon_is_not_waited_for(autojump_clock: MockClock) -> None:
     began_s = trio.current_time()
     assert await taken(call, after_s(GATHER_S / 2), is_idle=lambda: False) == (2, began_s + GATHER_S)
+
+
+async def test_each_who_has_waited_for_too_long_is_let_go_without_an_answer(autojump_clock: MockClock) -> None:
+    queue, left_s = Queue(GATHER_S, PATIENCE_S), []
+
+    async def wait(after_s: float) -> None:
+        await trio.sleep(after_s)
+        request = request_for([object_put("photos", "k", 1)], ())
+        await queue.wait_until_done(request)
+        assert (request.stamp, request.error) == (None, None)
+        left_s.append(trio.current_time() - began_s)
+
+    async with trio.open_nursery() as nursery:
+        began_s = trio.current_time()
+        nursery.start_soon(queue.let_go_for_ever)
+        async with trio.open_nursery() as callers:
+            for after_s in (0.0, 3.0, 7.0):
+                callers.start_soon(wait, after_s)
+        nursery.cancel_scope.cancel()
+    assert left_s == [PATIENCE_S, PATIENCE_S + 3.0, PATIENCE_S + 7.0]
+    assert queue.take() is None, "who was let go before being taken leaves nothing"
+
+
+async def test_who_finds_no_room_for_too_long_is_told(autojump_clock: MockClock) -> None:
+    queue = Queue(GATHER_S, PATIENCE_S)
+    async with trio.open_nursery() as nursery:
+        for _ in range(WAITING_BYTES_MAX // INLINE_BYTES_MAX + 1):
+            nursery.start_soon(
+                queue.wait_until_done, request_for([object_put("photos", "k", 1)], [bytes(INLINE_BYTES_MAX)])
+            )
+        await wait_all_tasks_blocked()
+        began_s = trio.current_time()
+        assert not await queue.has_room()
+        assert trio.current_time() - began_s == PATIENCE_S
+        nursery.cancel_scope.cancel()
+    assert await queue.has_room()
