@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 from node.http.asgi import Headers
 from node.http.head import Fault, Head
+from protocol.quick_init import quick_init
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -31,6 +32,7 @@ class Framing(enum.Enum):
     CLOSE = "close"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """`data` is sent before the body; `length_bytes` is what the body must come to, where that was told."""

@@ -18,6 +18,7 @@ import httptools
 
 from node.http.asgi import Headers
 from node.http.settings import HttpSettings
+from protocol.quick_init import quick_init
 
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"})
 VERSIONS = frozenset({"1.0", "1.1"})
@@ -36,6 +37,7 @@ class Fault:
     reason: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Head:
     """A request's head. `raw_path` is as it was sent; `body_bytes` is None where the body is chunked."""

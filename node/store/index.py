@@ -19,6 +19,7 @@ from node.store.shares import NamespaceUsage, ShareKey
 from node.store.volume import HEAD_BYTES, SHARE_STEP_BYTES, rounded
 from protocol.errors import Damaged
 from protocol.ids import BlockId, NamespaceId
+from protocol.quick_init import quick_init
 
 _SCHEMA_VERSION: Final = 1
 _LOOKED_UP_MAX: Final = 1_024
@@ -48,6 +49,7 @@ _PUT: Final = (
 _DROP: Final = "DELETE FROM shares WHERE block = ? AND idx = ?"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Spot:
     """Where a share stands. `is_damaged`: its bytes did not match when last read; a new copy may be put."""

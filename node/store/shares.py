@@ -11,12 +11,14 @@ from typing import Final
 from protocol.coding.label import Label, ShareProof
 from protocol.errors import Malformed
 from protocol.ids import BlockId, NamespaceId
+from protocol.quick_init import quick_init
 from protocol.wire import schema
 
 _SHARE_META: Final = struct.Struct(">32s32sBBHH")
 _TOMBSTONE: Final = struct.Struct(">32sB7xQ")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, order=True)
 class ShareKey:
     """Which share."""
@@ -25,6 +27,7 @@ class ShareKey:
     index: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ShareFacts:
     """A share without its bytes. `label` and `proof` are canonical bytes of `protocol.coding.label`, kept as they

@@ -34,6 +34,7 @@ from protocol.ids import Digest, NamespaceId
 from protocol.limits import BLOCK_PLAIN_BYTES, BLOCK_PLAIN_BYTES_MAX
 from protocol.members.roster import Rules
 from protocol.namespace.changes import BlockRef
+from protocol.quick_init import quick_init
 
 FLIGHTS_AT_A_TIME = 2
 KEY_BYTES = 32
@@ -60,6 +61,7 @@ class PutTools:
     stall_s: float
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """At most so many bytes in all; if there are no more than `small_bytes` of them, they are not made blocks of.

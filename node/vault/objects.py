@@ -14,6 +14,7 @@ from protocol.errors import MaillonError
 from protocol.ids import BlockId, NamespaceId, NodeId
 from protocol.namespace.contents import NULL_VERSION, Checksum, Metadata, Retention, Tag
 from protocol.placement.explain import Reason
+from protocol.quick_init import quick_init
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class ObjectPath:
     namespace: str | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
     """`stored_bytes` counts all shares, or all copies in the journal. `blocks` is 0 for an object kept inline.

@@ -25,6 +25,7 @@ from protocol.limits import INLINE_BYTES_MAX, OBJECT_BYTES_MAX, PART_BYTES_MAX
 from protocol.members.roster import Rules
 from protocol.namespace.changes import VERSION_BYTES, BlockRef, InlineRef, ObjectPut, PartPut
 from protocol.namespace.contents import Retention, Versioning
+from protocol.quick_init import quick_init
 
 log = get_logger(__name__)
 
@@ -32,6 +33,7 @@ BLOCKS_PER_PART = 512
 NO_FINISH = Finish("")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Named:
     """A change that is acknowledged; whether its version is the null one of its key."""
@@ -40,6 +42,7 @@ class Named:
     is_null: bool
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Content:
     """What an object that is about to be named is made of."""

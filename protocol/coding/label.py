@@ -18,6 +18,7 @@ from protocol.errors import Forged, Malformed
 from protocol.ids import Digest, NodeId, PublicKey
 from protocol.keys.signing import SigningKey, verify
 from protocol.limits import LEAVES_MAX, SHARES_MAX
+from protocol.quick_init import quick_init
 from protocol.wire import schema
 from protocol.wire.schema import Length, Range, Signature
 
@@ -29,6 +30,7 @@ PATH_MAX: Final = (SHARES_MAX - 1).bit_length()
 Placing = Annotated[tuple[NodeId, ...], Length(1, SHARES_MAX)]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, order=True)
 class Stamp:
     """The journal position at which a share was written; orders it against releases."""

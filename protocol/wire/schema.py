@@ -29,6 +29,7 @@ from typing import Annotated, Any, TypeVar
 from protocol.errors import Malformed, OverLimit
 from protocol.ids import ID_BYTES, SIGNATURE_BYTES
 from protocol.limits import MESSAGE_BYTES_MAX
+from protocol.quick_init import quick_init
 from protocol.wire import canonical
 from protocol.wire.canonical import Value
 from protocol.wire.compiled import DEFAULT_LENGTH, DEFAULT_RANGE, Codec, Field, Length, Range, compiled
@@ -78,6 +79,7 @@ def _message_codec(kind: Any) -> Codec:
     version: int | None = getattr(kind, "WIRE_VERSION", None)
     opening = [] if version is None else [version]
     width = len(opening) + len(fields)
+    quick_init(kind)
 
     def pack(message: Any, where: str) -> Value:
         if type(message) is not kind:

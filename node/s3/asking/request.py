@@ -16,10 +16,12 @@ from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.texts.names import decoded
 from node.s3.texts.numbers import NO_NUMBER, read_count
+from protocol.quick_init import quick_init
 
 QUERY_PARAMETERS_MAX = 200
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a request is about: a bucket, a key in it, or (both empty) the whole namespace.
@@ -37,6 +39,7 @@ class Target:
         return self.bucket if self.namespace is None else f"{self.namespace}:{self.bucket}"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
     """`raw_path` and `query_pairs` are as they were sent; `query` has what they say, by name."""

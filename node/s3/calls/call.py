@@ -27,11 +27,13 @@ from node.s3.texts.xml_in import Element, parse
 from node.vault.objects import ObjectStat
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import AccessKey, BucketInfo, Finish
+from protocol.quick_init import quick_init
 
 XML_BYTES_MAX = 2 * 1024 * 1024
 DOCUMENT_BYTES_MAX = 20 * 1024
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer."""
@@ -49,6 +51,7 @@ def xml_answer(body: bytes, headers: Headers = ()) -> Answer:
 NO_CONTENT = Answer(204)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: a key of a namespace, or (None) anybody. `owner` is the key's own namespace."""
@@ -74,6 +77,7 @@ class Proven(Protocol):
         """Raises S3Error when it is not what was promised."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that may be served. `needs_public`: only if the object's own ACL says that everybody may read it."""

@@ -19,6 +19,7 @@ from node.s3.calls.call import Caller
 from node.s3.rights.policies import Asker, parse_policy, resource_of
 from node.s3.rights.policy_conditions import Circumstances
 from node.vault.shelf.shelf import Shelf
+from protocol.quick_init import quick_init
 
 POLICY_DOCUMENT = "policy"
 ACL_DOCUMENT = "acl"
@@ -51,6 +52,7 @@ class Verdict(enum.Enum):
     DENIED = "denied"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Access:
     """One caller before one shelf, with a request."""

@@ -25,6 +25,7 @@ from node.s3.texts import faults
 from node.s3.texts.checksums import Algorithm, Running, Type, decode, encode, kept, running, running_md5
 from node.s3.texts.faults import S3Error
 from node.vault.shelf.terms import Finish
+from protocol.quick_init import quick_init
 
 ASIDE_BYTES = 64 * 1024  # smaller buffers are hashed quicker than a thread is woken
 
@@ -46,6 +47,7 @@ class Body(Protocol):
         """The trailers. Raises S3Error when there are more bytes than were declared."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Promised:
     """What the client says about the body's bytes. `trailer` names the checksum that follows the body."""

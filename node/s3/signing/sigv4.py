@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from node.s3.asking.request import Request
 from node.s3.texts.names import encoded, encoded_key
+from protocol.quick_init import quick_init
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
@@ -39,6 +40,7 @@ class Scope:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a request says about its signature. `payload` is the x-amz-content-sha256 that was signed."""

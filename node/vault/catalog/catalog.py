@@ -36,6 +36,7 @@ from protocol.errors import Damaged, Missing
 from protocol.ids import BlockId
 from protocol.namespace.changes import BlockRef, PackedObject
 from protocol.namespace.contents import NULL_VERSION, Versioning
+from protocol.quick_init import quick_init
 from protocol.tables.keys import object_key
 
 __all__ = [
@@ -65,6 +66,7 @@ Span = tuple[int, int]
 Whole = tuple[StoredObject, tuple[BlockRef, ...]]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Located:
     """An object, those bytes of it that were chosen (None: all), and the blocks that these are in, or its pack; with

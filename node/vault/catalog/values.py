@@ -11,6 +11,7 @@ from protocol.ids import BlockId, Digest, NodeId
 from protocol.keys.sealing import sealed_size
 from protocol.namespace.changes import BlockRef, Checksum, MarkerPut, Metadata, ObjectPut
 from protocol.namespace.contents import LockDefault, Retention, Tag, Versioning
+from protocol.quick_init import quick_init
 from protocol.tables.keys import object_key, object_name, version_key
 from protocol.tables.rows import BegunRow, Extras, ObjectRow, PartRow, RowKind
 
@@ -34,6 +35,7 @@ class CatalogTip(NamedTuple):
 NOWHERE = CatalogTip(0, 0, Digest(bytes(32)))
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, repr=False)
 class InlineAt:
     """Where a small object's sealed bytes are, and the key that opens them."""
@@ -60,6 +62,7 @@ class PackedAt:
         return f"PackedAt(pack={self.pack.hex()[:16]}, offset={self.offset}, size_bytes={self.size_bytes})"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """A version of what a key names. Its bytes are `inline`, or `packed` in the one block that `Catalog.whole` gives,
@@ -290,6 +293,7 @@ class CatalogTotals:
     drill_s: int | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Content:
     """The blocks that an object is made of, as its row says it."""

@@ -21,6 +21,7 @@ from protocol.namespace.contents import (
     Versioning,
 )
 from protocol.namespace.lifecycle import LifecycleRule
+from protocol.quick_init import quick_init
 from protocol.tables.glance import Glance
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
 E = TypeVar("E", ObjectStat, Glance)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ByteRange:
     """Bytes [first, end) of an object."""
@@ -65,6 +67,7 @@ class ByteRange:
     end: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class BucketInfo:
     """A bucket. `is_locked`: its objects may be locked. `documents`: the names of those that it has."""
@@ -89,6 +92,7 @@ class Condition:
 UNCONDITIONAL: Final = Condition()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Finish:
     """What is known of an object's or a part's bytes when the last of them has come."""
@@ -101,6 +105,7 @@ class Finish:
 Finisher = Callable[[], Awaitable[Finish]]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class PutTerms:
     """What is said of an object that is put, and under which condition it is. Without a retention, its bucket's
@@ -114,6 +119,7 @@ class PutTerms:
     condition: Condition = UNCONDITIONAL
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
     """A version of an object in the same namespace; without one, what the key names."""
@@ -198,6 +204,7 @@ class UploadsPage:
     next_upload: bytes | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, repr=False)
 class AccessKey:
     """A name and a secret that open a namespace, or one bucket of it."""
