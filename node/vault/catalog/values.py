@@ -35,7 +35,6 @@ class CatalogTip(NamedTuple):
 NOWHERE = CatalogTip(0, 0, Digest(bytes(32)))
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, repr=False)
 class InlineAt:
     """Where a small object's sealed bytes are, and the key that opens them."""
@@ -293,7 +292,6 @@ class CatalogTotals:
     drill_s: int | None
 
 
-@quick_init
 @dataclass(frozen=True, slots=True)
 class Content:
     """The blocks that an object is made of, as its row says it."""
