@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio._core._generated_run import wait_all_tasks_blocked  # as in `trio.testing`, without all of pytest
 
 from node.vault.journal.batch import Batch, Request, take_batch
 from node.vault.ticker import Ticker
@@ -37,25 +37,30 @@ class Queue:
         self._patience_s = patience_s
         self._waiting: deque[Request] = deque()
         self._unanswered: dict[Request, None] = {}
+        self._closed: MaillonError | None = None
         self._queued_bytes = 0
         self._held_bytes = 0
         self._came = Ticker()
         self._left = Ticker()
 
-    async def has_room(self) -> bool:
-        """Return when one more may wait here, or not for too long."""
-        if self._held_bytes <= WAITING_BYTES_MAX:
-            return True
-        with trio.move_on_after(self._patience_s):
-            while self._held_bytes > WAITING_BYTES_MAX:
-                seen = self._left.count
-                await self._left.wait_past(seen)
-        return self._held_bytes <= WAITING_BYTES_MAX
+    @property
+    def is_full(self) -> bool:
+        """Whether one more has to wait for room."""
+        return self._held_bytes > WAITING_BYTES_MAX
+
+    async def wait_for_room(self) -> None:
+        """Return when one more may wait here."""
+        while self.is_full:
+            seen = self._left.count
+            await self._left.wait_past(seen)
 
     async def wait_until_done(self, request: Request) -> None:
         """Queue the request; return when it has its answer, or has waited for too long and has none. Given up before
         it is taken, it leaves nothing.
         """
+        if self._closed is not None:
+            request.fail(self._closed)
+            return
         request.queued_s = trio.current_time()
         self._unanswered[request] = None
         self._held_bytes += request.size_bytes
@@ -108,7 +113,10 @@ class Queue:
         return batch
 
     def fail_all(self, error: MaillonError) -> None:
-        """Nobody who waits will be taken."""
-        while self._waiting:
-            self._waiting.popleft().fail(error)
+        """Nobody who has no answer yet, or comes later, will get another: whoever would give it is gone."""
+        self._closed = error
+        self._waiting.clear()
         self._queued_bytes = 0
+        for request in self._unanswered:
+            if not request.done.is_set():
+                request.fail(error)

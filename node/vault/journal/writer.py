@@ -17,6 +17,7 @@ a disk of our own that does not say what it has. Starting another one is the way
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from math import inf
 
 import trio
@@ -143,7 +144,9 @@ class JournalWriter:
         """
         request = request_for(changes, inline)
         await self.wait_ready()
-        if await self._queue.has_room():
+        # The queue lets go of who waits there for too long; who has to wait for room before needs one end for both.
+        with trio.move_on_after(self._timers.append_deadline_s) if self._queue.is_full else nullcontext():
+            await self._queue.wait_for_room()
             self._check_holders()
             await self._queue.wait_until_done(request)
         return self._outcome(request)

@@ -13,7 +13,7 @@ from node.vault.catalog.catalog import InlineAt
 from node.vault.journal.holder import IN_FLIGHT_MAX
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, OverLimit, Unavailable
-from protocol.ids import short_text_of
+from protocol.ids import NamespaceId, short_text_of
 from protocol.limits import ENTRY_BYTES_MAX
 from protocol.namespace.changes import InlineRef, ObjectDeleted
 from protocol.requests import Kind
@@ -240,6 +240,31 @@ class TestAppend:
             await until(lambda: [error.identifier for error in stage.stopped] == ["store-failing"])
             with pytest.raises(Damaged, match="store-failing"):
                 await writer.append([BUCKET])
+
+
+class TestTheEnd:
+    """Nobody waits for a writer that is gone."""
+
+    async def test_who_asks_a_writer_that_has_ended_is_told_at_once(self, clock: MockClock) -> None:
+        async with scene() as stage:
+            async with stage.running() as (writer, _):
+                await writer.append([BUCKET])
+            began_s = trio.current_time()
+            with pytest.raises(Unavailable, match="journal-closed"):
+                await writer.append([object_put("photos", "k", 1)])
+            assert trio.current_time() == began_s
+
+    async def test_who_is_waited_for_by_a_catalog_that_fails_is_told_why(
+        self, clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def refuse(_entries: object) -> None:
+            raise Damaged("journal-damaged", namespace=NamespaceId(bytes(32)), epoch=1, position=0)
+
+        async with scene() as stage, stage.running() as (writer, catalog):
+            await writer.append([BUCKET])
+            monkeypatch.setattr(catalog, "apply", refuse)
+            with pytest.raises(Damaged, match="journal-damaged"):
+                await writer.append([object_put("photos", "k", 1)])
 
 
 class TestLiars:

@@ -7,9 +7,13 @@ from collections.abc import Callable
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from node.vault.journal import queue as queue_module
 from node.vault.journal.batch import request_for
 from node.vault.journal.queue import WAITING_BYTES_MAX, Queue
 from node.vault.ticker import Ticker
+from protocol.coding.label import Stamp
+from protocol.errors import Unavailable
+from protocol.ids import NamespaceId
 from protocol.limits import INLINE_BYTES_MAX
 from tests.support.namespaces import object_put
 
@@ -118,16 +122,48 @@ async def test_each_who_has_waited_for_too_long_is_let_go_without_an_answer(auto
     assert queue.take() is None, "who was let go before being taken leaves nothing"
 
 
-async def test_who_finds_no_room_for_too_long_is_told(autojump_clock: MockClock) -> None:
-    queue = Queue(GATHER_S, PATIENCE_S)
+async def test_one_that_is_answered_at_the_last_moment_is_not_failed(autojump_clock: MockClock) -> None:
+    queue, request = Queue(GATHER_S, PATIENCE_S), request_for([object_put("photos", "k", 1)], ())
+
+    async def answer() -> None:
+        await trio.sleep(PATIENCE_S)
+        request.succeed(Stamp(1, 2))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(queue.let_go_for_ever)
+        nursery.start_soon(answer)
+        await queue.wait_until_done(request)
+        nursery.cancel_scope.cancel()
+    assert request.stamp in (None, Stamp(1, 2))
+    assert request.error is None
+
+
+async def test_when_nobody_will_answer_any_more_all_are_told_now_and_later(autojump_clock: MockClock) -> None:
+    queue, reason = Queue(GATHER_S, PATIENCE_S), Unavailable("journal-closed", namespace=NamespaceId(bytes(32)))
+    waiting, taken_before, later = (request_for([object_put("photos", "k", 1)], ()) for _ in range(3))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(queue.wait_until_done, taken_before)
+        await wait_all_tasks_blocked()
+        assert queue.take() is not None
+        nursery.start_soon(queue.wait_until_done, waiting)
+        await wait_all_tasks_blocked()
+        queue.fail_all(reason)
+        await queue.wait_until_done(later)
+    assert [one.error for one in (waiting, taken_before, later)] == [reason] * 3
+
+
+async def test_who_finds_no_room_waits_until_others_have_left(autojump_clock: MockClock) -> None:
+    queue, inline = Queue(GATHER_S, PATIENCE_S), [bytes(INLINE_BYTES_MAX)]
     async with trio.open_nursery() as nursery:
         for _ in range(WAITING_BYTES_MAX // INLINE_BYTES_MAX + 1):
-            nursery.start_soon(
-                queue.wait_until_done, request_for([object_put("photos", "k", 1)], [bytes(INLINE_BYTES_MAX)])
-            )
+            nursery.start_soon(queue.wait_until_done, request_for([object_put("photos", "k", 1)], inline))
         await wait_all_tasks_blocked()
-        began_s = trio.current_time()
-        assert not await queue.has_room()
-        assert trio.current_time() - began_s == PATIENCE_S
+        with trio.move_on_after(PATIENCE_S) as patience:
+            await queue.wait_for_room()
+        assert patience.cancelled_caught
         nursery.cancel_scope.cancel()
-    assert await queue.has_room()
+    await queue.wait_for_room()
+
+
+def test_it_is_the_word_of_trio_testing_by_which_it_waits() -> None:
+    assert queue_module.wait_all_tasks_blocked is wait_all_tasks_blocked
