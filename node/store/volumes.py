@@ -45,26 +45,29 @@ class Outcome(enum.Enum):
 
 
 class _Ruins:
-    """Shares of writes that failed. A crash may still bring them back, so deleting one needs a tombstone."""
+    """Shares of writes that failed. A crash may still bring them back, so deleting one needs a tombstone.
+
+    The writing thread notes them, and others look: what they find is never changed, only replaced.
+    """
 
     def __init__(self) -> None:
-        self._keys: set[ShareKey] = set()
+        self._of: dict[BlockId, frozenset[int]] = {}
         self._is_everything = False
 
     def note(self, works: Sequence[Work]) -> None:
-        self._keys.update(work.key for work in works if isinstance(work, PutWork))
-        if len(self._keys) > _RUINS_MAX:
-            self._keys.clear()
+        for work in works:
+            if isinstance(work, PutWork):
+                self._of[work.key.block] = self._of.get(work.key.block, frozenset()) | {work.key.index}
+        if len(self._of) > _RUINS_MAX:
             self._is_everything = True
+            self._of.clear()
 
     def may_hold(self, key: ShareKey) -> bool:
-        return self._is_everything or key in self._keys
+        return self._is_everything or key.index in self._of.get(key.block, ())
 
     def indexes_of(self, block: BlockId) -> Iterable[int]:
         """Which shares of the block may be among them."""
-        if self._is_everything:
-            return range(SHARES_MAX)
-        return [key.index for key in self._keys if key.block == block]
+        return range(SHARES_MAX) if self._is_everything else self._of.get(block, frozenset())
 
 
 class DiskVolumes:
