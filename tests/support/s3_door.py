@@ -135,6 +135,8 @@ async def ask(
         sent.append(message)
 
     await door(scope, receive, send)
+    ends = [not message.get("more_body", False) for message in sent[1:]]
+    assert ends == [False] * (len(ends) - 1) + [True], "an answer ends once, with its last message"
     told = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     return Response(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
 

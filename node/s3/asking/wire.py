@@ -56,6 +56,7 @@ class Outgoing:
         self._takes_parts = PARTS_EXTENSION in scope.get("extensions", {})
         self._always: tuple[tuple[str, str], ...] = (("x-amz-request-id", request_id), ("server", "Maillon"))
         self._size_bytes: int | None = None
+        self._has_ended = False
         self.status = 0
         self.sent = 0
 
@@ -77,8 +78,12 @@ class Outgoing:
 
     async def write(self, parts: list[Buffer]) -> None:
         """Some of the body; the buffers are the caller's again when this returns."""
-        self.sent += sum(len(part) for part in parts)
+        size_bytes = sum(len(part) for part in parts)
+        if not size_bytes:
+            return
+        self.sent += size_bytes
         more = self.sent != self._size_bytes
+        self._has_ended = not more
         if self._takes_parts:
             await self._send({"type": PARTS_EXTENSION, "parts": parts, "more_body": more})
             return
@@ -88,7 +93,8 @@ class Outgoing:
 
     async def end(self, body: bytes = b"") -> None:
         """The rest of the body."""
-        if self.sent and self.sent == self._size_bytes:
+        if self._has_ended:
             return
         self.sent += len(body)
+        self._has_ended = True
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
