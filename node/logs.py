@@ -104,12 +104,12 @@ def _lines(least: int) -> type[Any]:
     import structlog
 
     def saying(method: str, level: int) -> Callable[..., None]:
-        def say(lines: Any, event: str, **details: object) -> None:
+        def say(lines: Any, event: str, /, **details: object) -> None:
             lines._logger.msg(_line(method, event, details))
 
         return say if level >= least else _unheard
 
-    def exception(lines: Any, event: str, **details: object) -> None:
+    def exception(lines: Any, event: str, /, **details: object) -> None:
         lines._logger.msg(f"{_line('error', event, details)}\n{traceback.format_exc().rstrip()}")
 
     names = logging.getLevelNamesMapping()
@@ -117,7 +117,7 @@ def _lines(least: int) -> type[Any]:
     return type("Lines", (structlog.BoundLoggerBase,), {**said, "exception": exception})
 
 
-def _unheard(_lines: object, _event: str, **_details: object) -> None:
+def _unheard(_lines: object, _event: str, /, **_details: object) -> None:
     """Below the level that is wanted."""
 
 
@@ -145,8 +145,8 @@ def _line(method: str, event: str, details: Mapping[str, object]) -> str:
 
 def _told(value: object) -> str:
     """Text as it is where nobody can mistake where it ends, quoted where they could."""
-    if isinstance(value, str) and value.isprintable() and value and " " not in value and "=" not in value:
-        return str(value)
+    if type(value) is str and value.isprintable() and value and " " not in value and "=" not in value:
+        return value
     return _shown(value) if isinstance(value, bytes) else repr(_readable_value(value))
 
 

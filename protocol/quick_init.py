@@ -11,16 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
+from inspect import signature
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 def quick_init(kind: type[T]) -> type[T]:
-    """The same class, a frozen dataclass with slots, with a quicker `__init__`."""
+    """The same class, a frozen dataclass with slots, with a quicker `__init__`; one of another make as it was."""
     told: Any = kind
     every = fields(told)
-    if all(one.init for one in every) and all(hasattr(getattr(kind, one.name, None), "__set__") for one in every):
+    known = {one.name for one in every} == signature(kind).parameters.keys()  # an `InitVar` is no field
+    is_plain = told.__dataclass_params__.init and known
+    has_slots = all(hasattr(getattr(kind, one.name, None), "__set__") for one in every)
+    if is_plain and has_slots and all(one.init for one in every):
         setattr(kind, "__init__", _init_of(kind, every))  # noqa: B010 - mypy knows that a class has its own
     return kind
 

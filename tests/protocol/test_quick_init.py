@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, dataclass, field, replace
+from dataclasses import FrozenInstanceError, InitVar, dataclass, field, replace
 
 import pytest
 
@@ -103,10 +103,35 @@ def test_fields_of_the_class_that_it_comes_from_are_set_too() -> None:
     assert (made.name, made.rows, made.count, made.place) == ("a", [3], 4, 1)
 
 
-def test_a_class_without_slots_is_left_as_it_is() -> None:
-    class Loose:
-        """Fields in a dictionary."""
+@dataclass(frozen=True)
+class Loose:
+    """Fields in a dictionary."""
 
-    told = dataclass(frozen=True)(type("Loose", (Loose,), {"__annotations__": {"name": str}}))
-    before = inspect.getattr_static(told, "__init__")
-    assert inspect.getattr_static(quick_init(told), "__init__") is before
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A parameter that is no field."""
+
+    name: str
+    ending: InitVar[str]
+
+    def __post_init__(self, ending: str) -> None:
+        object.__setattr__(self, "name", self.name + ending)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Own:
+    """Its own way to be made."""
+
+    name: str
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "name", name.upper())
+
+
+@pytest.mark.parametrize("kind", [Loose, Turned, Own])
+def test_a_class_of_another_make_is_left_as_it_is(kind: type[Loose] | type[Turned] | type[Own]) -> None:
+    before = inspect.getattr_static(kind, "__init__")
+    assert inspect.getattr_static(quick_init(kind), "__init__") is before

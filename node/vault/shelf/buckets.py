@@ -38,6 +38,8 @@ class Buckets:
         stored, told = self._told.get(bucket, (None, None))
         if told is None or stored is not found:
             told = info_of(found)
+            if len(self._told) >= BUCKETS_MAX:
+                self._told.clear()
             self._told[bucket] = found, told
         return told
 
