@@ -16,7 +16,7 @@ with neither is in doubt, for as long as its change may still be acknowledged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,36 +47,33 @@ class Writing:
         might = tuple(nodes)
         self.blocks.update((block, might) for block in blocks)
 
-    @contextmanager
-    def naming(self, position: Callable[[], Stamp], names: Iterable[BlockId]) -> Iterator[None]:
+    def naming(self, position: Callable[[], Stamp], names: Iterable[BlockId]) -> AbstractContextManager[None]:
         """Inside, a change that names these blocks is journaled. `position`: the journal's next."""
-        named = self._strike_out(names)
-        try:
-            yield
-        except BaseException as error:
-            self._look_after(named, error, position())
-            raise
+        return _Naming(self, position, {block: self.blocks.pop(block) for block in names if block in self.blocks})
 
     async def journal(
         self, journal: JournalWriter, change: Change, names: Iterable[BlockId], inline: Sequence[bytes] = ()
     ) -> None:
-        """Append the change, which names these blocks, as `naming` has it. Raises what the journal raises."""
-        named = self._strike_out(names)
-        try:
+        """Append the change, which names these blocks. Raises what the journal raises."""
+        with self.naming(lambda: journal.next_position, names):
             await journal.append([change], inline)
-        except BaseException as error:
-            self._look_after(named, error, journal.next_position)
-            raise
 
-    def _strike_out(self, names: Iterable[BlockId]) -> dict[BlockId, tuple[NodeId, ...]]:
-        return {block: self.blocks.pop(block) for block in names if block in self.blocks}
 
-    def _look_after(self, named: dict[BlockId, tuple[NodeId, ...]], error: BaseException, position: Stamp) -> None:
-        """Whether the change may be in the journal, as far as the error tells."""
+@dataclass(slots=True)
+class _Naming(AbstractContextManager[None]):
+    """Blocks that were struck out, until it is known whether the change may be in the journal. Every put has one, so
+    it is no generator, which would cost more.
+    """
+
+    writing: Writing
+    position: Callable[[], Stamp]
+    named: dict[BlockId, tuple[NodeId, ...]]
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, MaillonError) and error.identifier in _NOTHING_WAS_JOURNALED:
-            self.blocks.update(named)
-        else:
-            self.doubtful = position
+            self.writing.blocks.update(self.named)
+        elif error is not None:
+            self.writing.doubtful = self.position()
 
 
 @dataclass(frozen=True, slots=True)
