@@ -147,7 +147,7 @@ async def _write_part(
         await read_object(reading, stored, blocks, sink, wanted)
 
     async with pouring(tools.reading, pour) as source:
-        return await put_part(tools.put, upload, number, source, finish, wanted.end - wanted.first)
+        return await put_part(tools.put, upload, number, source, finish, wanted.size_bytes)
 
 
 def _etag_of(stored: StoredObject, part: ByteRange) -> str:

@@ -124,6 +124,6 @@ async def _copy_part(call: Call, origin: Origin, known: UploadStat, number: int)
     if origin.is_in(call.shelf) and origin.key is None and row_of(known.metadata) is None:
         return await call.shelf.uploads.copy_part(call.bucket, call.key, known.upload, number, origin.ref, part)
     agreement = read_agreed(known.checksum)
-    expected_bytes = size_bytes if part is None else part.end - part.first
+    expected_bytes = size_bytes if part is None else part.size_bytes
     async with carried(call, origin, part, None if agreement is None else agreement.algorithm) as source:
         return await store_part(call, known, number, source, expected_bytes)

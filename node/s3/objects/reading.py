@@ -120,20 +120,20 @@ class _Page:
 
     def headers(self, found: ObjectStat) -> Headers:
         """Everything that is told of the object."""
-        part, size = self._part, found.size_bytes
+        part = self._part
         told = [
             *shown_metadata(found),
             ("etag", f'"{found.etag}"'),
             ("last-modified", http_date(found.modified_s)),
             ("accept-ranges", "bytes"),
-            ("content-length", str(size if part is None else part.end - part.first)),
+            ("content-length", str(self._size_bytes(found))),
             *encryption_headers(self._key),
             *version_headers(self._info, found),
             *lock_headers(found),
             *(() if "versionId" in self._call.request.query else expiration(self._rules, found)),
         ]
         if part is not None:
-            told.append(("content-range", f"bytes {part.first}-{part.end - 1}/{size}"))
+            told.append(("content-range", f"bytes {part.first}-{part.end - 1}/{found.size_bytes}"))
         if found.tags:
             told.append(("x-amz-tagging-count", str(len(found.tags))))
         if self._wanted_part is not None and self._wanted_part.count:
@@ -149,8 +149,11 @@ class _Page:
                 raise S3Error(faults.CONDITION_CONFLICT)  # another object came between the two looks
             first = 0 if self._part is None else self._part.first
             self._shown = Shown(self._key, self._object_key, self._parts, first)
-        size_bytes = found.size_bytes if self._part is None else self._part.end - self._part.first
-        await self._call.outgoing.begin(self.status, self.headers(found), size_bytes)
+        await self._call.outgoing.begin(self.status, self.headers(found), self._size_bytes(found))
+
+    def _size_bytes(self, found: ObjectStat) -> int:
+        """Of what is answered."""
+        return found.size_bytes if self._part is None else self._part.size_bytes
 
     async def write(self, parts: list[Buffer]) -> None:
         """Some bytes, on to the client."""

@@ -66,6 +66,10 @@ class ByteRange:
     first: int
     end: int
 
+    @property
+    def size_bytes(self) -> int:
+        return self.end - self.first
+
 
 @quick_init
 @dataclass(frozen=True, slots=True)
