@@ -64,9 +64,7 @@ class Request:
 
     def has_any(self, names: frozenset[str]) -> bool:
         """Whether there is a header of one of these names: most requests have none of most families."""
-        if not names.isdisjoint(self.headers):
-            return True
-        return self.is_presigned and not names.isdisjoint(self.header_names())
+        return not names.isdisjoint(self.header_names())
 
     def header_names(self) -> Iterable[str]:
         """All names that `header` would find something for."""

@@ -17,7 +17,7 @@ from node.s3.buckets.expiry import expiration, rules_of
 from node.s3.calls.call import Answer, Call
 from node.s3.calls.failures import told
 from node.s3.objects.customer_keys import HiddenSource, customer_key, encryption_headers, fresh
-from node.s3.objects.metadata import LOCKING, legal_hold_of, metadata_of, retention_of
+from node.s3.objects.metadata import legal_hold_of, metadata_of, retention_of
 from node.s3.objects.reading import checksum_headers
 from node.s3.rights.access import Access, Verdict
 from node.s3.texts import faults
@@ -40,8 +40,6 @@ def terms_of(call: Call) -> PutTerms:
         S3Error: InvalidRequest for a lock in a bucket that was not made for locks.
     """
     request = call.request
-    if not request.has_any(LOCKING):
-        return PutTerms(metadata=metadata_of(request), tags=tags_of(request))
     retention, is_held = retention_of(request, call.host.wall.now_s()), legal_hold_of(request)
     if (retention is not None or is_held) and not call.info().is_locked:
         raise S3Error(faults.INVALID_REQUEST, "Bucket is missing Object Lock Configuration")
