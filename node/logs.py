@@ -77,10 +77,9 @@ def configure(section: LogSection) -> None:
     import structlog
 
     least: int = logging.getLevelNamesMapping()[section.level.upper()]
+    is_json = section.format != "text"
     processors: list[Any] = []
-    wrapper: type[Any] = _lines(least)
-    if section.format != "text" or sys.stderr.isatty():
-        is_json = section.format != "text"
+    if is_json or sys.stderr.isatty():
         processors = [
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -88,7 +87,9 @@ def configure(section: LogSection) -> None:
             _readable,
             structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=True),
         ]
-        wrapper = structlog.make_filtering_bound_logger(least)
+        wrapper: type[Any] = structlog.make_filtering_bound_logger(least)
+    else:
+        wrapper = _lines(least)
     structlog.configure(
         processors=processors,
         wrapper_class=wrapper,
