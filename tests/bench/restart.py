@@ -32,6 +32,7 @@ from node.store.shares import ShareFacts
 from node.store.store import Store
 from protocol.errors import Unavailable
 from protocol.ids import ID_BYTES, BlockId, NamespaceId
+from tests.bench.devnet import maillon
 from tests.support.shares import make_block
 
 SHARES = 100_000
@@ -108,10 +109,9 @@ def main() -> int:
         folder = Path(temporary, "n1")
         with socket.create_server(("127.0.0.1", 0)) as free:
             listen = f"127.0.0.1:{free.getsockname()[1]}"
-        _maillon(
-            "init", "--organisation", "alone", "--name", "n1", "--zone", "here", "--listen", listen, folder=folder
-        )
-        _maillon("federation", "found", "--name", "alone", folder=folder)
+        here = ("--dir", str(folder))
+        maillon(*here, "init", "--organisation", "alone", "--name", "n1", "--zone", "here", "--listen", listen)
+        maillon(*here, "federation", "found", "--name", "alone")
         trio.run(fill, folder, options.shares)
         found = [
             started("the first start", folder, signal.SIGTERM, None),
@@ -124,13 +124,6 @@ def main() -> int:
         bound = "" if each.bound_s is None else f"  (at most {each.bound_s:g} s)"
         sys.stdout.write(f"{each.name}: {each.wall_s:.2f} s, {each.cpu_s:.2f} s of CPU{bound}\n")
     return 0 if all(each.held for each in found) else 1
-
-
-def _maillon(*arguments: str, folder: Path) -> None:
-    command = [sys.executable, "-m", "node", "--dir", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)}: {done.stderr}")
 
 
 if __name__ == "__main__":
