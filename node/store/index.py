@@ -1,9 +1,9 @@
 """Where each share of one disk stands: a cache over its volumes, never the truth.
 
-Changes are held in memory (`_fresh`) and go to SQLite a few hundred at a time, together with how far each volume had
-been read when they did. So an index is behind its volumes by a little after a crash, by a lot when an old copy
-came back, by everything when it is lost; each time the same scan from those marks brings it up. Because a scan may
-repeat what is known already, positions decide: of two copies of a share the later in the log is the share, and a
+Changes are held in memory (`_fresh`, by block) and go to SQLite a few hundred at a time, together with how far each
+volume had been read when they did. So an index is behind its volumes by a little after a crash, by a lot when an old
+copy came back, by everything when it is lost; each time the same scan from those marks brings it up. Because a scan
+may repeat what is known already, positions decide: of two copies of a share the later in the log is the share, and a
 tombstone kills only what stands before it.
 """
 
@@ -104,8 +104,8 @@ class ShareIndex:
         self._index = index
         self._lag_max = lag_max
         self._turn = threading.RLock()
-        self._fresh: dict[ShareKey, Spot | None] = {}
-        self._fresh_of: dict[BlockId, dict[int, Spot | None]] = {}
+        self._fresh: dict[BlockId, dict[int, Spot | None]] = {}
+        self._fresh_shares = 0
         self._looked_up: dict[ShareKey, Spot | None] = {}
         self._dirty_volumes: set[int] = set()
         self._dirty_namespaces: set[NamespaceId] = set()
@@ -133,8 +133,9 @@ class ShareIndex:
 
     def find(self, key: ShareKey) -> Spot | None:
         with self._turn:
-            if key in self._fresh:
-                return self._fresh[key]
+            fresh = self._fresh.get(key.block)
+            if fresh is not None and key.index in fresh:
+                return fresh[key.index]
             if key not in self._looked_up:
                 rows = self._index.execute(_FIND, (key.block, key.index))
                 self._remember(key, _spot(rows[0]) if rows else None)
@@ -147,7 +148,7 @@ class ShareIndex:
             found: dict[int, Spot | None] = {cast(int, row[0]): _spot(row[1:]) for row in rows}
             for index, spot in found.items():  # who asks for all of them will ask for each
                 self._remember(ShareKey(block, index), spot)
-            found |= self._fresh_of.get(block, {})
+            found |= self._fresh.get(block, {})
             return sorted((index, spot) for index, spot in found.items() if spot is not None)
 
     def _remember(self, key: ShareKey, spot: Spot | None) -> None:
@@ -158,8 +159,9 @@ class ShareIndex:
 
     def _note(self, key: ShareKey, spot: Spot | None) -> None:
         """What SQLite does not know yet."""
-        self._fresh[key] = spot
-        self._fresh_of.setdefault(key.block, {})[key.index] = spot
+        fresh = self._fresh.setdefault(key.block, {})
+        self._fresh_shares += key.index not in fresh
+        fresh[key.index] = spot
 
     def after(self, key: ShareKey | None, limit: int) -> tuple[ShareKey, ...]:
         """The next shares in order of their key."""
@@ -282,21 +284,16 @@ class ShareIndex:
     @property
     def lags(self) -> bool:
         """Is it time to flush?"""
-        return len(self._fresh) >= self._lag_max
+        return self._fresh_shares >= self._lag_max
 
     def flush(self) -> None:
         """Bring SQLite up to date."""
         with self._turn:
             if not (self._fresh or self._dirty_volumes or self._dirty_namespaces):
                 return
-            self._index.execute_many(
-                _PUT,
-                [_row(key, spot) for key, spot in self._fresh.items() if spot is not None],
-            )
-            self._index.execute_many(
-                _DROP,
-                [(key.block, key.index) for key, spot in self._fresh.items() if spot is None],
-            )
+            fresh = [(block, index, spot) for block, of in self._fresh.items() for index, spot in of.items()]
+            self._index.execute_many(_PUT, [_row(block, index, spot) for block, index, spot in fresh if spot])
+            self._index.execute_many(_DROP, [(block, index) for block, index, spot in fresh if not spot])
             self._index.execute_many(
                 "INSERT OR REPLACE INTO volumes VALUES (?, ?, ?, ?, ?, ?)",
                 [_volume_row(number, self._volumes[number]) for number in sorted(self._dirty_volumes)],
@@ -308,7 +305,7 @@ class ShareIndex:
             self._index.commit()
             self._looked_up.clear()
             self._fresh.clear()
-            self._fresh_of.clear()
+            self._fresh_shares = 0
             self._dirty_volumes.clear()
             self._dirty_namespaces.clear()
 
@@ -346,18 +343,9 @@ def _spot(row: tuple[object, ...]) -> Spot:
     )
 
 
-def _row(key: ShareKey, spot: Spot) -> tuple[object, ...]:
+def _row(block: BlockId, index: int, spot: Spot) -> tuple[object, ...]:
     damaged = int(spot.is_damaged)
-    return (
-        key.block,
-        key.index,
-        spot.namespace,
-        spot.volume,
-        spot.place,
-        spot.meta_bytes,
-        spot.payload_bytes,
-        damaged,
-    )
+    return block, index, spot.namespace, spot.volume, spot.place, spot.meta_bytes, spot.payload_bytes, damaged
 
 
 def _volume_row(number: int, state: VolumeState) -> tuple[object, ...]:
