@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Final
 from protocol.coding import merkle
 from protocol.coding.header import Header
 from protocol.errors import Forged, Malformed
-from protocol.ids import Digest, NodeId, PublicKey
+from protocol.ids import ID_BYTES, Digest, NodeId, PublicKey
 from protocol.keys.signing import SigningKey, verify
 from protocol.limits import LEAVES_MAX, SHARES_MAX
 from protocol.quick_init import quick_init
@@ -74,11 +74,11 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class ShareProof:
-    """Why the bytes of share `index` belong to the block: all its leaf hashes, and its root's path."""
+    """Why the bytes of share `index` belong to the block: all its leaf hashes, joined, and its root's path."""
 
-    WIRE_VERSION: ClassVar[int] = 1
+    WIRE_VERSION: ClassVar[int] = 2
     index: Annotated[int, Range(0, SHARES_MAX - 1)]
-    leaves: Annotated[tuple[Digest, ...], Length(1, LEAVES_MAX)]
+    leaves: Annotated[bytes, Length(ID_BYTES, ID_BYTES * LEAVES_MAX)]
     path: Annotated[tuple[Digest, ...], Length(0, PATH_MAX)]
 
 
@@ -105,12 +105,13 @@ def verify_proof(header: Header, proof: ShareProof) -> None:
     """Return if the leaf hashes lead, through the share's root, to the header's root.
 
     Raises:
-        Forged: `proof-path` for an index or length that this block cannot have, `proof-leaves` for a number of
-            leaves that this share cannot have, `proof-root` when the hashes lead elsewhere.
+        Forged: `proof-path` for an index or length that this block cannot have, `proof-leaves` for leaf hashes that
+            are not as many as this share has leaves, `proof-root` when the hashes lead elsewhere.
     """
-    if len(proof.leaves) != merkle.leaf_count(header.share_bytes):
-        raise Forged("proof-leaves", index=proof.index, leaves=len(proof.leaves))
-    root = merkle.share_root(proof.leaves, header.share_bytes)
+    share_bytes = header.share_bytes
+    if len(proof.leaves) != ID_BYTES * merkle.leaf_count(share_bytes):
+        raise Forged("proof-leaves", index=proof.index, size_bytes=len(proof.leaves))
+    root = merkle.share_root(proof.leaves, share_bytes)
     if merkle.root_from_path(root, proof.index, header.n, proof.path) != header.root:
         raise Forged("proof-root", index=proof.index, block=header.block_id)
 
@@ -124,13 +125,12 @@ def verify_leaves(proof: ShareProof, first_leaf: int, data: Buffer) -> None:
         Forged: `share-leaf`, with the number of the first leaf that does not match.
     """
     found = merkle.leaf_hashes(data)
-    expected = proof.leaves[first_leaf : first_leaf + len(found)] if first_leaf >= 0 else ()
-    if found == expected:
-        return
-    for step, (one, other) in enumerate(zip(found, expected, strict=False)):
-        if one != other:
-            raise Forged("share-leaf", index=proof.index, leaf=first_leaf + step)
-    raise Forged("share-leaf", index=proof.index, leaf=first_leaf + len(expected))
+    start = first_leaf * ID_BYTES
+    expected = proof.leaves[start : start + len(found)] if first_leaf >= 0 else b""
+    if found != expected:
+        ends = range(ID_BYTES, len(found) + 1, ID_BYTES)
+        good = sum(found[:end] == expected[:end] for end in ends)
+        raise Forged("share-leaf", index=proof.index, leaf=first_leaf + good)
 
 
 def verify_share(header: Header, proof: ShareProof, data: Buffer) -> None:

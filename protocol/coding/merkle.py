@@ -1,9 +1,10 @@
 """The Merkle tree over a block: from 64 KiB leaves to a share's root to the block's root.
 
 Every hash is BLAKE3 in derive_key mode with a context of its own for leaves, inner nodes, share roots and block
-roots, so none can be passed off as another. A share root binds the share's size and a block root the number of
-shares, so the shape of each tree is known before it is walked. A tree over m hashes splits after the largest power
-of two below m (the shape of RFC 6962), down to single hashes, which stand for themselves.
+roots, so none can be passed off as another. A share root is one hash over the share's size and all its leaf hashes:
+who checks a leaf has all of them, so no path ever leads from one leaf to it. A block root binds the number of shares,
+so the shape of the tree over their roots is known before it is walked. That tree over m hashes splits after the
+largest power of two below m (the shape of RFC 6962), down to single hashes, which stand for themselves.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Buffer = bytes | bytearray | memoryview
 
 LEAF_CONTEXT: Final = "maillon/1 share leaf"
 INNER_CONTEXT: Final = "maillon/1 tree inner node"
-SHARE_CONTEXT: Final = "maillon/1 share root"
+SHARE_CONTEXT: Final = "maillon/2 share root"
 BLOCK_CONTEXT: Final = "maillon/1 block root"
 
 
@@ -31,20 +32,18 @@ def leaf_count(share_bytes: int) -> int:
     return max(1, -(-share_bytes // LEAF_BYTES))
 
 
-def leaf_hash(leaf: Buffer) -> Digest:
-    """The hash of one leaf."""
-    return Digest(blake3(leaf, derive_key_context=LEAF_CONTEXT).digest())
-
-
-def leaf_hashes(share: Buffer) -> tuple[Digest, ...]:
-    """The hashes of a share's leaves, or of a run of its leaves."""
+def leaf_hashes(share: Buffer) -> bytes:
+    """The hashes of a share's leaves, or of a run of its leaves, one after the other."""
     view = memoryview(share)
-    return tuple(leaf_hash(view[start : start + LEAF_BYTES]) for start in range(0, max(1, len(view)), LEAF_BYTES))
+    starts = range(0, max(1, len(view)), LEAF_BYTES)
+    return b"".join(
+        [blake3(view[start : start + LEAF_BYTES], derive_key_context=LEAF_CONTEXT).digest() for start in starts]
+    )
 
 
-def share_root(leaves: Sequence[Digest], share_bytes: int) -> Digest:
+def share_root(leaves: bytes, share_bytes: int) -> Digest:
     """The root over all leaf hashes of a share of `share_bytes`."""
-    return digest(SHARE_CONTEXT, share_bytes.to_bytes(8, "big"), _tree(leaves))
+    return digest(SHARE_CONTEXT, share_bytes.to_bytes(8, "big"), leaves)
 
 
 def block_root(roots: Sequence[Digest]) -> Digest:

@@ -20,7 +20,7 @@ from protocol.coding.label import (
     verify_share,
 )
 from protocol.errors import Forged, MaillonError, Malformed
-from protocol.ids import Digest, NodeId, PublicKey
+from protocol.ids import ID_BYTES, Digest, NodeId, PublicKey
 from protocol.keys.signing import SigningKey
 from protocol.limits import LABEL_BYTES_MAX, LEAF_BYTES, LEAVES_MAX
 from protocol.wire import schema
@@ -151,9 +151,11 @@ def test_a_proof_that_cannot_belong_to_the_block_is_refused() -> None:
         (replace(proof, path=proof.path[:-1]), "proof-path"),
         (replace(proof, path=()), "proof-path"),
         (replace(proof, path=(*proof.path, Digest(bytes(32)))), "proof-path"),
+        (replace(proof, leaves=proof.leaves[:-ID_BYTES]), "proof-leaves"),
         (replace(proof, leaves=proof.leaves[:-1]), "proof-leaves"),
-        (replace(proof, leaves=(*proof.leaves, proof.leaves[0])), "proof-leaves"),
-        (replace(proof, leaves=proof.leaves[::-1]), "proof-root"),
+        (replace(proof, leaves=proof.leaves + b"\x00"), "proof-leaves"),
+        (replace(proof, leaves=proof.leaves + proof.leaves[:ID_BYTES]), "proof-leaves"),
+        (replace(proof, leaves=proof.leaves[ID_BYTES:] + proof.leaves[:ID_BYTES]), "proof-root"),
         (replace(proof, path=proof.path[::-1]), "proof-root"),
     ):
         assert refusal(verify_proof, LARGE.header, changed) == identifier
@@ -166,8 +168,9 @@ def test_a_proof_that_cannot_belong_to_the_block_is_refused() -> None:
 def test_any_run_of_leaves_can_be_checked_alone(data: st.DataObject) -> None:
     index = data.draw(st.integers(0, 4))
     proof, share = LARGE.proofs[index], LARGE.shares[index]
-    first = data.draw(st.integers(0, len(proof.leaves) - 1))
-    count = data.draw(st.integers(1, len(proof.leaves) - first))
+    leaves = len(proof.leaves) // ID_BYTES
+    first = data.draw(st.integers(0, leaves - 1))
+    count = data.draw(st.integers(1, leaves - first))
     run = share[first * LEAF_BYTES : (first + count) * LEAF_BYTES]
     verify_leaves(proof, first, run)
     assert refusal(verify_leaves, proof, first, run[:-1]) == "share-leaf"
@@ -177,7 +180,7 @@ def test_any_run_of_leaves_can_be_checked_alone(data: st.DataObject) -> None:
 
 
 def test_no_bytes_are_no_leaf() -> None:
-    for first in (0, 1, len(LARGE.proofs[0].leaves), -1):
+    for first in (0, 1, len(LARGE.proofs[0].leaves) // ID_BYTES, -1):
         assert refusal(verify_leaves, LARGE.proofs[0], first, b"") == "share-leaf"
 
 
@@ -185,7 +188,7 @@ def test_the_largest_label_and_proof_fit_their_bound() -> None:
     nodes = tuple(node_id(number) for number in range(32))
     header = replace(SMALL.header, k=1, n=32, data_class="x" * 32)
     label = sign_label(WRITER, header, nodes, Stamp(2**63 - 1, 2**63 - 1), 2**63 - 1)
-    proof = ShareProof(31, (Digest(bytes(32)),) * LEAVES_MAX, (Digest(bytes(32)),) * 5)
+    proof = ShareProof(31, bytes(32 * LEAVES_MAX), (Digest(bytes(32)),) * 5)
     assert len(schema.encode(label)) <= LABEL_BYTES_MAX
     assert len(schema.encode(proof)) <= LABEL_BYTES_MAX
 
