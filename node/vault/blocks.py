@@ -127,10 +127,10 @@ async def store_block(
 
         encoded = await tools.host.threads.run_blocking(encode)
         if writing is not None:
-            writing.spreads([encoded.header.block_id], (candidate.node for candidate in rules.candidates))
+            writing.spreads([encoded.block_id], (candidate.node for candidate in rules.candidates))
         (spread,) = await tools.spreader.spread([encoded], rules, stamp, keep_until_s)
     return BlockRef(
-        encoded.header.block_id,
+        encoded.block_id,
         key,
         memoryview(plain).nbytes,
         code.k,

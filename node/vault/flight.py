@@ -55,7 +55,7 @@ class Outbound:
             label = sign_label(writer, header, self.placing, stamp, keep_until_s)
             self._labelled, self._label = self.placing, schema.encode(label)
         proof = schema.encode(self.encoded.proofs[index])
-        return ShareFacts(header.block_id, index, header.namespace, self._label, proof)
+        return ShareFacts(self.encoded.block_id, index, header.namespace, self._label, proof)
 
 
 # A share of a block of the flight, by its index.
@@ -127,7 +127,7 @@ class Flight:
         """Name another holder for the share; False when there is none."""
         rules, before = self._rules, block.placing
         avoid = self._holders.unreachable() | block.failed.keys()
-        name = block.encoded.header.block_id
+        name = block.encoded.block_id
         block.placing = replace(name, before, {index}, rules.data_class, rules.code, rules.candidates, avoid=avoid)
         return block.placing != before
 

@@ -200,13 +200,11 @@ class Intake:
         position = self.tools.journal.next_position
         stamp = Stamp(position.epoch, position.position)
         nodes = [candidate.node for candidate in self.rules.candidates]
-        self._writing.spreads((block.header.block_id for block in encoded), nodes)
+        self._writing.spreads((block.block_id for block in encoded), nodes)
         spread = await self.tools.spreader.spread(encoded, self.rules, stamp, self._keep_until_s)
         await self.tools.host.faults.reach("vault.after-spread")
         return [
-            BlockRef(
-                block.header.block_id, one.key, one.filled, block.header.k, block.header.n, at.placing, at.missing
-            )
+            BlockRef(block.block_id, one.key, one.filled, block.header.k, block.header.n, at.placing, at.missing)
             for one, block, at in zip(laden, encoded, spread, strict=True)
         ]
 

@@ -67,7 +67,7 @@ class Spreader:
         avoid = self._holders.unreachable()
         blocks = []
         for one in encoded:
-            placing = place(one.header.block_id, rules.data_class, rules.code, rules.candidates, avoid=avoid)
+            placing = place(one.block_id, rules.data_class, rules.code, rules.candidates, avoid=avoid)
             self._require_live(placing, rules, avoid)
             blocks.append(Outbound(one, placing, set()))
         flight = Flight(self._holders, self._writer, rules, stamp, keep_until_s, blocks)
@@ -78,7 +78,7 @@ class Spreader:
     ) -> Spread:
         """Send what is missing of a block that was acknowledged short of n shares. Nobody waits for the answer, so
         every holder has the whole deadline: one that is always slow would never get its share otherwise."""
-        placing = self._moved(encoded.header.block_id, rules, now)
+        placing = self._moved(encoded.block_id, rules, now)
         blocks = [Outbound(encoded, placing, set(range(rules.code.n)) - now.lacking())]
         flight = Flight(self._holders, self._writer, rules, stamp, keep_until_s, blocks)
         (spread,) = await self._send(flight, blocks, rules, self._times.put_deadline_s)
@@ -114,8 +114,8 @@ class Spreader:
                 reasons = {node: block.failed.get(node, slow) for node in absent}
                 raise self._too_few(rules, len(block.durable), reasons)
         for block in blocks:
-            header = block.encoded.header
-            log.debug("block.placed", block=header.block_id, k=header.k, n=header.n, missing=len(block.missing))
+            name, header = block.encoded.block_id, block.encoded.header
+            log.debug("block.placed", block=name, k=header.k, n=header.n, missing=len(block.missing))
         return [Spread(block.placing, sum(1 << index for index in block.missing)) for block in blocks]
 
     def _too_few(self, rules: Rules, reached: int, absent: Mapping[NodeId, MaillonError]) -> Unavailable:

@@ -18,7 +18,7 @@ from protocol.coding.erasure import ZFEC, Engine, check_code
 from protocol.coding.header import Header, share_size
 from protocol.coding.label import ShareProof
 from protocol.errors import Forged, Refused, Unavailable
-from protocol.ids import NamespaceId
+from protocol.ids import BlockId, NamespaceId
 from protocol.keys.sealing import open_segments_into, plain_size, seal_into, sealed_size
 from protocol.limits import BLOCK_BYTES_MAX
 
@@ -27,8 +27,12 @@ Buffer = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True)
 class EncodedBlock:
-    """A block ready to be sent: share i with proof i. With k=1 all shares are one and the same view."""
+    """A block ready to be sent: share i with proof i. With k=1 all shares are one and the same view.
 
+    `block_id` is the header's, which encodes and hashes each time it is asked for.
+    """
+
+    block_id: BlockId
     header: Header
     shares: tuple[memoryview, ...]
     proofs: tuple[ShareProof, ...]
@@ -139,7 +143,7 @@ def _code(
     roots = tuple(merkle.share_root(hashes, len(slots[0])) for hashes in leaves)
     header = Header(ZFEC, k, n, size_bytes, data_class, namespace, merkle.block_root(roots))
     proofs = tuple(ShareProof(index, leaves[index], merkle.path(roots, index)) for index in range(n))
-    return EncodedBlock(header, shares, proofs)
+    return EncodedBlock(header.block_id, header, shares, proofs)
 
 
 def decode_block(

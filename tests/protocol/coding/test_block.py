@@ -183,4 +183,4 @@ def test_vectors(vector: dict[str, int | str | list[str]]) -> None:
     )
     assert [hashlib.sha256(share).hexdigest() for share in made.shares] == vector["shares_sha256"]
     assert made.header.root.hex() == vector["root"]
-    assert made.header.block_id.hex() == vector["block_id"]
+    assert made.block_id == made.header.block_id == bytes.fromhex(str(vector["block_id"]))
