@@ -6,6 +6,7 @@ from there to the disk without another copy. The answer to a PUT is sent when th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -63,7 +64,7 @@ class ShareServer:
         self._pool = BufferPool()
         self._turns = Turns(most=TURNS_MOST, most_each=TURNS_MOST_EACH)
         self._receive_s = receive_s
-        self._coming_bytes: dict[OrganisationId, int] = {}
+        self._coming_bytes: defaultdict[OrganisationId, int] = defaultdict(int)
 
     def handlers(self) -> Mapping[Kind, Handler]:
         return {
@@ -112,7 +113,7 @@ class ShareServer:
             judged.append(self._law.judge(question))
             if len(judged) % JUDGED_AT_ONCE == 0 and len(judged) < len(questions):
                 await trio.lowlevel.checkpoint()  # others have their turn meanwhile
-        size_bytes = sum(one.header.share_bytes for one in judged)
+        size_bytes = sum([one.size_bytes for one in judged])
         if exchange.payload_bytes != size_bytes:
             raise Forged("share-size", index=judged[0].proof.index, size_bytes=exchange.payload_bytes or 0)
         if size_bytes > SHARES_PER_CALL_BYTES_MAX:
@@ -122,10 +123,10 @@ class ShareServer:
     async def _receive_and_store(self, exchange: Exchange, judged: Sequence[Judged]) -> list[MaillonError | None]:
         """Each share begins at a page, so that all can go around the page cache. A block that an object ends with is
         seldom whole pages, and others may come behind it."""
-        spans = [rounded(one.header.share_bytes, SHARE_STEP_BYTES) for one in judged]
+        spans = [rounded(one.size_bytes, SHARE_STEP_BYTES) for one in judged]
         buffer = self._pool.take(sum(spans))
         starts = accumulate(spans, initial=0)
-        shares = [buffer[start : start + one.header.share_bytes] for one, start in zip(judged, starts, strict=False)]
+        shares = [buffer[start : start + one.size_bytes] for one, start in zip(judged, starts, strict=False)]
         with in_time(self._receive_s, sum(spans)):
             await _receive(exchange, shares)
         outcomes = await self._threads.run_blocking(_check_all, judged, shares)
@@ -140,19 +141,21 @@ class ShareServer:
 
     @contextmanager
     def _reserved(self, judged: Sequence[Judged]) -> Iterator[None]:
-        """Count the shares against their owners' quotas while they are on their way."""
-        counted: list[Judged] = []
+        """Count the shares against their owners' quotas while they are on their way: all of an owner's together, as
+        those that go over are refused with the others, and then asked for alone."""
+        sizes_bytes: defaultdict[OrganisationId, int] = defaultdict(int)
+        for one in judged:
+            sizes_bytes[one.owner] += one.size_bytes
+        for owner, size_bytes in sizes_bytes.items():
+            stored_bytes = sum([self._store.stored_bytes(name) for name in self._law.namespaces_of(owner)])
+            self._law.check_quota(owner, stored_bytes + self._coming_bytes[owner], size_bytes)
+        for owner, size_bytes in sizes_bytes.items():
+            self._coming_bytes[owner] += size_bytes
         try:
-            for one in judged:
-                stored_bytes = sum(self._store.stored_bytes(name) for name in self._law.namespaces_of(one.owner))
-                coming_bytes = self._coming_bytes.get(one.owner, 0)
-                self._law.check_quota(one, stored_bytes + coming_bytes)
-                self._coming_bytes[one.owner] = coming_bytes + one.header.share_bytes
-                counted.append(one)
             yield
         finally:
-            for one in counted:
-                self._coming_bytes[one.owner] -= one.header.share_bytes
+            for owner, size_bytes in sizes_bytes.items():
+                self._coming_bytes[owner] -= size_bytes
 
     async def serve_get(self, exchange: Exchange) -> None:
         """Raises Missing(`share-missing`, `share-leaves`), Damaged(`share-damaged`), Unavailable(`payload-slow`)."""

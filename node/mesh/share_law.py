@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from node.store.shares import ShareFacts
-from protocol.coding.header import Header
 from protocol.coding.label import Label, ShareProof, verify_label, verify_proof
 from protocol.errors import Forged, Refused, Unavailable
 from protocol.ids import NamespaceId, NodeId, OrganisationId
@@ -35,10 +34,10 @@ _JUDGED_MOST: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A share that may be kept once its bytes match its proof. `owner`: whose quota it uses."""
+    """A share that may be kept once its `size_bytes` match its proof. `owner`: whose quota it uses."""
 
     facts: ShareFacts
-    header: Header
+    size_bytes: int
     proof: ShareProof
     owner: OrganisationId
 
@@ -55,6 +54,7 @@ class ShareLaw:
         # do with their order, is kept until the view changes.
         self._judged: dict[tuple[tuple[NodeId, ...], str, int, int], tuple[str, ...]] = {}
         self._namespaces: dict[OrganisationId, tuple[NamespaceId, ...]] = {}
+        self._owners: dict[NamespaceId, OrganisationId] = {}
 
     def judge(self, question: PutShare) -> Judged:
         """Raises Malformed, OverLimit, Forged, Refused or Unavailable with the first rule that says no."""
@@ -70,7 +70,7 @@ class ShareLaw:
         self._check_placing(label)
         verify_proof(header, proof)
         facts = ShareFacts(header.block_id, proof.index, header.namespace, question.label, question.proof)
-        return Judged(facts, header, proof, self._owner(namespace))
+        return Judged(facts, header.share_bytes, proof, self._owner(namespace))
 
     def writable_namespace(self, namespace: NamespaceId) -> NamespaceFacts:
         """What the members know of the namespace.
@@ -86,13 +86,11 @@ class ShareLaw:
             raise Refused("gateway-not-member", namespace=namespace)
         return facts
 
-    def check_quota(self, judged: Judged, used_bytes: int) -> None:
-        """Raises Refused(`quota-reached`) when the share would bring its owner over its allowance here."""
-        allowed_bytes = allowance_bytes(self._view, self._me, judged.owner)
-        if used_bytes + judged.header.share_bytes > allowed_bytes:
-            raise Refused(
-                "quota-reached", organisation=judged.owner, used_bytes=used_bytes, allowed_bytes=allowed_bytes
-            )
+    def check_quota(self, owner: OrganisationId, used_bytes: int, size_bytes: int) -> None:
+        """Raises Refused(`quota-reached`) when so many bytes more would bring the owner over its allowance here."""
+        allowed_bytes = allowance_bytes(self._view, self._me, owner)
+        if used_bytes + size_bytes > allowed_bytes:
+            raise Refused("quota-reached", organisation=owner, used_bytes=used_bytes, allowed_bytes=allowed_bytes)
 
     def check_journal_room(
         self, namespace: NamespaceFacts, stored_bytes: Callable[[NamespaceId], int], size_bytes: int
@@ -128,7 +126,8 @@ class ShareLaw:
             raise Refused("placing-unlawful", block=header.block_id, reasons=found)
 
     def _owner(self, namespace: NamespaceFacts) -> OrganisationId:
-        owner = quota_owner(self._view, namespace.organisation)
+        self._refresh()
+        owner = self._owners.get(namespace.namespace)
         if owner is None:
             raise Refused("gateway-not-member", namespace=namespace.namespace)
         return owner
@@ -140,9 +139,11 @@ class ShareLaw:
         self._facts = facts
         self._judged.clear()
         self._candidates = candidates_of(facts.nodes)
+        self._owners = {}
         owned: dict[OrganisationId, list[NamespaceId]] = {}
         for namespace in facts.namespaces:
             owner = quota_owner(self._view, namespace.organisation)
             if owner is not None:
+                self._owners[namespace.namespace] = owner
                 owned.setdefault(owner, []).append(namespace.namespace)
         self._namespaces = {owner: tuple(names) for owner, names in owned.items()}

@@ -48,5 +48,5 @@ def test_a_flood_is_seen_where_the_bounds_are_lower(monkeypatch: pytest.MonkeyPa
 def test_a_quota_is_kept_and_a_holder_that_judges_none_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = FLOOD.partition("[[fault]]")[0] + '[federation]\ncapacity = "600 kB"\n[expect]\nhealed = false\n'
     assert broken(narrow) == set()
-    monkeypatch.setattr(ShareLaw, "check_quota", lambda _law, _judged, _used_bytes: None)
+    monkeypatch.setattr(ShareLaw, "check_quota", lambda _law, _owner, _used_bytes, _size_bytes: None)
     assert any(each.startswith("quota: o0 has") for each in broken(narrow))

@@ -12,11 +12,12 @@ from node.host.ports import Buffer
 from node.net.connection import Connection
 from node.store.reading import Wanted
 from node.store.shares import ShareFacts, ShareKey, StoredShare
-from protocol.errors import MaillonError, OverLimit
+from protocol.errors import MaillonError, OverLimit, Refused
+from protocol.members.quota import allowance_bytes
 from protocol.requests import Done, GetShare, GetShares, GetSharesReply, Kind, PutShare, PutShares, PutSharesReply
 from protocol.wire import schema
 from protocol.wire.envelopes import Failure
-from tests.support.serving import MY_INDEX, block_of, holder, question_of
+from tests.support.serving import ME, MY_INDEX, ORGS, block_of, holder, question_of, view_of
 from tests.support.shares import TestBlock
 
 
@@ -97,3 +98,21 @@ async def test_one_unlawful_share_refuses_those_that_came_with_it() -> None:
         with pytest.raises(MaillonError):
             await put_several(member, [good, foreign], [question_of(good), unlawful])
         assert store.usage().shares == 0
+
+
+async def test_shares_that_together_are_more_than_their_owner_may_store_are_refused_together() -> None:
+    view = view_of()
+    allowed_bytes = allowance_bytes(view, ME, ORGS[0].id)
+    blocks = [block_of(1), block_of(2)]
+    async with holder(view) as (member, store):
+        real = store.stored_bytes
+        store.stored_bytes = lambda name: real(name) + allowed_bytes - 300_000  # type: ignore[method-assign]
+        with pytest.raises(Refused, match="quota-reached") as refused:
+            await put_several(member, blocks, [question_of(block) for block in blocks])
+        assert refused.value.parameters["used_bytes"] == allowed_bytes - 300_000
+        assert store.usage().shares == 0
+        # Nothing of them counts any more: one alone has room, and no other after it.
+        assert (await put_several(member, blocks[:1], [question_of(blocks[0])])).outcomes == (b"",)
+        with pytest.raises(Refused, match="quota-reached"):
+            await put_several(member, blocks[1:], [question_of(blocks[1])])
+        assert store.usage().shares == 1
