@@ -15,6 +15,7 @@ from node.vault.catalog.applying import Applier
 from node.vault.catalog.arrival import ArrivingRows
 from node.vault.catalog.buckets import read_buckets, read_keys
 from node.vault.catalog.frozen import Frozen, FrozenRows
+from node.vault.catalog.noting import Noting
 from node.vault.catalog.reading import find_version, read_blocks, read_row, run_of
 from node.vault.catalog.rows import CatalogRows, Pair, end_of
 from node.vault.catalog.sums import Sums
@@ -34,7 +35,7 @@ from node.vault.catalog.values import (
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged
 from protocol.ids import BlockId, Digest, NamespaceId, NodeId
-from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject, blocks_named_by
+from protocol.namespace.changes import BlockRef, Change, Checkpoint, PackedObject
 from protocol.tables.keys import (
     begun_key,
     block_of,
@@ -98,8 +99,8 @@ class CatalogDatabase:
         self.checkpoint: Checkpoint | None = None
         self.checkpoint_epoch = 0
         self.tip = NOWHERE
-        # Where blocks are noted that applied changes name, for whoever is going through the rows meanwhile.
-        self.noting: set[BlockId] | None = None
+        # For whoever is going through the rows meanwhile.
+        self.noting: Noting | None = None
         self._set_state(Sums(), NodeNumbers())
 
     @property
@@ -148,10 +149,8 @@ class CatalogDatabase:
         """Make the rows of one entry's changes; `set_tip` and `commit` follow."""
         moved, noting = self._applier.apply(stamp, changes), self.noting
         if noting is not None:
-            noting.update(moved)
+            noting.take(changes, moved)
         for change in changes:
-            if noting is not None:
-                noting.update(blocks_named_by(change))
             if isinstance(change, Checkpoint):
                 self.checkpoint, self.checkpoint_epoch = change, stamp.epoch
 

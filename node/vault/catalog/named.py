@@ -17,13 +17,14 @@ from typing import Final
 
 from node.vault.catalog.catalog import Catalog
 from node.vault.catalog.database import CatalogDatabase
+from node.vault.catalog.noting import Noting
 from node.vault.catalog.reading import read_blocks, run_of
 from node.vault.catalog.rows import Pair, end_of
 from protocol.errors import OverLimit, Unavailable
 from protocol.ids import BlockId, NamespaceId, NodeId
 from protocol.namespace.changes import BlockRef
 from protocol.namespace.inventories import Part
-from protocol.tables.keys import block_of
+from protocol.tables.keys import block_of, release_key
 from protocol.tables.nodes import NodeNumbers
 from protocol.tables.rows import RowKind
 
@@ -44,8 +45,8 @@ class NamedBlocks:
         self._part = part
         self._most = most
         self._database: CatalogDatabase | None = None
-        self._noted: set[BlockId] = set()
         self._found: dict[BlockId, tuple[NodeId, ...]] = {}
+        self._noted = Noting(self._found.keys())
 
     async def begin(self) -> None:
         """From now on nothing is missed. Raises Unavailable(`catalog-rebuilding`)."""
@@ -67,8 +68,7 @@ class NamedBlocks:
         for kind in _IN_ORDER:
             first: bytes | None = bytes([kind])
             while first is not None:
-                found, first = await self._catalog.ask(partial(self._page, first, end_of(bytes([kind]))))
-                self.add(found)
+                first = await self._catalog.ask(partial(self._add_page, first, end_of(bytes([kind]))))
                 self._catalog.require_ready()
 
     def add(self, blocks: Iterable[Named]) -> None:
@@ -84,19 +84,39 @@ class NamedBlocks:
         return [block for block, nodes in self._found.items() if node in nodes and first <= block <= last]
 
     def __contains__(self, block: BlockId) -> bool:
-        return block in self._found or block in self._noted
+        return block in self._found or block in self._noted.named
+
+    async def unchanged(self, blocks: Sequence[BlockId]) -> list[BlockId]:
+        """Those of the blocks found that are named now as they were then; the others were released or moved.
+
+        Raises:
+            Unavailable: `catalog-rebuilding` when the catalog was begun anew meanwhile.
+        """
+        kept: list[BlockId] = []
+        for start in range(0, len(blocks), ROWS_AT_ONCE):
+            kept += await self._catalog.ask(partial(self._unchanged, blocks[start : start + ROWS_AT_ONCE]))
+        return kept
 
     def _watch(self, database: CatalogDatabase) -> CatalogDatabase:
         database.noting = self._noted
         return database
 
-    def _page(self, first: bytes, end: bytes, database: CatalogDatabase) -> tuple[list[Named], bytes | None]:
-        """The blocks of the next rows, and where to go on, unless these were the last rows. Blocking."""
+    def _add_page(self, first: bytes, end: bytes, database: CatalogDatabase) -> bytes | None:
+        """Add the blocks of the next rows before more is applied; where to go on, if there are more. Blocking."""
+        self._require_same(database)
+        rows = database.rows.scan(first, end, ROWS_AT_ONCE)
+        self.add(_named_in(rows, database.numbers))
+        return rows[-1][0] + b"\0" if len(rows) == ROWS_AT_ONCE else None
+
+    def _unchanged(self, blocks: Sequence[BlockId], database: CatalogDatabase) -> list[BlockId]:
+        """Blocking."""
+        self._require_same(database)
+        still = (block for block in blocks if block not in self._noted)
+        return [block for block in still if database.rows.get(release_key(block)) is None]
+
+    def _require_same(self, database: CatalogDatabase) -> None:
         if database is not self._database or database.noting is not self._noted:
             raise Unavailable("catalog-rebuilding", namespace=self._namespace)
-        rows = database.rows.scan(first, end, ROWS_AT_ONCE)
-        found = list(_named_in(rows, database.numbers))
-        return found, rows[-1][0] + b"\0" if len(rows) == ROWS_AT_ONCE else None
 
 
 def placed(block: BlockRef) -> Named:

@@ -7,7 +7,8 @@ bytes in proportion to the difference. What a holder keeps beyond that, and the 
 stray: the holder is told that what of it was stamped before the horizon may go.
 
 A block that the catalog names is left alone wherever it is: a share too many does no harm, and goes as a stray once
-its block is released. Blocks to be released are named, and the releaser's. A holder can claim anything, and only its
+its block is released. Blocks to be released are named, and the releaser's. What a holder should have and lacks is
+warned of, unless the catalog names it there no more once they are compared. A holder can claim anything, and only its
 own shares go; how much it may claim, how long it may take, and what is remembered of it are bounded.
 """
 
@@ -160,8 +161,14 @@ class Inventory:
         with trio.move_on_after(COMPARE_MOST_S):
             await self._compare(node, part, session)
         if session.finished and session.offered:
-            log.warning("inventory.holder-lacks", node=tools.holders.name(node), blocks=len(session.offered))
+            await self._warn(look, node, [BlockId(identity) for identity in session.offered])
         return [BlockId(identity) for identity in sorted(session.wanted)]
+
+    async def _warn(self, look: _Look, node: NodeId, lacking: Sequence[BlockId]) -> None:
+        """Of damage only: what was released or moved since the catalog was read is rightly not there any more."""
+        lost = await look.named.unchanged(lacking)
+        if lost:
+            log.warning("inventory.holder-lacks", node=self._tools.holders.name(node), blocks=len(lost))
 
     async def _compare(self, node: NodeId, part: Part, session: Session) -> None:
         """As far as the node goes along: what it showed by then is as good as the whole."""

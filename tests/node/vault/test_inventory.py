@@ -3,150 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, cast
+from collections.abc import Sequence
 
 import pytest
 import trio
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from node.vault.catalog import named
-from node.vault.catalog.catalog import Catalog, CatalogTip
-from node.vault.catalog.named import NamedBlocks
 from node.vault.release import inventory
-from node.vault.release.inventory import COMPARE_MOST_S, SPLITS_MAX, STRAYS_MAX, Inventory, InventoryTools
-from node.vault.release.unnamed import Unnamed
-from protocol.coding.label import Stamp
-from protocol.errors import MaillonError, OverLimit, Unavailable
-from protocol.ids import BlockId, Digest, NodeId
-from protocol.keys.signing import SigningKey
+from node.vault.release.inventory import COMPARE_MOST_S, SPLITS_MAX, STRAYS_MAX
+from protocol.ids import Digest
 from protocol.limits import RECONCILE_ROUNDS_MAX
 from protocol.members import reconcile
 from protocol.members.reconcile import Answer, Answers, Form, Question, Trie
 from protocol.namespace.changes import (
-    BlockRef,
+    BlockCompleted,
     BlocksReleased,
-    BucketCreated,
     Change,
     Checkpoint,
-    InlineRef,
     ObjectDeleted,
-    ObjectsPacked,
-    PackedObject,
-    PartPut,
-    UploadAborted,
 )
-from protocol.namespace.inventories import Part, StrayRelease, verify_stray_release
-from protocol.requests import CompareBlocks, CompareBlocksReply
-from sim.host.scheduling import run_deterministically
-from sim.host.world import World
-from tests.support.namespaces import block_ref, object_put, some, tenant
-
-NAMESPACE = tenant().root.namespace
-WRITER = SigningKey.from_seed(some("writer"))
-ME, HONEST, LIAR = (NodeId(some("member", number)) for number in range(3))
-BUCKET = BucketCreated("photos", 1)
-UPLOAD = bytes(16)
-
-Answering = Callable[[CompareBlocks, Question], Answers]
-
-
-def block(number: int) -> BlockId:
-    return BlockId(some("stray", number))
-
-
-@dataclass
-class Scene:
-    """A catalog, a journal of which all is applied, and holders with sets of blocks, or with a way of lying."""
-
-    catalog: Catalog
-    kept: dict[NodeId, set[BlockId]] = field(default_factory=dict)
-    lies: dict[NodeId, Answering] = field(default_factory=dict)
-    silent: set[NodeId] = field(default_factory=set)
-    too_much: dict[NodeId, int] = field(default_factory=dict)
-    asked: Counter[NodeId] = field(default_factory=Counter)
-    told: dict[NodeId, list[StrayRelease]] = field(default_factory=dict)
-    unnamed: Unnamed = field(default_factory=Unnamed)
-    me: NodeId = ME
-
-    def inventory(self, tables: Sequence[BlockRef] = ()) -> Inventory:
-        async def table_blocks(_checkpoint: Checkpoint) -> Sequence[BlockRef]:
-            return tables
-
-        me: Any = cast(Any, self)
-        host = World(1).host("n1")
-        return Inventory(
-            InventoryTools(
-                host=host,
-                namespace=NAMESPACE,
-                writer=WRITER,
-                holders=me,
-                journal=me,
-                catalog=self.catalog,
-                unnamed=self.unnamed,
-                table_blocks=table_blocks,
-                members=lambda: [ME, HONEST, LIAR],
-                every_s=60.0,
-            )
-        )
-
-    async def append(self, *changes: Change) -> None:
-        epoch, length, _head = self.catalog.tip
-        await self.catalog.apply([(CatalogTip(epoch, length + 1, Digest(some("head", length + 1))), changes)])
-
-    def freed(self, node: NodeId) -> set[BlockId]:
-        return {one for release in self.told.get(node, ()) for one in release.blocks}
-
-    # --- the journal
-
-    @property
-    def next_position(self) -> Stamp:
-        return Stamp(*self.catalog.tip[:2])
-
-    # --- the holders
-
-    def unreachable(self) -> frozenset[NodeId]:
-        return frozenset()
-
-    def name(self, node: NodeId) -> str:
-        return node.hex()[:8]
-
-    async def own_blocks(self, _namespace: object, part: Part, most: int) -> tuple[BlockId, ...]:
-        return tuple(sorted(one for one in self.kept.get(ME, ()) if part.holds(one))[:most])
-
-    async def compare(self, node: NodeId, asked: CompareBlocks) -> CompareBlocksReply:
-        self.asked[node] += 1
-        if node in self.silent:
-            await trio.sleep(30)
-            raise Unavailable("deadline")
-        question = reconcile.decode_question(asked.message)
-        there = {one for one in self.kept.get(node, ()) if asked.part.holds(one)}
-        if len(there) > self.too_much.get(node, 10**6):
-            raise OverLimit("inventory-part-size", limit=self.too_much[node])
-        lie = self.lies.get(node)
-        answers = reconcile.answer(Trie(question.salt, there), question) if lie is None else lie(asked, question)
-        return CompareBlocksReply(reconcile.encode_answers(answers))
-
-    async def release_strays(self, node: NodeId, release: StrayRelease) -> tuple[int, ...]:
-        verify_stray_release(release, writer=WRITER.public, epoch=self.catalog.tip.epoch)
-        self.told.setdefault(node, []).append(release)
-        self.kept.get(node, set()).difference_update(release.blocks)
-        return (0,) * len(release.blocks)
-
-
-async def scene() -> Scene:
-    host = World(1).host("n1")
-    catalog = Catalog(host, NAMESPACE)
-    await catalog.open()
-    await catalog.enter(CatalogTip(1, 0, Digest(some("head"))))
-    catalog.set_ready()
-    made = Scene(catalog)
-    await made.append(BUCKET)
-    return made
+from protocol.requests import CompareBlocks
+from tests.support.inventories import HONEST, LIAR, ME, Answering, block, scene
+from tests.support.namespaces import block_ref, object_put, some
 
 
 async def test_each_holder_is_told_of_its_own_strays_and_of_nothing_that_is_named(autojump_clock: MockClock) -> None:
@@ -287,111 +166,39 @@ async def test_a_silent_holder_holds_up_the_others_for_a_bounded_time(autojump_c
     assert stage.freed(HONEST) == {block(1)}
 
 
-async def test_a_catalog_that_is_begun_anew_meanwhile_names_nothing(autojump_clock: MockClock) -> None:
+THERE = [dataclasses.replace(block_ref(number, n=1), placing=(HONEST,)) for number in range(4)]
+
+
+async def said_to_lack(meanwhile: Sequence[Change], lost: int) -> list[int]:
+    """What is said of a holder without the first `lost` of four blocks, when this is journaled while it is asked."""
     stage = await scene()
-    reading = NamedBlocks(stage.catalog, NAMESPACE, Part(0, 0), 10)
-    await reading.begin()
-    await stage.catalog.start_over()
-    stage.catalog.set_ready()
-    with pytest.raises(MaillonError, match="catalog-rebuilding"):
-        await reading.read()
+    for number, reference in enumerate(THERE):
+        await stage.append(object_put("photos", f"k{number}", number, blocks=(reference,)))
+    stage.kept[HONEST] = {reference.block for reference in THERE[lost:]}
+    stage.meanwhile = meanwhile
+    with capture_logs() as logs:
+        await stage.inventory().take()
+    assert stage.told == {}
+    return [line["blocks"] for line in logs if line["event"] == "inventory.holder-lacks"]
 
 
-CHANGES = st.one_of(
-    st.tuples(st.just("put"), st.integers(0, 5), st.integers(0, 10)),
-    st.tuples(st.just("small"), st.integers(0, 5), st.just(0)),
-    st.tuples(st.just("delete"), st.integers(0, 5), st.just(0)),
-    st.tuples(st.just("part"), st.integers(0, 2), st.integers(1, 3)),
-    st.tuples(st.just("finish"), st.integers(0, 5), st.just(0)),
-    st.tuples(st.just("abort"), st.just(0), st.just(0)),
-    st.tuples(st.just("pack"), st.just(0), st.just(0)),
+async def test_a_holder_that_lost_shares_is_named(autojump_clock: MockClock) -> None:
+    assert await said_to_lack([], lost=0) == []
+    assert await said_to_lack([], lost=2) == [2]
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        [ObjectDeleted("photos", "k0")],
+        [object_put("photos", "k0", 9, blocks=(block_ref(9),))],
+        [ObjectDeleted("photos", "k0"), BlocksReleased((THERE[0].block,))],
+        [BlockCompleted(THERE[0].block, (LIAR,))],
+    ],
+    ids=["deleted", "replaced", "released for good", "moved"],
 )
-
-
-@dataclass
-class Model:
-    """Makes changes up, and remembers all blocks that they ever named."""
-
-    stage: Scene
-    made: int = 0
-    ever: set[BlockId] = field(default_factory=set)
-
-    def new_blocks(self, count: int) -> tuple[BlockRef, ...]:
-        self.made += count
-        found = tuple(block_ref(self.made - number) for number in range(count))
-        self.ever |= {one.block for one in found}
-        return found
-
-    async def apply(self, what: str, number: int, count: int) -> None:
-        await self.stage.append(self.change(what, f"k{number}", number, count))
-
-    def change(self, what: str, key: str, number: int, count: int) -> Change:
-        match what:
-            case "put":
-                return object_put("photos", key, number, blocks=self.new_blocks(count))
-            case "small":
-                return object_put("photos", key, number, inline=InlineRef(0, 10, some("key", number)))
-            case "part":
-                return PartPut(UPLOAD, number, 1, Digest(bytes(32)), self.new_blocks(count))
-            case "finish":
-                return dataclasses.replace(object_put("photos", key, number), upload=UPLOAD)
-            case "abort":
-                return UploadAborted(UPLOAD)
-            case "delete":
-                return ObjectDeleted("photos", key)
-            case _:
-                (pack,) = self.new_blocks(1)
-                packed = [PackedObject("photos", f"k{n}", some("version", n)[:16], 0, 10) for n in range(6)]
-                return ObjectsPacked(pack, tuple(packed))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(CHANGES, max_size=15), st.lists(CHANGES, max_size=15), st.randoms(use_true_random=False))
-def test_whatever_changes_while_it_is_read_no_named_block_is_missed(
-    before: list[tuple[str, int, int]], meanwhile: list[tuple[str, int, int]], chance: Any
+async def test_one_that_let_go_of_what_the_catalog_names_there_no_more_is_not(
+    meanwhile: list[Change], autojump_clock: MockClock
 ) -> None:
-    """Every block that rows name in the end, wherever it moved, is known; and so is every one to be released."""
-
-    async def main() -> None:
-        stage = await scene()
-        model = Model(stage)
-        for change in before:
-            await model.apply(*change)
-        reading = NamedBlocks(stage.catalog, NAMESPACE, Part(0, 0), 10_000)
-        await reading.begin()
-
-        async def change_it() -> None:
-            for change in meanwhile:
-                for _ in range(chance.randint(0, 4)):
-                    await trio.lowlevel.checkpoint()
-                await model.apply(*change)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(change_it)
-            await reading.read()
-        reading.end()
-        assert await rows_name(stage.catalog) <= {one for one in model.ever if one in reading}
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(named, "ROWS_AT_ONCE", 1)
-        run_deterministically(1, main)
-
-
-async def rows_name(catalog: Catalog) -> set[BlockId]:
-    """What the rows name now, all of them at once."""
-    reading = NamedBlocks(catalog, NAMESPACE, Part(0, 0), 10_000)
-    await reading.begin()
-    await reading.read()
-    return set(reading._found)
-
-
-def test_what_everybody_let_go_of_is_named_no_more() -> None:
-    async def main() -> None:
-        stage = await scene()
-        await stage.append(object_put("photos", "x", 1, blocks=(block_ref(1),)))
-        await stage.append(ObjectDeleted("photos", "x"))
-        assert await rows_name(stage.catalog) == {block_ref(1).block}
-        await stage.append(BlocksReleased((block_ref(1).block,)))
-        assert await rows_name(stage.catalog) == set()
-
-    run_deterministically(1, main)
+    assert await said_to_lack(meanwhile, lost=1) == []
+    assert await said_to_lack(meanwhile, lost=2) == [1]
