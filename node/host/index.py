@@ -34,7 +34,11 @@ class SqliteIndex:
         self._turn = threading.Lock()
 
     def execute(self, statement: str, parameters: Parameters = ()) -> list[tuple[object, ...]]:
-        return self._guarded(lambda: self._connection.execute(statement, parameters).fetchall())
+        with self._turn:  # as `_guarded`; every get asks
+            try:
+                return self._connection.execute(statement, parameters).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise _named(error, self._name) from error
 
     def execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None:
         self._guarded(lambda: self._connection.executemany(statement, rows))

@@ -8,7 +8,7 @@ from node.vault.catalog.reading import read_row
 from node.vault.catalog.rows import CatalogRows, end_of
 from node.vault.catalog.sums import Sums
 from node.vault.catalog.uploads import UploadRows
-from node.vault.catalog.values import StoredBucket, StoredKey
+from node.vault.catalog.values import AccessKey, StoredBucket
 from protocol.coding.label import Stamp
 from protocol.namespace.changes import (
     BucketCreated,
@@ -127,7 +127,7 @@ def read_buckets(rows: CatalogRows) -> dict[str, StoredBucket]:
     return found
 
 
-def read_keys(rows: CatalogRows) -> dict[str, StoredKey]:
+def read_keys(rows: CatalogRows) -> dict[str, AccessKey]:
     """All access keys, by name."""
     found = {}
     for key, value in rows.scan_prefix(access_key_key("")):
@@ -136,5 +136,5 @@ def read_keys(rows: CatalogRows) -> dict[str, StoredKey]:
     return found
 
 
-def _key_of(key_id: str, row: AccessKeyRow) -> StoredKey:
-    return StoredKey(key_id, row.secret, row.bucket, row.is_read_only, row.created_s)
+def _key_of(key_id: str, row: AccessKeyRow) -> AccessKey:
+    return AccessKey(key_id, row.secret, row.bucket, row.is_read_only, row.created_s)

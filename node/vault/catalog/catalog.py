@@ -18,6 +18,7 @@ from node.vault.catalog.listing import E, Entry, list_objects, list_uploads, lis
 from node.vault.catalog.opened import INDEX_FOLDER, Applied, OpenCatalog, catalog_path
 from node.vault.catalog.values import (
     NOWHERE,
+    AccessKey,
     CatalogTip,
     CatalogTotals,
     InlineAt,
@@ -26,7 +27,6 @@ from node.vault.catalog.values import (
     PackedAt,
     PendingRelease,
     StoredBucket,
-    StoredKey,
     StoredObject,
     StoredPack,
     StoredPart,
@@ -94,11 +94,11 @@ class Catalog(OpenCatalog):
         known = list(self.require_ready().sums.buckets.values())
         return tuple(sorted(known, key=lambda bucket: bucket.bucket))
 
-    def find_key(self, key_id: str) -> StoredKey | None:
+    def find_key(self, key_id: str) -> AccessKey | None:
         """The access key, if there is such a one, without a wait. Raises Unavailable(`catalog-rebuilding`)."""
         return self.require_ready().sums.keys.get(key_id)
 
-    def known_keys(self) -> tuple[StoredKey, ...]:
+    def known_keys(self) -> tuple[AccessKey, ...]:
         """All access keys, by name, without a wait. Raises Unavailable(`catalog-rebuilding`)."""
         known = list(self.require_ready().sums.keys.values())
         return tuple(sorted(known, key=lambda key: key.key_id))

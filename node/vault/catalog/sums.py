@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from node.vault.catalog.values import StoredBucket, StoredKey
+from node.vault.catalog.values import AccessKey, StoredBucket
 
 
 @dataclass(slots=True)
@@ -18,4 +18,4 @@ class Sums:
     objects: int = 0
     size_bytes: int = 0
     buckets: dict[str, StoredBucket] = field(default_factory=dict)
-    keys: dict[str, StoredKey] = field(default_factory=dict)
+    keys: dict[str, AccessKey] = field(default_factory=dict)

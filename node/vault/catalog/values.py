@@ -202,8 +202,8 @@ class StoredBucket:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class StoredKey:
-    """An access key; with `bucket`, for that one alone."""
+class AccessKey:
+    """A name and a secret that open a namespace, or one bucket of it."""
 
     key_id: str
     secret: str
@@ -212,7 +212,7 @@ class StoredKey:
     created_s: int
 
     def __repr__(self) -> str:
-        return f"StoredKey(key_id={self.key_id!r})"
+        return f"AccessKey(key_id={self.key_id!r})"
 
 
 @dataclass(frozen=True, slots=True)

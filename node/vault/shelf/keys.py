@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from typing import Final
 
-from node.vault.catalog.values import StoredKey
 from node.vault.shelf.names import require_access_key
 from node.vault.shelf.terms import AccessKey
 from node.vault.shelf.tools import ShelfTools, require_writable_bucket
@@ -31,12 +30,11 @@ class Keys:
 
     def find(self, key_id: str) -> AccessKey | None:
         """The key, if it opens anything. Raises why the namespace is not open."""
-        found = self._tools.reading().catalog.find_key(key_id)
-        return None if found is None else _key_of(found)
+        return self._tools.reading().catalog.find_key(key_id)
 
     def all(self) -> tuple[AccessKey, ...]:
         """All keys, by name."""
-        return tuple(_key_of(key) for key in self._tools.reading().catalog.known_keys())
+        return self._tools.reading().catalog.known_keys()
 
     async def create(
         self, *, bucket: str | None = None, read_only: bool = False, given: tuple[str, str] | None = None
@@ -73,7 +71,3 @@ class Keys:
         random = self._tools.host.entropy.random_bytes
         name = base64.b32encode(random(_KEY_BYTES)).decode()
         return _KEY_PREFIX + name, base64.urlsafe_b64encode(random(_SECRET_BYTES)).decode()
-
-
-def _key_of(key: StoredKey) -> AccessKey:
-    return AccessKey(key.key_id, key.secret, key.bucket, key.is_read_only, key.created_s)

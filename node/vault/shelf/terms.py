@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from node.vault.catalog.values import AccessKey
 from node.vault.objects import ObjectStat
 from protocol.namespace.contents import (
     NULL_VERSION,
@@ -206,18 +207,3 @@ class UploadsPage:
     common_prefixes: tuple[str, ...]
     next_key: str | None
     next_upload: bytes | None
-
-
-@quick_init
-@dataclass(frozen=True, slots=True, repr=False)
-class AccessKey:
-    """A name and a secret that open a namespace, or one bucket of it."""
-
-    key_id: str
-    secret: str
-    bucket: str | None
-    is_read_only: bool
-    created_s: int
-
-    def __repr__(self) -> str:
-        return f"AccessKey(key_id={self.key_id!r})"
