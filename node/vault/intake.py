@@ -19,7 +19,7 @@ from node.vault.catalog.catalog import Catalog
 from node.vault.departures import Departures
 from node.vault.journal.writer import JournalWriter
 from node.vault.objects import Source
-from node.vault.pace import Paces
+from node.vault.pace import SLOW_CLIENT_S, Paces
 from node.vault.pins import Pins
 from node.vault.release.unnamed import Unnamed, Writing
 from node.vault.shelf.turns import Turns
@@ -158,13 +158,16 @@ class Intake:
         window.release()
 
     async def _load(self, loan: Loan, most: int) -> list[_Laden]:
-        """Read block after block, up to `most`, for as long as the source has more and a desk is free."""
+        """Read block after block, up to `most`, for as long as the source has more and a desk is free. What comes
+        slowly is not collected: it would keep desks from others."""
         laden: list[_Laden] = []
         desk: Desk | None = loan.held[0]
         is_first = self.size_bytes == 0
         while desk is not None:
             room = desk.plain[: self._next_block_bytes()]
+            began_s = trio.current_time()
             filled = await self._read(room)
+            is_slow = trio.current_time() - began_s > SLOW_CLIENT_S
             if is_first and not laden and filled <= self._bounds.small_bytes:
                 self._keep_small(bytes(desk.plain[:filled]))
                 return []
@@ -172,7 +175,7 @@ class Intake:
             if filled:
                 key = self.tools.host.entropy.random_bytes(KEY_BYTES)
                 laden.append(_Laden(desk, filled, key, is_full=is_full))
-            desk = loan.more() if is_full and len(laden) < most else None
+            desk = loan.more() if is_full and not is_slow and len(laden) < most else None
         return laden
 
     def _next_block_bytes(self) -> int:
