@@ -39,6 +39,8 @@ class Arrival:
 
     async def before_work(self) -> None:
         """This one has its turn now, and all of its payload: wait until those before it are done."""
+        if len(self._lane.under_way) == 1:
+            return
         with trio.move_on_after(self._patience_s):
             while any(other.place < self.place for other in self._lane.under_way):
                 await self._lane.changed.wait()
