@@ -12,10 +12,11 @@ from protocol.namespace.changes import BlockRef, ObjectsPacked, encode_changes
 from protocol.namespace.packs import DIRECTORY_BYTES_MAX, PACK_BYTES_MAX, Packing, SmallObject, read_directory
 from tests.support.namespaces import block_ref, some
 
-buckets = st.text("abcdefgh-", min_size=3, max_size=63)
-keys = st.text(min_size=1, max_size=60).filter(lambda text: 0 < len(text.encode("utf-8", "replace")) <= 240)
+buckets = st.text("abcdefgh-", min_size=3, max_size=6)
+keys = st.text(min_size=1, max_size=8).filter(lambda text: 0 < len(text.encode("utf-8", "replace")) <= 240)
+# Names and bytes as long as they may get are in full packs; what matters here is that lengths and characters vary.
 objects = st.builds(
-    SmallObject, buckets, keys, st.binary(min_size=16, max_size=16), st.binary(min_size=17, max_size=500)
+    SmallObject, buckets, keys, st.binary(min_size=16, max_size=16), st.binary(min_size=17, max_size=60)
 )
 
 

@@ -46,6 +46,11 @@ LARGE = {
     "6 holders, one lies, one away: 3 ballots, 2 entries": Bounds(SIX, ballots=3, entries=2, disks_lost=1, absent=1),
 }
 BEYOND = Bounds(SIX, ballots=3, entries=2, disks_lost=2)
+# Where a broken rule shows: most of them between two ballots already.
+NEAREST_FIRST = (
+    Bounds(THREE, ballots=2, entries=1, disks_lost=1),
+    Bounds(THREE, ballots=3, entries=1, disks_lost=1),
+)
 
 
 @pytest.mark.parametrize("bounds", COMPLETE.values(), ids=COMPLETE)
@@ -179,8 +184,9 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_a_broken_rule_is_found(mistake: Callable[..., object]) -> None:
-    found = explore(Model(Bounds(THREE, ballots=3, entries=1, disks_lost=1), MISTAKES[mistake]))
-    assert found.wrong is not None
+    searches = (explore(Model(bounds, MISTAKES[mistake])) for bounds in NEAREST_FIRST)
+    found = next((found for found in searches if found.wrong is not None), None)
+    assert found is not None
     assert found.steps
 
 
