@@ -44,7 +44,7 @@ unit: $(STAMP)
 	$(BIN)/pytest --numprocesses auto tests/protocol tests/node tests/sim -m "not chaos"
 
 processes: $(STAMP)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile tests/processes -m "not chaos"
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/processes -m "not chaos"
 
 chaos: $(STAMP)  ## real processes killed at every step of what a gateway does, larger explorations, new examples for the laws
 	$(BIN)/pytest tests/protocol tests/sim tests/processes -m chaos

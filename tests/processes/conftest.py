@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 import trio
 
 from tests.support.processes import GATEWAY, Town, town
+
+
+HERE = Path(__file__).parent
+# The files that take longest, the longest first: two workers take one after the other, and shall end together.
+LONGEST_FIRST = (
+    "test_devnet.py",
+    "test_disks.py",
+    "test_kill9.py",
+    "test_s3_clients.py",
+    "test_recovery.py",
+    "test_door.py",
+    "test_succession.py",
+    "test_members.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order of how long they take, tests in the order in which they are written."""
+    order = {HERE / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.hookimpl(wrapper=True)
