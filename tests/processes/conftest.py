@@ -10,7 +10,6 @@ import trio
 
 from tests.support.processes import GATEWAY, Town, town
 
-
 HERE = Path(__file__).parent
 # The files that take longest, the longest first: two workers take one after the other, and shall end together.
 LONGEST_FIRST = (

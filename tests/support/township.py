@@ -1,8 +1,9 @@
 """A federation of whole nodes in the small deterministic world: `node.app.start_node`, all but the admin socket.
 
-Folders are made, the federation is founded and joined, and its members admitted by ballots, by the same calls as the
-commands make. What clients do to a node's vault runs inside that node's life, as an admin request does: when the node
-dies in the middle, the client is told nothing (`Lost`).
+A township that grows makes folders, founds and joins its federation and admits its members by ballots, by the same
+calls as the commands make; one that settles begins on the day after that. What clients do to a node's vault runs
+inside that node's life, as an admin request does: when the node dies in the middle, the client is told nothing
+(`Lost`).
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ from sim.federation.lives import Life, Lives
 from sim.host.network import Conditions
 from sim.host.scheduling import run_deterministically
 from sim.host.world import START_S, World
+from sim.run.thrift import thrift
 from tests.support.clients import Client
 from tests.support.members import STANDING, Party
+from tests.support.townspeople import founded
 
 R = TypeVar("R")
 
@@ -82,8 +85,14 @@ class Township:
         await self._admit(number)
 
     async def settle(self, size: int, *, namespace: str = "photos") -> Client:
-        """`grow`, and a namespace at n1."""
-        await self.grow(size)
+        """A federation of so many on the day after it grew, and a namespace at n1."""
+        numbers, standing = range(1, size + 1), dataclasses.replace(STANDING, capacity_ceiling_bytes=ADMITTED_BYTES)
+        genesis = founded([self.config(number) for number in numbers], standing, self._code)
+        for number, actor in zip(numbers, genesis.cast.actors, strict=True):
+            await genesis.settle_in(actor, self.world.host(actor.name), self.config(number))
+        for number in numbers:
+            await self.start(number)
+        await self.until(self.agree)
         await self.on(1, lambda services: services.vault.create_namespace(namespace))
         return self.client()
 
@@ -309,4 +318,5 @@ def in_a_township(
             nursery.cancel_scope.cancel()
         return result
 
-    return run_deterministically(seed, live)
+    with thrift():
+        return run_deterministically(seed, live)

@@ -30,8 +30,7 @@ async def known(town: Township, asking: int, asked: int) -> tuple[HeldEpoch, ...
 
 async def copies(town: Township) -> dict[int, HeldEpoch]:
     """Who has a copy of the newest epoch."""
-    asking = min(town.houses)
-    found = {number: await known(town, asking, number) for number in town.houses if number != asking}
+    found = {number: await known(town, min({*town.houses} - {number}), number) for number in town.houses}
     return {number: epochs[-1] for number, epochs in found.items() if epochs and epochs[-1].is_copy}
 
 
