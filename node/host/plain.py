@@ -13,7 +13,7 @@ class PlainStream:
 
     def __init__(self, opened: OpenSocket) -> None:
         self._socket = opened
-        self._sending = trio.Lock()
+        self._sending = trio.Semaphore(1)
 
     @property
     def binding(self) -> bytes:

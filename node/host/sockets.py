@@ -86,14 +86,14 @@ class OpenSocket:
         """Send all of the parts. Whoever calls holds the sending turn."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self.check_sendable()
-        rest = [part for part in parts if len(part)]
+        left_bytes = sum(map(len, parts))
         self.tear()
-        while rest:
-            count = self.send_now(rest)
+        while left_bytes:
+            count = self.send_now(parts)
             if count is None:
                 await self.wait_writable()
-            else:
-                rest = _after(rest, count)
+            elif left_bytes := left_bytes - count:
+                parts = _after(parts, count)
         self.mend()
         await self.yield_if_due()
 
@@ -151,12 +151,13 @@ class OpenSocket:
         return Unavailable("stream-broken", reason="closed here" if self._closed else reason_of(error))
 
 
-async def take_turn(lock: trio.Lock) -> None:
-    """Acquire the lock; when it is free, without the scheduling round that `async with lock` costs."""
+async def take_turn(turn: trio.Semaphore) -> None:
+    """Acquire a semaphore of one; when it is free, without the scheduling round that `async with` costs. (A lock also
+    notes who has it, which costs more than all else.)"""
     try:
-        lock.acquire_nowait()
+        turn.acquire_nowait()
     except trio.WouldBlock:
-        await lock.acquire()
+        await turn.acquire()
 
 
 def as_views(parts: list[Buffer]) -> list[memoryview]:
@@ -171,9 +172,9 @@ def reason_of(error: BaseException) -> str:
 
 
 def _after(parts: list[memoryview], count: int) -> list[memoryview]:
-    """What is left of `parts` without their first `count` bytes."""
-    for index, part in enumerate(parts):
-        if count < len(part):
-            return [part[count:], *parts[index + 1 :]]
-        count -= len(part)
-    return []
+    """What is left of `parts`, which have more, without their first `count` bytes."""
+    whole = 0
+    while count >= len(parts[whole]):
+        count -= len(parts[whole])
+        whole += 1
+    return [parts[whole][count:], *parts[whole + 1 :]]

@@ -6,7 +6,7 @@ Every start makes a fresh self-signed certificate, and the dialling end checks n
 
 `ssl.SSLObject` is driven here with large buffers, because a record is at most 16 KiB and a system call and a turn of
 the scheduler for each would cost more than the cipher. Nothing is awaited between a call into the TLS object and
-the use of its outcome, so that one task may send while another receives; each direction has one lock.
+the use of its outcome, so that one task may send while another receives; each direction has one turn.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class TlsStream:
         self._binding = binding or b""
         self._ready = False
         self._is_busy = False
-        self._sending = trio.Lock()
-        self._receiving = trio.Lock()
+        self._sending = trio.Semaphore(1)
+        self._receiving = trio.Semaphore(1)
         self._shaking = trio.Lock()
 
     @property
@@ -111,7 +111,7 @@ class TlsStream:
             self._receiving.release()
 
     async def aclose(self) -> None:
-        if self._ready and self._socket.is_sendable and not self._sending.locked():
+        if self._ready and self._socket.is_sendable and self._sending.value:
             with suppress(ssl.SSLError):  # it puts our goodbye into `outgoing` and waits for the peer's: we do not
                 self._tls.unwrap()
             self._send_what_fits()
@@ -178,6 +178,9 @@ class TlsStream:
 
 def _runs(parts: list[memoryview]) -> Iterator[memoryview]:
     """The parts as runs of whole records, with small ones gathered so that a header is not a record of its own."""
+    if sum(map(len, parts)) <= RECORD_BYTES:  # most messages
+        yield memoryview(b"".join(parts))
+        return
     gathered = bytearray()
     for part in parts:
         start = 0

@@ -54,8 +54,8 @@ class Cutter:
             self._views: deque[memoryview] = deque()
             self.left_bytes, self.is_lasting = 0, True
             return
-        self._views = deque(memoryview(part).cast("B") for part in parts if len(part))
-        self.left_bytes = sum(len(view) for view in self._views)
+        self._views = deque([memoryview(part).cast("B") for part in parts if len(part)])
+        self.left_bytes = sum(map(len, self._views))
         # Small parts that cannot change: whoever sends them need not wait until they are out.
         self.is_lasting = self.left_bytes <= _LASTING_BYTES_MAX and all(isinstance(part, bytes) for part in parts)
 

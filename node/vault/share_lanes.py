@@ -188,7 +188,7 @@ def _fetches_fit(chosen: Sequence[Fetch], one_more: Fetch) -> bool:
 
 
 def _fit(chosen: Sequence[memoryview], one_more: memoryview, room_bytes: int) -> bool:
-    size_bytes = sum(len(share) for share in chosen) + len(one_more)
+    size_bytes = sum(map(len, chosen)) + len(one_more)
     return len(chosen) < SHARES_PER_CALL_MAX and size_bytes <= room_bytes
 
 

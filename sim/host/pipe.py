@@ -160,8 +160,8 @@ class MemoryStream:
         self._incoming = incoming
         self._outgoing = outgoing
         self._binding = binding
-        self._sending = trio.Lock()
-        self._receiving = trio.Lock()
+        self._sending = trio.Semaphore(1)
+        self._receiving = trio.Semaphore(1)
         self._closed = False
 
     @property
