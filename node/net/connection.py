@@ -205,6 +205,7 @@ class Connection:
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
                     nursery.start_soon(self._guard, self._sender.run)
+                    nursery.start_soon(self._guard, self._sender.notice_stall)
                     nursery.start_soon(self._guard, self._read, nursery)
                     nursery.start_soon(self._guard, self._notice_silence)
         finally:
@@ -322,8 +323,7 @@ class Connection:
 
     async def _read_frames(self, nursery: trio.Nursery) -> None:
         while True:
-            header = await self._reader.header()
-            if header is None:
+            if (header := await self._reader.header()) is None:
                 raise lost()
             self._heard_at_s = trio.current_time()
             if header.type is FrameType.DATA:

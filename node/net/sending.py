@@ -145,7 +145,7 @@ class Sender:
         self._finishing = False
         self._error: MaillonError | None = None
         self._write_bytes = _WRITE_BYTES_MIN
-        self._patience = trio.CancelScope()
+        self._due_s = math.inf
 
     @property
     def has_room(self) -> bool:
@@ -211,13 +211,7 @@ class Sender:
         self._queue.clear()
 
     async def run(self) -> None:
-        """Write until finished. Raises Unavailable(`stream-broken`, `peer-stalled`)."""
-        with trio.CancelScope() as self._patience:  # one for all writes: one for each would cost as much as they do
-            await self._write_all()
-        if self._patience.cancelled_caught:
-            raise Unavailable("peer-stalled")
-
-    async def _write_all(self) -> None:
+        """Write until finished. Raises Unavailable(`stream-broken`)."""
         while True:
             parts, jobs = self._gather()
             if parts:
@@ -227,6 +221,19 @@ class Sender:
             else:
                 self._wake = trio.Event()
                 await self._wake.wait()
+
+    async def notice_stall(self) -> None:
+        """Runs beside `run`, and raises Unavailable(`peer-stalled`) when a write takes too long.
+
+        It looks when the present write is due, or the next one could be at the earliest: a deadline that is moved for
+        each write costs as much as the write. It is no task of `run`'s own, because whoever hears that a write failed
+        may ask again at once, and must find the stream over.
+        """
+        while True:
+            now_s = trio.current_time()
+            if now_s >= self._due_s:
+                raise Unavailable("peer-stalled")
+            await trio.sleep_until(min(self._due_s, now_s + self._stalled_after_s))
 
     def _gather(self) -> tuple[list[Buffer], list[Job]]:
         """What one write takes: the control frames, then one frame of each job in turn."""
@@ -252,9 +259,9 @@ class Sender:
     async def _write(self, parts: list[Buffer], jobs: list[Job]) -> None:
         began_s = trio.current_time()
         try:
-            self._patience.deadline = began_s + self._stalled_after_s
+            self._due_s = began_s + self._stalled_after_s
             await self._stream.send_all(parts)
-            self._patience.deadline = math.inf
+            self._due_s = math.inf
         except BaseException:
             for job in jobs:
                 job.error = self._lost()

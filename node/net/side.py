@@ -48,6 +48,7 @@ class Side:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._guard, self.sender.run)
+                    nursery.start_soon(self._guard, self.sender.notice_stall)
                     nursery.start_soon(self._guard, self._read)
         finally:
             self.is_over = True
