@@ -10,7 +10,7 @@ from protocol.namespace.changes import BucketSet, Change, MarkerPut, ObjectDelet
 from protocol.namespace.contents import Versioning
 from protocol.namespace.inventories import Part
 from protocol.tables.rows import RowKind
-from tests.node.vault.test_inventory import NAMESPACE, scene
+from tests.support.inventories import NAMESPACE, scene
 from tests.support.namespaces import block_ref, object_put
 
 MARKER = b"\xff" * 16
