@@ -13,7 +13,7 @@ def main(names: list[str]) -> int:
     print("| mistake | scenario | what broke | seeds | CPU s |")
     print("| --- | --- | --- | --- | --- |")
     for mistake in chosen:
-        ended = hunt(mistake, mistake.seeds)
+        ended = hunt(mistake)
         law = ended.found[0].law if ended.found else "nothing"
         seeds = ended.seed or f"over {mistake.seeds}"
         missed += ended.seed is None

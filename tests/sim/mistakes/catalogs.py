@@ -39,6 +39,7 @@ CATALOGS: Final = (
         ("acknowledged", "readable"),
         10,
         instead(replay, "_opened", _first_is_known),
+        showed=5,
     ),
     Mistake(
         "pack-freed-too-soon",
@@ -47,5 +48,6 @@ CATALOGS: Final = (
         ("readable", "kept"),
         10,
         instead(PackedRows, "_lose", _lose_the_last),
+        showed=4,
     ),
 )

@@ -28,11 +28,11 @@ class Hunt:
     cpu_s: float
 
 
-def hunt(mistake: Mistake, seeds: int) -> Hunt:
-    """Play seeds from 1 on, with the mistake made."""
+def hunt(mistake: Mistake, *, first: int = 1) -> Hunt:
+    """Play as many seeds as it may take from 1 on, `first` before the others, with the mistake made."""
     began_s = time.process_time()
     with mistake.made():
-        for seed in range(1, seeds + 1):
+        for seed in sorted(range(1, mistake.seeds + 1), key=lambda seed: seed != first):
             found = tuple(one for one in played(scene(mistake.scene), seed).violations if one.law in mistake.laws)
             if found:
                 return Hunt(seed, found, time.process_time() - began_s)

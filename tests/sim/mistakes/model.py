@@ -15,7 +15,10 @@ from unittest import mock
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`told`: what the programmer got wrong. One of `laws` breaks within `seeds` seeds of the scenario `scene`."""
+    """`told`: what the programmer got wrong. One of `laws` breaks within `seeds` seeds of the scenario `scene`.
+
+    `showed` is the seed in which it last did.
+    """
 
     name: str
     told: str
@@ -23,6 +26,7 @@ class Mistake:
     laws: tuple[str, ...]
     seeds: int
     made: Callable[[], AbstractContextManager[object]]
+    showed: int = 1
 
 
 def instead(owner: object, name: str, wrong: object) -> Callable[[], AbstractContextManager[object]]:

@@ -48,6 +48,7 @@ SUCCESSIONS: Final = (
         ("acknowledged", "readable"),
         5,
         instead(kept_epoch, "check_append", _append_whenever),
+        showed=2,
     ),
     Mistake(
         "late-release-obeyed",

@@ -61,6 +61,7 @@ WRITING: Final = (
         ("margin",),
         10,
         instead(Code, "least", property(lambda code: code.k)),
+        showed=3,
     ),
     Mistake(
         "completed-in-name-only",
