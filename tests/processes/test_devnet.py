@@ -203,17 +203,6 @@ def test_two_wiped_nodes_lose_nothing_and_come_back(six: Devnet, tmp_path: Path)
     wait_healthy(six)
 
 
-def test_down_stops_every_process_and_wipe_removes_the_folders(tmp_path: Path) -> None:
-    with devnet(tmp_path / "two", "--nodes", "2") as running:
-        assert running.described["s3"] is None
-        pids = [node["pid"] for node in running.described["nodes"]]
-        succeed("devnet", "down", "--dir", running.folder)
-        assert all(has_ended(pid) for pid in pids)
-        assert json.loads((running.folder / "devnet.json").read_text())["nodes"]
-        succeed("devnet", "down", "--dir", running.folder, "--wipe")
-        assert list(running.folder.iterdir()) == []
-
-
 def test_nodes_share_organisations_round_robin(tmp_path: Path) -> None:
     shape = ("--nodes", "6", "--orgs", "3", "--zones", "2", "--code", "2/6", "--s3", "127.0.0.1:0")
     with devnet(tmp_path / "shared", *shape) as running:
@@ -229,6 +218,7 @@ def test_nodes_share_organisations_round_robin(tmp_path: Path) -> None:
         assert all(holders.count(name) == 2 for name in set(holders))
         check_any_gateway_answers(running)
         check_a_namespace_moves_under_its_programs(running, tmp_path)
+        check_down_stops_every_process_and_wipe_removes_the_folders(running)
 
 
 def check_any_gateway_answers(shared: Devnet) -> None:
@@ -265,3 +255,13 @@ def check_a_namespace_moves_under_its_programs(shared: Devnet, tmp_path: Path) -
         succeed("--dir", shared.node("n4"), "stat", "moved/after", "--namespace", "demo").result["size_bytes"]
         == 5_000
     )
+
+
+def check_down_stops_every_process_and_wipe_removes_the_folders(shared: Devnet) -> None:
+    pids = [node["pid"] for node in shared.described["nodes"]]
+    assert not any(has_ended(pid) for pid in pids)
+    succeed("devnet", "down", "--dir", shared.folder)
+    assert all(has_ended(pid) for pid in pids)
+    assert json.loads((shared.folder / "devnet.json").read_text())["nodes"]
+    succeed("devnet", "down", "--dir", shared.folder, "--wipe")
+    assert list(shared.folder.iterdir()) == []

@@ -88,6 +88,7 @@ def test_from_the_words_alone_every_file_comes_back_and_the_namespace_is_written
     burned: tuple[Devnet, Path], tmp_path: Path
 ) -> None:
     made, files = burned
+    assert made.described["s3"] is None, "nobody asked for a door"
     machine, sheet = tmp_path / "machine", made.described["namespace"]["recovery"].encode()
     command = ("--dir", machine, "namespace", "recover", "-", "--listen", "127.0.0.1:0", "--json")
     for point in ("after-folder", "after-records", "after-secrets"):
