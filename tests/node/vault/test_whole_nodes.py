@@ -282,7 +282,9 @@ def eventful_run(seed: int) -> str:
     """Joins, ballots, puts, losses, a kill, a power cut and what follows them; what all of it left behind."""
 
     async def main(town: Township) -> str:
-        client = await town.settle(6)
+        await town.grow(6)
+        await town.on(1, lambda services: services.vault.create_namespace("photos"))
+        client = town.client()
         await client.put("before", some_bytes(BLOCK + 1))
         town.world.wires.conditions = Conditions(0.005, 0.1, dial_loss=0.05, send_loss=0.002)
         async with trio.open_nursery() as nursery:
