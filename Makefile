@@ -46,9 +46,12 @@ unit: $(STAMP)
 processes: $(STAMP)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/processes -m "not chaos"
 
+# Laws of the node of which `make test` tries half as many examples.
+DEAR := tests/node/store/test_kept_epochs.py tests/node/vault/test_journal_lives.py
+
 chaos: $(STAMP)  ## real processes killed at every step of what a gateway does, larger explorations, new examples for the laws
 	$(BIN)/pytest tests/protocol tests/sim tests/processes -m chaos
-	$(BIN)/pytest --numprocesses auto tests/protocol -m "not chaos" --hypothesis-profile new
+	$(BIN)/pytest --numprocesses auto tests/protocol $(DEAR) -m "not chaos" --hypothesis-profile new
 
 seeds: $(STAMP)  ## five hundred small scenarios in the simulated world, on every core
 	$(BIN)/maillon sim swarm --short --seed 1 --runs 500

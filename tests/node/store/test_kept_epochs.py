@@ -32,6 +32,7 @@ from tests.support.epochs import (
     succession_of,
     tip_of,
 )
+from tests.support.laws import examples
 
 
 class TestCopies:
@@ -184,7 +185,7 @@ async def many_lives(seed: int) -> None:
     await one_life(machine, said)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_what_was_answered_survives_any_crash(seed: int) -> None:
     trio.run(partial(many_lives, seed))

@@ -22,6 +22,7 @@ from protocol.namespace.changes import BucketCreated, InlineRef
 from sim.host.scheduling import run_deterministically
 from sim.host.world import World
 from tests.support.gateways import Scene, scene
+from tests.support.laws import examples
 from tests.support.namespaces import object_put, some
 
 TIMERS = JournalTimers(
@@ -165,7 +166,7 @@ def end_life_at(world: World, life: Life) -> None:
     faults.on(point, maybe)
 
 
-@settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=examples(30), deadline=None, phases=(Phase.explicit, Phase.generate))
 @given(st.integers(0, 2**32), st.lists(lives(), min_size=1, max_size=5))
 def test_what_was_acknowledged_is_there_in_every_later_life(seed: int, plan: list[Life]) -> None:
     record = run_deterministically(seed, walk, seed, plan)
