@@ -146,8 +146,11 @@ def _line(method: str, event: str, details: Mapping[str, object]) -> str:
 
 def _told(value: object) -> str:
     """Text as it is where nobody can mistake where it ends, quoted where they could."""
-    if type(value) is str and value.isprintable() and value and " " not in value and "=" not in value:
-        return value
+    if type(value) is str:
+        is_plain = value.isprintable() and value and " " not in value and "=" not in value
+        return value if is_plain else repr(value)
+    if type(value) is int:
+        return repr(value)
     return _shown(value) if isinstance(value, bytes) else repr(_readable_value(value))
 
 

@@ -99,14 +99,14 @@ class Request:
 
 
 def read_request(scope: Mapping[str, Any], request_id: str) -> Request:
-    """The request of an ASGI scope.
+    """The request of an ASGI scope, in which names of headers are lower case.
 
     Raises:
         S3Error: InvalidURI.
     """
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     pairs = _pairs(scope.get("query_string", b"").decode("latin-1"))

@@ -45,6 +45,8 @@ def named_bucket(bucket: str, key: str) -> Target:
 
 def bucket_in_host(request: Request, domains: tuple[str, ...]) -> str | None:
     """The bucket that the host names before one of the domains, or None."""
+    if not domains:
+        return None
     host = host_of(request)
     for domain in domains:
         if host.endswith(f".{domain}") and len(host) > len(domain) + 1:

@@ -25,18 +25,20 @@ class RecentInline:
     """For one namespace; at most `KEPT_BYTES_MAX`, but always the last entry."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Stamp, bytes] = OrderedDict()
+        # By epoch and position: a stamp is dear to hash.
+        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._kept_bytes = 0
         self._reading: dict[Stamp, trio.Event] = {}
 
     async def of(self, stamp: Stamp, read: Callable[[Stamp], Awaitable[bytes]]) -> bytes:
         """The inline bytes of the entry at `stamp`, by `read` unless they are here. Raises what `read` raises."""
-        while (found := self._kept.get(stamp)) is None:
+        place = stamp.epoch, stamp.position
+        while (found := self._kept.get(place)) is None:
             reading = self._reading.get(stamp)
             if reading is None:
                 return await self._read(stamp, read)
             await reading.wait()
-        self._kept.move_to_end(stamp)
+        self._kept.move_to_end(place)
         return found
 
     async def _read(self, stamp: Stamp, read: Callable[[Stamp], Awaitable[bytes]]) -> bytes:
@@ -51,7 +53,7 @@ class RecentInline:
         return found
 
     def _keep(self, stamp: Stamp, found: bytes) -> None:
-        self._kept[stamp] = found
+        self._kept[stamp.epoch, stamp.position] = found
         self._kept_bytes += len(found)
         while self._kept_bytes > KEPT_BYTES_MAX and len(self._kept) > 1:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])
