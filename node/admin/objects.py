@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import trio
+
 from node.admin import calls
 from node.admin.lines import BlockLine, ObjectLine, ShareLine
 from node.admin.namespace_calls import NamespaceCreate, NamespaceCreated
@@ -30,7 +32,7 @@ from node.admin.shared import opened
 from node.host.ports import Buffer, FileMode
 from node.net.exchange import Exchange
 from node.vault.objects import BlockExplanation, Bucket, ObjectPath, ObjectStat, ShareExplanation, Source
-from protocol.errors import Malformed
+from protocol.errors import Malformed, Unavailable
 
 
 async def create_namespace(services: Services, question: NamespaceCreate) -> NamespaceCreated:
@@ -42,7 +44,7 @@ async def create_namespace(services: Services, question: NamespaceCreate) -> Nam
 async def put(services: Services, exchange: Exchange, question: PutObject) -> None:
     """Store the exchange's payload, or the shared file; the answer says that it is durable."""
     async with _bytes_of(services, exchange, question.shared) as source:
-        checked = _Checked(source, question.size_bytes)
+        checked = CheckedSource(source, question.size_bytes, services.config.vault.stall_s)
         found = await services.vault.put(_path(question.target), checked, expected_bytes=question.size_bytes)
     await exchange.answer(_line(found))
 
@@ -56,16 +58,25 @@ async def _bytes_of(services: Services, exchange: Exchange, shared: SharedFile |
             yield file
 
 
-class _Checked:
-    """A source that must be as long as was said: a file may change while it is read."""
+class CheckedSource:
+    """A source that is as long as was said, though a file may change meanwhile, and fills each buffer in time."""
 
-    def __init__(self, source: Source, size_bytes: int | None) -> None:
+    def __init__(self, source: Source, size_bytes: int | None, stall_s: float) -> None:
         self._source = source
         self._size_bytes = size_bytes
+        self._stall_s = stall_s
         self._received = 0
 
     async def receive_into(self, buffer: memoryview) -> int:
-        count = await self._source.receive_into(buffer)
+        """As a source.
+
+        Raises:
+            Malformed: `object-size-changed`. Unavailable: `client-stalled`.
+        """
+        with trio.move_on_after(self._stall_s) as stall:
+            count = await self._source.receive_into(buffer)
+        if stall.cancelled_caught:
+            raise Unavailable("client-stalled", after_s=int(self._stall_s))
         self._received += count
         if self._size_bytes is not None and (
             self._received > self._size_bytes or (count < len(buffer) and self._received < self._size_bytes)

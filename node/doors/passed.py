@@ -23,6 +23,8 @@ from protocol.limits import KIB
 from protocol.passing import GatewayAnswer, GatewayFind, GatewayFound, GatewayPass, HttpField
 
 MESSAGE_BYTES = 64 * KIB
+# The gateway where the client is gives a slow one up long before.
+STALL_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,17 @@ class _Request:
         self._headers: Headers = []
 
     async def receive_into(self, buffer: memoryview) -> int:
-        return await self._exchange.receive_into(buffer)
+        with trio.move_on_after(STALL_S) as stall:
+            count = await self._exchange.receive_into(buffer)
+        if stall.cancelled_caught:
+            raise Unavailable("client-stalled", after_s=int(STALL_S))
+        return count
 
     async def receive(self) -> Message:
         if self._told_all:
             await trio.sleep_forever()  # until whoever asks has enough of it
         buffer = bytearray(MESSAGE_BYTES)
-        count = await self._exchange.receive_into(memoryview(buffer))
+        count = await self.receive_into(memoryview(buffer))
         self._told_all = count < MESSAGE_BYTES
         return {"type": "http.request", "body": bytes(buffer[:count]), "more_body": not self._told_all}
 

@@ -98,8 +98,7 @@ class Intake:
         """All bytes, which are known to be few: they need no desk.
 
         Raises:
-            Malformed: `object-size-changed` when there are more of them than expected.
-            Unavailable: `client-stalled`.
+            Malformed: `object-size-changed` when there are more of them than expected. And what the source raises.
         """
         buffer = memoryview(bytearray(expected_bytes + 1))
         filled = await self._read(buffer)
@@ -112,7 +111,7 @@ class Intake:
 
         Raises:
             Refused: `placement-impossible`. Unavailable: `holders-too-few`, `client-stalled`.
-            OverLimit: `object-size`.
+            OverLimit: `object-size`. And what the source raises.
         """
         flights: list[list[BlockRef]] = []
         window = trio.Semaphore(FLIGHTS_AT_A_TIME)
@@ -165,9 +164,7 @@ class Intake:
         is_first = self.size_bytes == 0
         while desk is not None:
             room = desk.plain[: self._next_block_bytes()]
-            began_s = trio.current_time()
-            filled = await self._read(room)
-            is_slow = trio.current_time() - began_s > SLOW_CLIENT_S
+            filled, took_s = await self._read_in_time(room)
             if is_first and not laden and filled <= self._bounds.small_bytes:
                 self._keep_small(bytes(desk.plain[:filled]))
                 return []
@@ -175,7 +172,7 @@ class Intake:
             if filled:
                 key = self.tools.host.entropy.random_bytes(KEY_BYTES)
                 laden.append(_Laden(desk, filled, key, is_full=is_full))
-            desk = loan.more() if is_full and not is_slow and len(laden) < most else None
+            desk = loan.more() if is_full and took_s <= SLOW_CLIENT_S and len(laden) < most else None
         return laden
 
     def _next_block_bytes(self) -> int:
@@ -186,12 +183,18 @@ class Intake:
             return BLOCK_PLAIN_BYTES_MAX
         return BLOCK_PLAIN_BYTES
 
-    async def _read(self, buffer: memoryview) -> int:
-        """Fill the buffer from the source, as far as it goes."""
+    async def _read_in_time(self, buffer: memoryview) -> tuple[int, float]:
+        """Fill a desk, which nobody keeps for long who does not send; also how long it took."""
+        began_s = trio.current_time()
         with trio.move_on_after(self.tools.stall_s) as stall:
-            filled = await self._source.receive_into(buffer)
+            filled = await self._read(buffer)
         if stall.cancelled_caught:
             raise Unavailable("client-stalled", after_s=int(self.tools.stall_s))
+        return filled, trio.current_time() - began_s
+
+    async def _read(self, buffer: memoryview) -> int:
+        """Fill the buffer from the source, as far as it goes."""
+        filled = await self._source.receive_into(buffer)
         self.size_bytes += filled
         if self.size_bytes > self._bounds.most_bytes:
             raise OverLimit("object-size", limit_bytes=self._bounds.most_bytes)

@@ -168,10 +168,15 @@ class NamespaceStatus:
 
 
 class Source(Protocol):
-    """Where an object's bytes come from."""
+    """Where an object's bytes come from. Whoever gives them says how long may be waited for them, and ends the wait:
+    HTTP does for all its clients, and one more deadline for each small object would cost more than reading it."""
 
     async def receive_into(self, buffer: memoryview) -> int:
-        """Fill the whole buffer; less only at the end of the bytes, 0 after it."""
+        """Fill the whole buffer; less only at the end of the bytes, 0 after it.
+
+        Raises:
+            Unavailable: nothing came for too long (`client-stalled`, `http-client-slow`).
+        """
 
 
 class Sink(Protocol):

@@ -66,7 +66,7 @@ async def put_object(
         Malformed: `object-size-changed` when `expected_bytes` are few and more of them come.
         Missing: `bucket-missing`. Refused: `placement-impossible`, `object-condition`, `bucket-not-locked`.
         Unavailable: `holders-too-few`, `journal-quorum`, `client-stalled`.
-        OverLimit: `object-size`. And what `terms.finish` raises.
+        OverLimit: `object-size`. And what the source and `terms.finish` raise.
     """
     rules = tools.rules()
     retention = retention_for(require_bucket(tools, bucket), terms, tools.host.wall.now_s())
