@@ -205,7 +205,6 @@ class Connection:
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
                     nursery.start_soon(self._guard, self._sender.run)
-                    nursery.start_soon(self._guard, self._sender.notice_stall)
                     nursery.start_soon(self._guard, self._read, nursery)
                     nursery.start_soon(self._guard, self._notice_silence)
         finally:
@@ -256,6 +255,7 @@ class Connection:
     async def _notice_silence(self) -> None:
         settings = self._settings
         while True:
+            self._sender.check_stall()
             quiet_s = trio.current_time() - self._heard_at_s
             if quiet_s >= settings.silent_after_s:
                 raise Unavailable("peer-silent", silent_ms=int(quiet_s * 1000))

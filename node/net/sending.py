@@ -223,17 +223,17 @@ class Sender:
                 await self._wake.wait()
 
     async def notice_stall(self) -> None:
-        """Runs beside `run`, and raises Unavailable(`peer-stalled`) when a write takes too long.
-
-        It looks when the present write is due, or the next one could be at the earliest: a deadline that is moved for
-        each write costs as much as the write. It is no task of `run`'s own, because whoever hears that a write failed
-        may ask again at once, and must find the stream over.
-        """
+        """Runs beside `run`, where nobody else looks from time to time (`check_stall`). It is no task of `run`'s own,
+        because whoever hears that a write failed may ask again at once, and must find the stream over."""
         while True:
-            now_s = trio.current_time()
-            if now_s >= self._due_s:
-                raise Unavailable("peer-stalled")
-            await trio.sleep_until(min(self._due_s, now_s + self._stalled_after_s))
+            self.check_stall()
+            await trio.sleep_until(min(self._due_s, trio.current_time() + self._stalled_after_s))
+
+    def check_stall(self) -> None:
+        """Raise Unavailable(`peer-stalled`) when a write takes too long. Whoever looks from time to time notices, and
+        a deadline that is moved for each write costs as much as the write."""
+        if trio.current_time() >= self._due_s:
+            raise Unavailable("peer-stalled")
 
     def _gather(self) -> tuple[list[Buffer], list[Job]]:
         """What one write takes: the control frames, then one frame of each job in turn."""
