@@ -11,6 +11,7 @@ from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.current_rules import CurrentRules
 from node.vault.gather import Gatherer
 from node.vault.holders import Holders
+from node.vault.journal.recent import RecentInline
 from node.vault.journal.tools import JournalTimers, JournalTools, ReadTools
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import SpreadTimes
@@ -52,6 +53,7 @@ class TenancyTools:
     retry_s: float
     follow_every_s: float
     current_rules: CurrentRules
+    recent: RecentInline
 
     def rules(self, data_class: str) -> Rules:
         """The rules for new blocks of a class, by the view of this moment."""
@@ -98,6 +100,7 @@ def read_tools(tools: TenancyTools, namespace: NamespaceId) -> ReadTools:
         name_of=tools.holders.name,
         unreachable=tools.holders.unreachable,
         returns=tools.mesh.returns,
+        recent=tools.recent,
     )
 
 
@@ -119,6 +122,7 @@ def journal_tools(tools: TenancyTools, secrets: GatewaySecrets) -> JournalTools:
         name_of=tools.holders.name,
         unreachable=tools.holders.unreachable,
         returns=tools.mesh.returns,
+        recent=tools.recent,
         node_key=tools.node_key,
         writer_key=secrets.writer_key,
         certificate=secrets.certificate,

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from node.logs import get_logger
 from node.vault.catalog.values import InlineAt
 from node.vault.journal.line import READ_BYTES, note_problem, read_window
-from node.vault.journal.recent import RecentInline
 from node.vault.journal.tools import Known, ReadTools
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Forged, MaillonError, Missing, Unavailable
@@ -151,7 +150,6 @@ class Epochs:
         self._newest = newest
         self._readers: dict[int, EpochReader] = {newest.opening.epoch: EpochReader(tools, newest.opening, None)}
         self._proofs: dict[int, Succession] = {}
-        self._recent = RecentInline()
         self._note(newest)
 
     @property
@@ -178,7 +176,7 @@ class Epochs:
         Raises:
             Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
         """
-        inline = await self._recent.of(at.stamp, self._inline)
+        inline = await self._tools.recent.of(self._tools.namespace, at.stamp, self._inline)
         return inline[at.offset : at.offset + at.size_bytes]
 
     async def _inline(self, stamp: Stamp) -> bytes:

@@ -5,6 +5,9 @@ checksum over all of it. Objects that were put together are often read together,
 ones; those who want it while it is being read wait for the one who reads it. What is acknowledged at a place never
 changes, so nothing here can be outdated, and nothing needs to be told of new entries. Seals are checked by whoever
 opens an object, each time.
+
+All namespaces of a gateway share the memory, so that one that is read much has what the others do not need, and a
+gateway of many namespaces needs no more than one of few.
 """
 
 from __future__ import annotations
@@ -17,43 +20,46 @@ import trio
 
 from protocol import limits
 from protocol.coding.label import Stamp
+from protocol.ids import NamespaceId
 
-KEPT_BYTES_MAX: Final = 8 * limits.MIB
+KEPT_BYTES_MAX: Final = 32 * limits.MIB
+
+# A namespace, epoch and position: a stamp would be dear to hash.
+_Place = tuple[NamespaceId, int, int]
 
 
 class RecentInline:
-    """For one namespace; at most `KEPT_BYTES_MAX`, but always the last entry."""
+    """For all namespaces; at most `KEPT_BYTES_MAX`, but always the last entry."""
 
     def __init__(self) -> None:
-        # By epoch and position: a stamp is dear to hash.
-        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._kept: OrderedDict[_Place, bytes] = OrderedDict()
         self._kept_bytes = 0
-        self._reading: dict[Stamp, trio.Event] = {}
+        self._reading: dict[_Place, trio.Event] = {}
 
-    async def of(self, stamp: Stamp, read: Callable[[Stamp], Awaitable[bytes]]) -> bytes:
+    async def of(self, namespace: NamespaceId, stamp: Stamp, read: Callable[[Stamp], Awaitable[bytes]]) -> bytes:
         """The inline bytes of the entry at `stamp`, by `read` unless they are here. Raises what `read` raises."""
-        place = stamp.epoch, stamp.position
+        place = namespace, stamp.epoch, stamp.position
         while (found := self._kept.get(place)) is None:
-            reading = self._reading.get(stamp)
+            reading = self._reading.get(place)
             if reading is None:
-                return await self._read(stamp, read)
+                return await self._read(place, read(stamp))
             await reading.wait()
         self._kept.move_to_end(place)
         return found
 
-    async def _read(self, stamp: Stamp, read: Callable[[Stamp], Awaitable[bytes]]) -> bytes:
+    async def _read(self, place: _Place, reading: Awaitable[bytes]) -> bytes:
         """Read it for all who want it; when that fails, or is cancelled, each of the others tries for itself."""
-        done = self._reading[stamp] = trio.Event()
+        done = self._reading[place] = trio.Event()
         try:
-            found = await read(stamp)
+            found = await reading
         finally:
-            del self._reading[stamp]
+            del self._reading[place]
             done.set()
-        self._keep(stamp, found)
+        self._keep(place, found)
         return found
 
-    def _keep(self, stamp: Stamp, found: bytes) -> None:
-        self._kept[stamp.epoch, stamp.position] = found
+    def _keep(self, place: _Place, found: bytes) -> None:
+        self._kept[place] = found
         self._kept_bytes += len(found)
         while self._kept_bytes > KEPT_BYTES_MAX and len(self._kept) > 1:
             self._kept_bytes -= len(self._kept.popitem(last=False)[1])

@@ -12,6 +12,7 @@ from node.host.ports import Host
 from node.mesh.returns import Returns
 from node.vault.journal.line import Ask, HolderLine, RemoteLine
 from node.vault.journal.local import LocalJournal, OwnLine
+from node.vault.journal.recent import RecentInline
 from protocol.ids import NamespaceId, NodeId, short_text_of
 from protocol.keys.signing import SigningKey
 from protocol.namespace.journal import Opening
@@ -46,7 +47,8 @@ class JournalTimers:
 class ReadTools:
     """What it takes to find and read a namespace's journal.
 
-    `wrapping_key` gives the key of a generation; `returns` tells of members that answer again.
+    `wrapping_key` gives the key of a generation; `returns` tells of members that answer again; `recent` is shared by
+    all namespaces of a gateway.
     """
 
     host: Host
@@ -60,6 +62,7 @@ class ReadTools:
     name_of: Callable[[NodeId], str] = short_text_of
     unreachable: Callable[[], frozenset[NodeId]] = frozenset
     returns: Returns = field(default_factory=Returns)
+    recent: RecentInline = field(default_factory=RecentInline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

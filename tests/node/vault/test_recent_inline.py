@@ -9,6 +9,9 @@ from trio.testing import MockClock
 from node.vault.journal.recent import KEPT_BYTES_MAX, RecentInline
 from protocol.coding.label import Stamp
 from protocol.errors import Unavailable
+from protocol.ids import NamespaceId
+
+PHOTOS, VIDEOS = NamespaceId(b"p" * 32), NamespaceId(b"v" * 32)
 
 
 class Disk:
@@ -33,7 +36,7 @@ async def test_an_entry_is_read_once_for_all_who_want_it(autojump_clock: MockClo
     found = []
 
     async def want() -> None:
-        found.append(await recent.of(Stamp(1, 7), disk.read))
+        found.append(await recent.of(PHOTOS, Stamp(1, 7), disk.read))
 
     async with trio.open_nursery() as nursery:
         for _ in range(5):
@@ -45,9 +48,18 @@ async def test_an_entry_is_read_once_for_all_who_want_it(autojump_clock: MockClo
 
 async def test_entries_of_different_epochs_are_different(autojump_clock: MockClock) -> None:
     disk, recent = Disk(), RecentInline()
-    await recent.of(Stamp(1, 7), disk.read)
-    await recent.of(Stamp(2, 7), disk.read)
+    await recent.of(PHOTOS, Stamp(1, 7), disk.read)
+    await recent.of(PHOTOS, Stamp(2, 7), disk.read)
     assert disk.reads == [Stamp(1, 7), Stamp(2, 7)]
+
+
+async def test_namespaces_share_the_memory_and_nothing_else(autojump_clock: MockClock) -> None:
+    photos, videos, recent = Disk(KEPT_BYTES_MAX // 2), Disk(KEPT_BYTES_MAX // 2 + 1), RecentInline()
+    assert len(await recent.of(PHOTOS, Stamp(1, 7), photos.read)) == KEPT_BYTES_MAX // 2
+    assert len(await recent.of(VIDEOS, Stamp(1, 7), videos.read)) == KEPT_BYTES_MAX // 2 + 1
+    await recent.of(VIDEOS, Stamp(1, 7), videos.read)
+    await recent.of(PHOTOS, Stamp(1, 7), photos.read)
+    assert (len(photos.reads), len(videos.reads)) == (2, 1)
 
 
 async def test_whoever_waited_for_a_read_that_failed_reads_for_itself(autojump_clock: MockClock) -> None:
@@ -56,7 +68,7 @@ async def test_whoever_waited_for_a_read_that_failed_reads_for_itself(autojump_c
 
     async def want() -> None:
         try:
-            found.append(await recent.of(Stamp(1, 7), disk.read))
+            found.append(await recent.of(PHOTOS, Stamp(1, 7), disk.read))
         except Unavailable as error:
             found.append(error.identifier)
 
@@ -72,12 +84,12 @@ async def test_whoever_waited_for_a_read_that_was_cancelled_reads_for_itself(aut
 
     async def give_up() -> None:
         with impatient:
-            await recent.of(Stamp(1, 7), disk.read)
+            await recent.of(PHOTOS, Stamp(1, 7), disk.read)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(give_up)
         await trio.testing.wait_all_tasks_blocked()
-        assert await recent.of(Stamp(1, 7), disk.read) == b"\x07" * 10
+        assert await recent.of(PHOTOS, Stamp(1, 7), disk.read) == b"\x07" * 10
     assert impatient.cancelled_caught
 
 
@@ -88,9 +100,9 @@ async def test_the_entries_read_last_are_kept_within_the_bound(
     disk, recent = Disk(size_bytes), RecentInline()
     stamps = [Stamp(1, position) for position in range(6)]
     for stamp in stamps:
-        await recent.of(stamp, disk.read)
+        await recent.of(PHOTOS, stamp, disk.read)
     for stamp in reversed(stamps[-kept:]):
-        await recent.of(stamp, disk.read)
+        await recent.of(PHOTOS, stamp, disk.read)
     assert disk.reads == stamps
-    await recent.of(stamps[-kept - 1], disk.read)
+    await recent.of(PHOTOS, stamps[-kept - 1], disk.read)
     assert disk.reads == [*stamps, stamps[-kept - 1]]
