@@ -4,7 +4,7 @@ The `__init__` of a frozen dataclass sets each field by `object.__setattr__`, wh
 ten fields cost as much as two dozen calls. With slots every field has a descriptor of its own, which can be called
 directly. That is all that differs here: the same parameters, defaults and `__post_init__`, and the value is as frozen
 afterwards as it was. It is for values that are made for every request or message by the dozen; a message class gets
-it when `protocol.wire.schema` first meets it. `altering` is to `dataclasses.replace` what this is to `__init__`.
+it when `protocol.wire.schema` first meets it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,6 @@ def quick_init(kind: type[T]) -> type[T]:
     if is_plain and has_slots and all(one.init for one in every):
         setattr(kind, "__init__", _init_of(kind, every))  # noqa: B010 - mypy knows that a class has its own
     return kind
-
-
-def altering(kind: type[T], name: str) -> Callable[[T, Any], T]:
-    """What makes such a value like another one, but for the field `name`: `replace` at a fifth of its cost.
-
-    Raises:
-        ValueError: there is no such field, or one of the others is not made by `__init__`.
-    """
-    every = fields(kind)  # type: ignore[arg-type]
-    if name not in [one.name for one in every] or not all(one.init for one in every):
-        raise ValueError(f"{kind.__name__} cannot be made anew with another {name}")
-    given = [f"{one.name}={'new' if one.name == name else f'old.{one.name}'}" for one in every]
-    made: Callable[[T, Any], T] = eval(f"lambda old, new: kind({', '.join(given)})", {"kind": kind})  # noqa: S307 - as above
-    return made
 
 
 def _init_of(kind: type, every: tuple[Field[Any], ...]) -> Callable[..., None]:

@@ -34,11 +34,7 @@ class SqliteIndex:
         self._turn = threading.Lock()
 
     def execute(self, statement: str, parameters: Parameters = ()) -> list[tuple[object, ...]]:
-        with self._turn:  # as `_guarded`; every get asks
-            try:
-                return self._connection.execute(statement, parameters).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise _named(error, self._name) from error
+        return self._guarded(lambda: self._connection.execute(statement, parameters).fetchall())
 
     def execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None:
         self._guarded(lambda: self._connection.executemany(statement, rows))

@@ -10,8 +10,9 @@ Reserved: 49 block moved.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
 
 from protocol import limits
@@ -58,9 +59,7 @@ from protocol.namespace.object_changes import (
     UploadAborted,
     UploadBegun,
 )
-from protocol.quick_init import altering, quick_init
-from protocol.wire import canonical, schema
-from protocol.wire.canonical import Value
+from protocol.wire import schema
 from protocol.wire.schema import Length, Range
 
 __all__ = [
@@ -195,35 +194,6 @@ def encode_change(change: Change) -> EncodedChange:
     return EncodedChange(_NUMBERS[type(change)], schema.encode(change))
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class JudgedChange:
-    """A change within its bounds. `values` are those of an object whose inline bytes may yet come to stand elsewhere
-    in their entry: to judge all of them once more would cost as much as everything else that an entry does to it."""
-
-    encoded: EncodedChange
-    values: tuple[Value, ...] | None = None
-
-    def standing(self, change: Change) -> EncodedChange:
-        """The form of `change`, which is this one or differs in where its inline bytes stand."""
-        if self.values is None or not isinstance(change, ObjectPut) or change.inline is None:
-            return self.encoded
-        values = [*self.values[:_INLINE_AT], schema.to_wire(change.inline), *self.values[_INLINE_AT + 1 :]]
-        return EncodedChange(self.encoded.kind, canonical.encode_plain(values))
-
-
-_INLINE_AT: Final = 1 + [one.name for one in fields(ObjectPut)].index("inline")  # the version comes first
-
-
-def judge_change(change: Change) -> JudgedChange:
-    """As `encode_change`, for a change that waits for its place in an entry."""
-    packed = schema.to_wire(change)
-    encoded = EncodedChange(_NUMBERS[type(change)], canonical.encode_plain(packed))
-    if isinstance(change, ObjectPut) and change.inline is not None and isinstance(packed, list):
-        return JudgedChange(encoded, tuple(packed))
-    return JudgedChange(encoded)
-
-
 def join_changes(encoded: Iterable[EncodedChange]) -> bytes:
     """The plain bytes of an entry."""
     return schema.encode(_Changes(tuple(encoded)))
@@ -259,14 +229,11 @@ def _decoded(encoded: EncodedChange) -> Change:
 
 def moved(changes: Sequence[Change], inline_start: int) -> tuple[Change, ...]:
     """The changes, with inline bytes that begin at `inline_start` instead of at 0."""
-    return tuple([_moved(change, inline_start) for change in changes])
+    return tuple(_moved(change, inline_start) for change in changes)
 
 
 def _moved(change: Change, inline_start: int) -> Change:
     if not inline_start or not isinstance(change, ObjectPut) or change.inline is None:
         return change
-    return _with_inline(change, _with_offset(change.inline, change.inline.offset + inline_start))
-
-
-_with_inline = altering(ObjectPut, "inline")
-_with_offset = altering(InlineRef, "offset")
+    inline = dataclasses.replace(change.inline, offset=change.inline.offset + inline_start)
+    return dataclasses.replace(change, inline=inline)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from protocol.quick_init import altering, quick_init
+from protocol.quick_init import quick_init
 
 
 def kind() -> type[Any]:
@@ -137,27 +137,3 @@ class Own:
 def test_a_class_of_another_make_is_left_as_it_is(kind: type[Loose] | type[Turned] | type[Own]) -> None:
     before = inspect.getattr_static(kind, "__init__")
     assert inspect.getattr_static(quick_init(kind), "__init__") is before
-
-
-def test_another_value_of_one_field_makes_what_replace_makes() -> None:
-    value = Short("a", 2, [3], place=1)
-    for name, new in (("name", "b"), ("size_bytes", 9), ("rows", []), ("place", 4)):
-        assert altering(Short, name)(value, new) == replace(value, **{name: new})  # type: ignore[arg-type]
-    assert value == Short("a", 2, [3], place=1)
-    assert altering(Longer, "count")(Longer("a", place=1), 5) == Longer("a", place=1, count=5)
-
-
-def test_a_value_that_is_altered_is_judged_as_a_fresh_one() -> None:
-    with pytest.raises(ValueError, match="below nothing"):
-        altering(QUICK, "size_bytes")(QUICK("a", place=1), -1)
-
-
-def test_only_a_field_that_is_made_by_init_can_be_altered() -> None:
-    @dataclass(frozen=True, slots=True)
-    class Counted:
-        name: str
-        size: int = field(init=False, default=0)
-
-    for name in ("size", "name", "colour"):
-        with pytest.raises(ValueError, match="Counted"):
-            altering(Counted, name)

@@ -26,13 +26,11 @@ from node.s3.texts.versions import read_version, shown_version, version_headers
 from node.s3.texts.xml_in import Element
 from node.s3.texts.xml_out import document, flag, leaf, maybe, node
 from node.vault.objects import ObjectStat, Source
-from node.vault.shelf.terms import UNCONDITIONAL, BucketInfo, Condition, Deleted, PutTerms, Versioning
+from node.vault.shelf.terms import BucketInfo, Condition, Deleted, PutTerms, Versioning
 from protocol.errors import MaillonError
 from protocol.limits import OBJECT_BYTES_MAX
-from protocol.quick_init import altering
 
 DELETIONS_MAX = 1_000
-_with_finish = altering(PutTerms, "finish")
 
 
 def terms_of(call: Call) -> PutTerms:
@@ -56,9 +54,7 @@ async def put_object(call: Call) -> Answer:
     source, declared = call.upload()
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
-    terms = _with_finish(terms, partial(call.finish, source))
-    if condition != UNCONDITIONAL:
-        terms = replace(terms, condition=condition)
+    terms = replace(terms, condition=condition, finish=partial(call.finish, source))
     found = await store(call, source, terms, declared)
     return Answer(200, await put_headers(call, info, found))
 

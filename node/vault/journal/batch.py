@@ -1,7 +1,7 @@
 """Joining the changes of many callers into one entry.
 
 A caller's changes and inline bytes stay together and in order; the entry is as full as its bounds allow. What a
-caller gave is judged and encoded before it is queued, so that nobody's mistake can spoil the entry of others.
+caller gave is checked and encoded before it is queued, so that nobody's mistake can spoil the entry of others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from protocol import limits
 from protocol.coding.label import Stamp
 from protocol.errors import MaillonError, OverLimit
 from protocol.keys.signing import SigningKey
-from protocol.namespace.changes import Change, JudgedChange, judge_change, moved
+from protocol.namespace.changes import Change, EncodedChange, ObjectPut, encode_change, moved
 from protocol.namespace.journal import Opening, Tip, encode_entry, entry_hash, sign_entry
 from protocol.namespace.salted import salted_size
 from protocol.namespace.sealed_entry import seal_changes
@@ -34,7 +34,7 @@ class Request:
     """What one caller wants journaled. `stamp` or `error` is set before `done`."""
 
     changes: tuple[Change, ...]
-    judged: tuple[JudgedChange, ...]
+    encoded: tuple[EncodedChange, ...]
     inline: bytes
     done: trio.Event = field(default_factory=trio.Event)
     stamp: Stamp | None = None
@@ -44,7 +44,7 @@ class Request:
     size_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.changes_bytes = sum([len(one.encoded.body) + _CHANGE_ROOM_BYTES for one in self.judged])
+        self.changes_bytes = sum(len(one.body) + _CHANGE_ROOM_BYTES for one in self.encoded)
         self.size_bytes = self.changes_bytes + len(self.inline)
 
     def succeed(self, stamp: Stamp) -> None:
@@ -78,8 +78,8 @@ def request_for(changes: Sequence[Change], inline: Sequence[bytes]) -> Request:
     """
     if len(changes) > limits.CHANGES_PER_ENTRY_MAX:
         raise OverLimit("entry-changes", count=len(changes), limit=limits.CHANGES_PER_ENTRY_MAX)
-    judged = tuple([judge_change(change) for change in changes])
-    request = Request(tuple(changes), judged, b"".join(inline))
+    encoded = tuple(encode_change(change) for change in changes)
+    request = Request(tuple(changes), encoded, b"".join(inline))
     size_bytes = _size(request.changes_bytes, len(request.inline))
     if size_bytes > _FULL_BYTES:
         raise OverLimit("entry-size", size_bytes=size_bytes, limit_bytes=_FULL_BYTES)
@@ -108,8 +108,11 @@ def entry_for(
     batch: Batch, writer: SigningKey, opening: Opening, epoch_key: bytes, tip: Tip, salt: bytes
 ) -> tuple[bytes, Tip]:
     """The encoded entry that says the batch and goes on from `tip`, and the tip after it. Call it in a thread."""
-    judged = [one for request in batch.requests for one in request.judged]
-    encoded = [one.standing(change) for change, one in zip(batch.changes, judged, strict=True)]
+    already = [one for request in batch.requests for one in request.encoded]
+    encoded = [
+        encode_change(change) if isinstance(change, ObjectPut) and change.inline else one
+        for change, one in zip(batch.changes, already, strict=True)
+    ]
     entry = sign_entry(writer, opening, tip, seal_changes(epoch_key, salt, encoded), batch.inline)
     return encode_entry(entry), Tip(tip.length + 1, entry_hash(entry))
 

@@ -68,7 +68,6 @@ class JournalWriter:
         self._given_up = trio.Event()
         self._stopped: MaillonError | None = None
         self._nursery: trio.Nursery | None = None
-        self._clock = trio.lowlevel.current_clock()  # every request asks it several times
 
     # --- what stands above uses ----------------------------------------------------------------------------------
 
@@ -112,8 +111,7 @@ class JournalWriter:
         """Raise Unavailable(`journal-lease`) when another writer may be serving by now."""
         if self._stopped is not None:
             raise self._stopped
-        now_s = self._clock.current_time()
-        if now_s > self._carried_s and now_s > self._epoch.lease.until_s():
+        if trio.current_time() > self.lease_until_s:
             raise Unavailable("journal-lease", namespace=self._tools.namespace, away=self._away())
 
     async def wait_ready(self) -> None:

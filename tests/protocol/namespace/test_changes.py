@@ -40,10 +40,8 @@ from protocol.namespace.changes import (
     UploadBegun,
     WriterSignedOff,
     decode_changes,
-    encode_change,
     encode_changes,
     join_changes,
-    judge_change,
     moved,
 )
 from protocol.namespace.contents import LockDefault, LockMode, Retention, Tag, Versioning
@@ -177,15 +175,6 @@ def test_inline_bytes_are_found_after_they_moved() -> None:
     assert moved([plain, put], 0) == (plain, put)
     after = moved([plain, put], 100)
     assert after == (plain, dataclasses.replace(put, inline=InlineRef(105, 20, inline.key)))
-
-
-@given(said=st.lists(changes, max_size=4), start=st.integers(0, 2**19))
-def test_a_change_that_was_judged_before_it_has_its_place_is_encoded_as_one_that_has(
-    said: list[Change], start: int
-) -> None:
-    for change, standing in zip(said, moved(said, start), strict=True):
-        assert judge_change(change).encoded == encode_change(change)
-        assert judge_change(change).standing(standing) == encode_change(standing)
 
 
 def test_an_object_has_one_content_at_most() -> None:
