@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import trio
-
 from node.admin import calls
 from node.admin.lines import BlockLine, ObjectLine, ShareLine
 from node.admin.namespace_calls import NamespaceCreate, NamespaceCreated
@@ -31,8 +29,9 @@ from node.admin.services import Services
 from node.admin.shared import opened
 from node.host.ports import Buffer, FileMode
 from node.net.exchange import Exchange
+from node.stalls import not_stalled
 from node.vault.objects import BlockExplanation, Bucket, ObjectPath, ObjectStat, ShareExplanation, Source
-from protocol.errors import Malformed, Unavailable
+from protocol.errors import Malformed
 
 
 async def create_namespace(services: Services, question: NamespaceCreate) -> NamespaceCreated:
@@ -73,10 +72,8 @@ class CheckedSource:
         Raises:
             Malformed: `object-size-changed`. Unavailable: `client-stalled`.
         """
-        with trio.move_on_after(self._stall_s) as stall:
+        with not_stalled(self._stall_s):
             count = await self._source.receive_into(buffer)
-        if stall.cancelled_caught:
-            raise Unavailable("client-stalled", after_s=int(self._stall_s))
         self._received += count
         if self._size_bytes is not None and (
             self._received > self._size_bytes or (count < len(buffer) and self._received < self._size_bytes)

@@ -16,6 +16,7 @@ from node.doors.passing import Standing, access_key_of
 from node.http.asgi import BODY_EXTENSION, PARTS_EXTENSION, Application, Headers, Message, Scope
 from node.net.connection import Handler
 from node.net.exchange import Exchange
+from node.stalls import not_stalled
 from protocol.errors import Refused, Unavailable
 from protocol.ids import NodeId
 from protocol.kinds import Kind
@@ -89,11 +90,8 @@ class _Request:
         self._headers: Headers = []
 
     async def receive_into(self, buffer: memoryview) -> int:
-        with trio.move_on_after(STALL_S) as stall:
-            count = await self._exchange.receive_into(buffer)
-        if stall.cancelled_caught:
-            raise Unavailable("client-stalled", after_s=int(STALL_S))
-        return count
+        with not_stalled(STALL_S):
+            return await self._exchange.receive_into(buffer)
 
     async def receive(self) -> Message:
         if self._told_all:

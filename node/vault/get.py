@@ -16,6 +16,7 @@ import trio
 
 from node.first_error import first_error
 from node.host.ports import Buffer, Host
+from node.stalls import not_stalled
 from node.vault.blocks import BlockReader, Page
 from node.vault.gather import Gatherer
 from node.vault.objects import Sink
@@ -23,7 +24,6 @@ from node.vault.pace import Pace
 from node.vault.ticker import Ticker
 from node.vault.workspaces import BLOCKS_PER_FLIGHT, Desk, Desks, Loan
 from protocol.coding.erasure import Engine
-from protocol.errors import Unavailable
 from protocol.keys.sealing import open_into, plain_size
 from protocol.namespace.changes import BlockRef
 
@@ -158,7 +158,5 @@ def _page(desk: Desk, piece: Piece) -> tuple[Page, slice]:
 
 
 async def _write(tools: GetTools, sink: Sink, parts: list[Buffer]) -> None:
-    with trio.move_on_after(tools.stall_s) as stall:
+    with not_stalled(tools.stall_s):
         await sink.write(parts)
-    if stall.cancelled_caught:
-        raise Unavailable("client-stalled", after_s=int(tools.stall_s))

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from node.first_error import first_error
 from node.host.ports import Host
+from node.stalls import not_stalled
 from node.vault.catalog.catalog import Catalog
 from node.vault.departures import Departures
 from node.vault.journal.writer import JournalWriter
@@ -29,7 +30,7 @@ from node.vault.workspaces import Desk, Desks, Loan
 from protocol.coding.block import EncodedBlock, encode_block
 from protocol.coding.erasure import Engine
 from protocol.coding.label import Stamp
-from protocol.errors import Malformed, OverLimit, Unavailable
+from protocol.errors import Malformed, OverLimit
 from protocol.ids import Digest, NamespaceId
 from protocol.limits import BLOCK_PLAIN_BYTES, BLOCK_PLAIN_BYTES_MAX
 from protocol.members.roster import Rules
@@ -186,10 +187,8 @@ class Intake:
     async def _read_in_time(self, buffer: memoryview) -> tuple[int, float]:
         """Fill a desk, which nobody keeps for long who does not send; also how long it took."""
         began_s = trio.current_time()
-        with trio.move_on_after(self.tools.stall_s) as stall:
+        with not_stalled(self.tools.stall_s):
             filled = await self._read(buffer)
-        if stall.cancelled_caught:
-            raise Unavailable("client-stalled", after_s=int(self.tools.stall_s))
         return filled, trio.current_time() - began_s
 
     async def _read(self, buffer: memoryview) -> int:
