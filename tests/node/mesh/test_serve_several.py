@@ -100,13 +100,15 @@ async def test_one_unlawful_share_refuses_those_that_came_with_it() -> None:
         assert store.usage().shares == 0
 
 
-async def test_shares_that_together_are_more_than_their_owner_may_store_are_refused_together() -> None:
+async def test_shares_that_together_are_more_than_their_owner_may_store_are_refused_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     view = view_of()
     allowed_bytes = allowance_bytes(view, ME, ORGS[0].id)
     blocks = [block_of(1), block_of(2)]
     async with holder(view) as (member, store):
         real = store.stored_bytes
-        store.stored_bytes = lambda name: real(name) + allowed_bytes - 300_000  # type: ignore[method-assign]
+        monkeypatch.setattr(store, "stored_bytes", lambda name: real(name) + allowed_bytes - 300_000)
         with pytest.raises(Refused, match="quota-reached") as refused:
             await put_several(member, blocks, [question_of(block) for block in blocks])
         assert refused.value.parameters["used_bytes"] == allowed_bytes - 300_000
