@@ -26,8 +26,8 @@ class Turns:
     """The turns at one namespace."""
 
     def __init__(self) -> None:
-        self._taken: dict[tuple[str, Name], trio.Lock] = {}
-        self._users: Counter[tuple[str, Name]] = Counter()
+        # Who waits for a name that somebody has, in the order in which they came.
+        self._taken: dict[tuple[str, Name], trio.lowlevel.ParkingLot] = {}
         self._inside: Counter[str] = Counter()
         self._alone: set[str] = set()
         self._ended = Ticker()
@@ -67,8 +67,7 @@ class Turns:
     def leave(self, bucket: str, names: Iterable[Name]) -> None:
         """The turn is over."""
         for name in names:
-            self._taken[bucket, name].release()
-            self._let_go((bucket, name))
+            self._hand_on((bucket, name))
         self._inside[bucket] -= 1
         if not self._inside[bucket]:
             del self._inside[bucket]
@@ -76,23 +75,16 @@ class Turns:
                 self._ended.tick()
 
     async def _take(self, place: tuple[str, Name]) -> None:
-        lock = self._taken.get(place)
-        if lock is None:
-            lock = self._taken[place] = trio.Lock()
-        self._users[place] += 1
-        try:
-            lock.acquire_nowait()
-        except trio.WouldBlock:
-            try:
-                await lock.acquire()
-            except BaseException:
-                self._let_go(place)
-                raise
+        waiting = self._taken.get(place)
+        if waiting is None:
+            self._taken[place] = trio.lowlevel.ParkingLot()
+        else:
+            await waiting.park()
 
-    def _let_go(self, place: tuple[str, Name]) -> None:
-        self._users[place] -= 1
-        if not self._users[place]:
-            del self._users[place], self._taken[place]
+    def _hand_on(self, place: tuple[str, Name]) -> None:
+        """To who has waited longest: nobody who comes later, and nobody's cancellation, gets between."""
+        if not self._taken[place].unpark():
+            del self._taken[place]
 
 
 class Turn:
