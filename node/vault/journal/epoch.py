@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 
 import trio
 
@@ -42,13 +43,14 @@ class Written:
 
 
 class EpochWriter:
-    """`open`, then `run` until the epoch is over; `write` meanwhile, one entry at a time."""
+    """`open`, then `run` until the epoch is over; `write` meanwhile, one entry at a time. `carried_s`: until when the
+    lease of the epoch before holds."""
 
-    def __init__(self, tools: JournalTools, known: Known, progress: Ticker) -> None:
+    def __init__(self, tools: JournalTools, known: Known, progress: Ticker, carried_s: float = -inf) -> None:
         self.known = known
         self.opening = known.opening
         self.copy = OwnCopy(tools.local, known.opening, known.proof)
-        self.lease = Lease(known.opening, tools.me, tools.timers.lease_s)
+        self.lease = Lease(known.opening, tools.me, tools.timers.lease_s, carried_s)
         self.written: deque[Written] = deque()
         self.epoch_key = unwrap_epoch_key(tools.wrapping_key(known.opening.generation), known.opening)
         self._tools = tools

@@ -22,29 +22,29 @@ DRIFT: Final = 1.07
 
 
 class Lease:
-    """The confirmations of one epoch. Times are of one clock, in seconds."""
+    """The confirmations of one epoch. Times are of one clock, in seconds.
 
-    def __init__(self, opening: Opening, me: NodeId, lease_s: float) -> None:
+    `until_s`: when the lease runs out. That of the epoch before, until `carried_s`, goes on: whoever ends this one
+    waits from a later moment.
+    """
+
+    def __init__(self, opening: Opening, me: NodeId, lease_s: float, carried_s: float = -inf) -> None:
         self._holders = frozenset(opening.holders)
         self._needed = opening.w
         self._alone = me if me in self._holders and opening.losses == 0 else None
         self._lease_s = lease_s
         self._confirmed_s: dict[NodeId, float] = {}
-        self._until_s = -inf
+        self.until_s = carried_s
 
     def confirm(self, node: NodeId, asked_s: float) -> None:
         """A holder that has promised nobody answered a question that was put at `asked_s`."""
         if node in self._holders:
             self._confirmed_s[node] = max(asked_s, self._confirmed_s.get(node, -inf))
-            self._until_s = self._counted_s()
+            self.until_s = max(self.until_s, self._counted_s())
 
     def confirmed_s(self, node: NodeId) -> float:
         """When the holder last confirmed."""
         return self._confirmed_s.get(node, -inf)
-
-    def until_s(self) -> float:
-        """When the lease runs out."""
-        return self._until_s
 
     def _counted_s(self) -> float:
         if self._alone is not None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from math import inf
 
 import trio
 
@@ -61,7 +60,6 @@ class JournalWriter:
         self._epoch = EpochWriter(tools, known, self._progress)
         self._applier = Applier(tools, catalog, epochs, load)
         self._queue = Queue(tools.timers.gather_s, tools.timers.append_deadline_s)
-        self._carried_s = -inf
         self._turn = trio.Lock()
         self._applying = trio.Lock()
         self._ready = trio.Event()
@@ -101,17 +99,14 @@ class JournalWriter:
 
     @property
     def lease_until_s(self) -> float:
-        """Until when this writer may serve readers without hearing from its holders.
-
-        The lease of the epoch before goes on: whoever ends this one waits from a later moment.
-        """
-        return max(self._carried_s, self._epoch.lease.until_s())
+        """Until when this writer may serve readers without hearing from its holders."""
+        return self._epoch.lease.until_s
 
     def require_lease(self) -> None:
         """Raise Unavailable(`journal-lease`) when another writer may be serving by now."""
         if self._stopped is not None:
             raise self._stopped
-        if trio.current_time() > self.lease_until_s:
+        if trio.current_time() > self._epoch.lease.until_s:
             raise Unavailable("journal-lease", namespace=self._tools.namespace, away=self._away())
 
     async def wait_ready(self) -> None:
@@ -267,8 +262,7 @@ class JournalWriter:
             self._epochs.begin(known)
             await self._applier.apply(before, ended.succession.ending.length, is_over=True)
             await self._applier.replay(0)
-            self._carried_s = self.lease_until_s
-            self._epoch = EpochWriter(self._tools, known, self._progress)
+            self._epoch = EpochWriter(self._tools, known, self._progress, before.lease.until_s)
         await self._begin(nursery)
         log.info("journal.went-on", namespace=short_text_of(self._tools.namespace), epoch=known.opening.epoch)
 

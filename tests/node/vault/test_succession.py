@@ -249,19 +249,29 @@ class TestLease:
         lease = Lease(opening, opening.holders[0], 15)
         for asked_s, holder in enumerate(opening.holders[:3]):
             lease.confirm(holder, asked_s)
-        assert lease.until_s() < 0
+        assert lease.until_s < 0
         lease.confirm(opening.holders[3], 10)
-        assert lease.until_s() == 15
+        assert lease.until_s == 15
         lease.confirm(opening.holders[0], 12)
-        assert lease.until_s() == 16
+        assert lease.until_s == 16
         lease.confirm(opening.holders[0], 3)
-        assert lease.until_s() == 16
+        assert lease.until_s == 16
+
+    def test_that_of_the_epoch_before_goes_on_until_this_one_reaches_further(self) -> None:
+        opening = tenant().opening
+        lease = Lease(opening, opening.holders[0], 15, 20)
+        for holder in opening.holders[:4]:
+            lease.confirm(holder, 2)
+        assert lease.until_s == 20
+        for holder in opening.holders[:4]:
+            lease.confirm(holder, 7)
+        assert lease.until_s == 22
 
     def test_where_none_may_be_lost_this_node_s_own_word_is_enough(self) -> None:
         opening = tenant(holders=tenant().opening.holders[:2]).opening
         lease = Lease(opening, opening.holders[0], 15)
         lease.confirm(opening.holders[0], 100)
-        assert lease.until_s() == 115
+        assert lease.until_s == 115
         elsewhere = Lease(opening, tenant().opening.holders[5], 15)
         elsewhere.confirm(opening.holders[0], 100)
-        assert elsewhere.until_s() < 0
+        assert elsewhere.until_s < 0
