@@ -51,16 +51,12 @@ def begin(
     Raises:
         ValueError: when the application's headers are none.
     """
-    lines, declared, dated = [_status_line(status)], None, False
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered in _RESERVED:
-            raise ValueError(f"the header {lowered!r} is the server's business")
-        if lowered == b"content-length":
-            declared = int(value)
-        dated = dated or lowered == b"date"
-        lines.append(b"%b: %b\r\n" % (name, value))
-    if not dated:
+    fields = {name.lower(): value for name, value in headers}
+    if not _RESERVED.isdisjoint(fields):
+        raise ValueError(f"the headers {sorted(_RESERVED.intersection(fields))!r} are the server's business")
+    declared = int(fields[b"content-length"]) if b"content-length" in fields else None
+    lines = [_status_line(status), *[b"%b: %b\r\n" % (name, value) for name, value in headers]]
+    if b"date" not in fields:
         lines.append(b"date: %b\r\n" % date)
     framing, length = _framing(head, status, declared, whole_bytes)
     if framing is Framing.LENGTH and declared is None:

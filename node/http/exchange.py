@@ -71,7 +71,8 @@ class Exchange:
 
     async def receive_into(self, buffer: memoryview) -> int:
         """The extension `maillon.body`; see `node.http.body.Body.receive_into`."""
-        await self._let_it_come()
+        if self._awaits_continue:
+            await self._let_it_come()
         try:
             return await self.body.receive_into(buffer)
         except BaseException:
@@ -93,10 +94,9 @@ class Exchange:
         return {"type": "http.request", "body": bytes(buffer[:count]), "more_body": not self._told_all}
 
     async def _let_it_come(self) -> None:
-        if self._awaits_continue:
-            self._awaits_continue = False
-            if not self.has_begun and not self._reader.held_bytes:
-                await self._stream.send_all([CONTINUE])
+        self._awaits_continue = False
+        if not self.has_begun and not self._reader.held_bytes:
+            await self._stream.send_all([CONTINUE])
 
     async def _wait_gone(self) -> None:
         """Until the client has left. What it sends meanwhile is kept for the next exchange, while there is room."""

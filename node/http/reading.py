@@ -45,6 +45,8 @@ class Reader:
 
     def take_head(self) -> bytes | Fault | None:
         """The next head, if all of it is here; a fault as soon as what is here cannot become one."""
+        if self._start == self._end:
+            return None
         self._skip_empty_lines()
         found = self._buffer.find(_HEAD_END, max(self._start, self._scanned - 3), self._end)
         if found >= 0:

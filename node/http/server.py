@@ -96,9 +96,8 @@ class HttpServer:
         """Give up the clients whose time is over."""
         while True:
             await trio.sleep(LOOK_EVERY_S)
-            now_s = trio.current_time()
             for connection in self._open:
-                connection.patience.look(now_s)
+                connection.patience.look()
 
     async def _end(self, listener: Listener, scope: trio.CancelScope) -> None:
         await self._draining.wait()
