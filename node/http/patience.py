@@ -1,8 +1,8 @@
 """How long the server still waits for one client.
 
 A deadline for each wait of its own would cost a small request more than its answer, and a look at the clock is not
-free either. So whoever is about to wait writes down for how long, and the server takes a second off all of them once a
-second. A server that is kept from that by its own work leaves its clients the more time.
+free either. So whoever is about to wait writes down for how long, and once a second the server takes a second off all
+of them. A server that is kept from that by its own work leaves its clients the more time.
 """
 
 from __future__ import annotations
