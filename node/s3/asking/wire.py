@@ -27,7 +27,7 @@ class Incoming:
         self.received = 0
 
     async def receive_into(self, buffer: memoryview) -> int:
-        """Some bytes; 0 at the end. Raises S3Error(IncompleteBody) when the client hung up."""
+        """Fill the whole buffer; less only at the end. Raises S3Error(IncompleteBody) when the client hung up."""
         if self._direct is not None:
             count: int = await self._direct(buffer)
         else:
@@ -36,16 +36,22 @@ class Incoming:
         return count
 
     async def _from_messages(self, buffer: memoryview) -> int:
-        while not self._waiting and not self._ended:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                raise S3Error(faults.INCOMPLETE_BODY)
-            self._waiting = memoryview(message.get("body", b""))
-            self._ended = not message.get("more_body", False)
-        count = min(len(buffer), len(self._waiting))
-        buffer[:count] = self._waiting[:count]
-        self._waiting = self._waiting[count:]
-        return count
+        filled = 0
+        while filled < len(buffer) and (self._waiting or not self._ended):
+            if not self._waiting:
+                await self._next_message()
+            count = min(len(buffer) - filled, len(self._waiting))
+            buffer[filled : filled + count] = self._waiting[:count]
+            self._waiting = self._waiting[count:]
+            filled += count
+        return filled
+
+    async def _next_message(self) -> None:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise S3Error(faults.INCOMPLETE_BODY)
+        self._waiting = memoryview(message.get("body", b""))
+        self._ended = not message.get("more_body", False)
 
 
 class Outgoing:

@@ -34,7 +34,7 @@ class Wire(Protocol):
     """The bytes of a body as HTTP delivers them."""
 
     async def receive_into(self, buffer: memoryview) -> int:
-        """Some bytes; 0 at the end. Raises S3Error(IncompleteBody) when the client hung up."""
+        """Fill the whole buffer; less only at the end. Raises S3Error(IncompleteBody) when the client hung up."""
 
 
 class Body(Protocol):
@@ -67,18 +67,15 @@ class PlainBody:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._ended = False
 
     async def read_into(self, buffer: memoryview) -> int:
-        count = 0
-        while count < len(buffer):
-            more = await self._wire.receive_into(buffer[count:])
-            if not more:
-                break
-            count += more
+        count = await self._wire.receive_into(buffer)
+        self._ended = count < len(buffer)
         return count
 
     async def end(self) -> tuple[tuple[str, str], ...]:
-        if await self._wire.receive_into(memoryview(bytearray(1))):
+        if not self._ended and await self._wire.receive_into(memoryview(bytearray(1))):
             raise S3Error(faults.INCOMPLETE_BODY, "The request body is longer than was declared.")
         return ()
 
