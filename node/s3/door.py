@@ -117,10 +117,10 @@ class Door:
         claim = claims.claim_of(request, self._host.wall.now_s())
         caller, signatures = ANYBODY, None
         if claim is not None:
-            if "authorization" not in request.headers:
-                request = visit.request = request.presigned()
             caller, signatures = self._prove(request, claim)
             visit.caller = caller
+            if "authorization" not in request.headers:
+                request = visit.request = request.presigned()
         return await self._call(visit, request, operation, caller, claim=claim, signatures=signatures)
 
     async def _call(

@@ -33,7 +33,7 @@ def canned_acl(request: Request) -> str | None:
     Raises:
         S3Error: InvalidArgument; NotImplemented for those that are not served.
     """
-    text = request.header("x-amz-acl")
+    text = request.headers.get("x-amz-acl")
     if text is None:
         return None
     if text in ("private", "bucket-owner-full-control", "bucket-owner-read"):

@@ -52,7 +52,7 @@ def reading(request: Request, prefix: str = "") -> Reading:
     """The conditions that stand in the headers; of a copy's source, with a prefix."""
     if not prefix and not request.has_any(_NAMES):
         return _UNCONDITIONAL
-    return Reading(*(request.header(f"{prefix}{name}") for name in _WORDS))
+    return Reading(*(request.headers.get(f"{prefix}{name}") for name in _WORDS))
 
 
 def writing(request: Request) -> Condition:
@@ -63,7 +63,7 @@ def writing(request: Request) -> Condition:
     """
     if not request.has_any(_NAMES):
         return UNCONDITIONAL
-    if_match, if_none_match = request.header("if-match"), request.header("if-none-match")
+    if_match, if_none_match = request.headers.get("if-match"), request.headers.get("if-none-match")
     if if_none_match is not None and if_none_match.strip() != "*":
         raise faults.not_served("If-None-Match with an ETag")
     if if_match is not None and if_none_match is not None:

@@ -2,13 +2,13 @@
 
 Made from the ASGI scope once, and never changed. Header values are latin-1 text, so that signing can go back to the
 very bytes that were sent; header lines with one name are joined with a comma, as SigV4 and HTTP join them. In a
-presigned URL clients may put `x-amz-` headers into the query, because whoever uses the URL cannot add headers: there
-they are looked up as well.
+presigned URL clients may put `x-amz-` headers into the query, because whoever uses the URL cannot add headers: once
+the URL's signature is proven, they are headers like the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,38 +53,25 @@ class Request:
     target: Target = field(default_factory=Target)
     is_secure: bool = False
     client: str = ""  # the address that it comes from
-    is_presigned: bool = False
-
-    def header(self, name: str) -> str | None:
-        """The header's value, or None; of a presigned URL, also what stands in the query."""
-        found = self.headers.get(name)
-        if found is None and self.is_presigned and name.startswith("x-amz-"):
-            return self.query.get(name)
-        return found
 
     def has_any(self, names: frozenset[str]) -> bool:
         """Whether there is a header of one of these names: most requests have none of most families."""
-        return not names.isdisjoint(self.header_names())
-
-    def header_names(self) -> Iterable[str]:
-        """All names that `header` would find something for."""
-        if not self.is_presigned:
-            return self.headers
-        return [*self.headers, *(name for name in self.query if name.startswith("x-amz-"))]
+        return not names.isdisjoint(self.headers)
 
     def about(self, target: Target) -> Request:
         """The same, once it is known what it is about. (`replace` would cost several times as much.)"""
         return Request(
             self.method, self.raw_path, self.query_pairs, self.query, self.headers, self.id, target,
-            self.is_secure, self.client, self.is_presigned,
+            self.is_secure, self.client,
         )  # fmt: skip
 
     def presigned(self) -> Request:
-        """The same, once it is known to be a presigned URL; names of headers in its query are lower case then."""
+        """The same, once it is proven by a presigned URL: what stands in its query for headers is among these."""
         lowered = {
             name.lower() if name.lower().startswith("x-amz-") else name: text for name, text in self.query.items()
         }
-        return replace(self, is_presigned=True, query=lowered)
+        instead = {name: text for name, text in lowered.items() if name.startswith("x-amz-")}
+        return replace(self, query=lowered, headers={**instead, **self.headers})
 
     @property
     def content_length(self) -> int | None:
@@ -99,14 +86,14 @@ class Request:
 
 
 def read_request(scope: Mapping[str, Any], request_id: str) -> Request:
-    """The request of an ASGI scope, in which names of headers are lower case.
+    """The request of an ASGI scope, in which names of headers are lower case and values have no blanks around them.
 
     Raises:
         S3Error: InvalidURI.
     """
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     pairs = _pairs(scope.get("query_string", b"").decode("latin-1"))

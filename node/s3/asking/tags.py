@@ -17,7 +17,7 @@ _TAG_NAME_MAX, _TAG_VALUE_MAX = 128, 256
 
 def tags_of(request: Request) -> tuple[Tag, ...]:
     """The tags in `x-amz-tagging`. Raises S3Error(InvalidArgument, InvalidTag)."""
-    text = request.header("x-amz-tagging")
+    text = request.headers.get("x-amz-tagging")
     if not text:
         return ()
     try:

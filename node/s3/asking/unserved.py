@@ -25,18 +25,18 @@ _SSE = "x-amz-server-side-encryption"
 def refuse_unserved(request: Request, operation: Operation) -> None:
     """Raises S3Error(NotImplemented), naming the header."""
     if request.has_any(_REFUSED):
-        raise faults.not_served(next(name for name in request.header_names() if name in _REFUSED))
+        raise faults.not_served(next(name for name in request.headers if name in _REFUSED))
     if operation.right is not Right.WRITE:
         return
-    encryption = request.header(_SSE)
+    encryption = request.headers.get(_SSE)
     if encryption not in (None, "AES256"):
         raise faults.not_served(f"{_SSE}: {encryption}")
-    storage_class = request.header("x-amz-storage-class")
+    storage_class = request.headers.get("x-amz-storage-class")
     if storage_class not in (None, "", "STANDARD"):
         raise faults.not_served(f"x-amz-storage-class: {storage_class}")
 
 
 def require_owner(request: Request, owner: str, header: str = OWNER) -> None:
     """Raises S3Error(AccessDenied) when the bucket is somebody else's than the client expects."""
-    if request.header(header) not in (None, owner):
+    if request.headers.get(header) not in (None, owner):
         raise S3Error(faults.ACCESS_DENIED)

@@ -55,14 +55,14 @@ async def create_bucket(call: Call) -> Answer:
     if not is_bucket_name(call.bucket):
         raise S3Error(faults.INVALID_BUCKET_NAME, details=(("BucketName", call.bucket[:64]),))
     acl = canned_acl(call.request)
-    ownership = call.request.header("x-amz-object-ownership")
+    ownership = call.request.headers.get("x-amz-object-ownership")
     if ownership not in (None, "BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"):
         raise faults.invalid("x-amz-object-ownership", ownership or "")
     if ownership == "BucketOwnerEnforced" and acl == PUBLIC_READ:
         raise S3Error(
             faults.INVALID_REQUEST, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced"
         )
-    lock = (call.request.header("x-amz-bucket-object-lock-enabled") or "").lower() == "true"
+    lock = call.request.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true"
     documents = [(TAGGING, tagging(tags))] if tags else []
     documents += [(ACL_DOCUMENT, PUBLIC_READ.encode())] if acl == PUBLIC_READ else []
     await call.shelf.buckets.create(call.bucket, lock=lock, documents=documents)

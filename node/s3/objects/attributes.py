@@ -22,7 +22,7 @@ PARTS_LISTED_MAX = 1_000
 async def get_attributes(call: Call) -> Answer:
     """GetObjectAttributes."""
     asked = [
-        word.strip() for word in (call.request.header("x-amz-object-attributes") or "").split(",") if word.strip()
+        word.strip() for word in call.request.headers.get("x-amz-object-attributes", "").split(",") if word.strip()
     ]
     if not asked or any(word not in _KNOWN for word in asked):
         raise S3Error(faults.INVALID_ARGUMENT, "Invalid attribute name specified.")
@@ -73,7 +73,7 @@ async def _parts(call: Call, found: ObjectStat) -> str:
 
 
 def _count(call: Call, name: str, *, default: int) -> int:
-    text = call.request.header(name)
+    text = call.request.headers.get(name)
     if text is None:
         return default
     count = read_count(text)

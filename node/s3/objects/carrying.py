@@ -30,7 +30,7 @@ def algorithm_for(call: Call, found: ObjectStat) -> Algorithm | None:
     Raises:
         S3Error: InvalidRequest.
     """
-    asked = call.request.header("x-amz-checksum-algorithm")
+    asked = call.request.headers.get("x-amz-checksum-algorithm")
     if asked is not None:
         if asked.upper() not in Algorithm.__members__:
             raise S3Error(faults.INVALID_REQUEST, "Checksum algorithm provided is unsupported.")

@@ -38,7 +38,7 @@ async def copy_object(call: Call) -> Answer:
     algorithm = algorithm_for(call, origin.found)
     is_carried = must_be_carried(call, origin, algorithm)
     keeps = _directive(call, "x-amz-metadata-directive")
-    if keeps and not is_carried and _is_itself(call, origin) and request.header(REDIRECT) is None:
+    if keeps and not is_carried and _is_itself(call, origin) and request.headers.get(REDIRECT) is None:
         raise S3Error(
             faults.INVALID_REQUEST,
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -73,7 +73,7 @@ def _is_itself(call: Call, origin: Origin) -> bool:
 
 def _directive(call: Call, name: str) -> bool:
     """Whether what the source has is kept."""
-    text = call.request.header(name) or "COPY"
+    text = call.request.headers.get(name) or "COPY"
     if text not in ("COPY", "REPLACE"):
         raise faults.invalid(name, text, "Unknown metadata directive.")
     return text == "COPY"
@@ -119,7 +119,7 @@ async def upload_part_copy(call: Call) -> Answer:
 
 
 async def _copy_part(call: Call, origin: Origin, known: UploadStat, number: int) -> PartStat:
-    header, size_bytes = call.request.header("x-amz-copy-source-range"), origin.found.size_bytes
+    header, size_bytes = call.request.headers.get("x-amz-copy-source-range"), origin.found.size_bytes
     part = None if header is None else copied(header, size_bytes)
     if origin.is_in(call.shelf) and origin.key is None and row_of(known.metadata) is None:
         return await call.shelf.uploads.copy_part(call.bucket, call.key, known.upload, number, origin.ref, part)

@@ -108,7 +108,7 @@ def customer_key(request: Request, prefix: str = PREFIX) -> CustomerKey | None:
     """
     if not request.has_any(_NAMES[prefix]):
         return None
-    algorithm, text, md5 = (request.header(f"{prefix}{name}") for name in _WORDS)
+    algorithm, text, md5 = (request.headers.get(f"{prefix}{name}") for name in _WORDS)
     if algorithm != "AES256":
         raise faults.invalid(f"{prefix}algorithm", algorithm or "", "The encryption algorithm must be AES256.")
     try:

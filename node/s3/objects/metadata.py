@@ -25,6 +25,7 @@ SYSTEM_BYTES_MAX = 8_192
 NAME_LETTERS_MAX = 256
 REDIRECT = "x-amz-website-redirect-location"
 SYSTEM = ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires")
+_KEPT = (*SYSTEM, REDIRECT)
 DEFAULT_TYPE = "binary/octet-stream"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -36,20 +37,17 @@ def metadata_of(request: Request) -> tuple[Metadata, ...]:
     Raises:
         S3Error: MetadataTooLarge.
     """
-    kept: list[Metadata] = []
-    for name in SYSTEM:
-        value = request.headers.get(name)
-        if name == "content-encoding" and value is not None:
+    headers, kept = request.headers, list[Metadata]()
+    for name in _KEPT:
+        value = headers[name] if name in headers else ""
+        if value and name == "content-encoding":
             value = _without_framing(value)
         if value:
             kept.append(Metadata(name, value))
-    own = [(name, request.header(name) or "") for name in request.header_names() if name.startswith(USER)]
-    redirect = request.header(REDIRECT)
-    if redirect:
-        kept.append(Metadata(REDIRECT, redirect))
-    kept += [Metadata(name, value) for name, value in own]
-    require_headers(kept)
-    require_small(kept)
+    kept += [Metadata(name, value) for name, value in headers.items() if name.startswith(USER)]
+    if kept:
+        require_headers(kept)
+        require_small(kept)
     return (*kept, *acl_rows(canned_acl(request)))
 
 
@@ -62,8 +60,12 @@ def require_headers(kept: Sequence[Metadata]) -> None:
 
 def require_small(kept: Sequence[Metadata]) -> None:
     """Raises S3Error(MetadataTooLarge)."""
-    own = sum(len(one.name) - len(USER) + len(one.value) for one in kept if one.name.startswith(USER))
-    system = sum(len(one.value) for one in kept if not one.name.startswith(USER))
+    own = system = 0
+    for one in kept:
+        if one.name.startswith(USER):
+            own += len(one.name) - len(USER) + len(one.value)
+        else:
+            system += len(one.value)
     if own > USER_BYTES_MAX or system > SYSTEM_BYTES_MAX or any(len(one.name) > NAME_LETTERS_MAX for one in kept):
         sizes = (("Size", str(own)), ("MaxSizeAllowed", str(USER_BYTES_MAX)))
         raise S3Error(faults.METADATA_TOO_LARGE, details=sizes)
@@ -112,7 +114,7 @@ _MODE, _UNTIL, _HOLD = (f"x-amz-object-lock-{word}" for word in ("mode", "retain
 
 def retention_of(request: Request, now_s: int) -> Retention | None:
     """The retention in the headers. Raises S3Error(InvalidArgument)."""
-    mode, until = request.header(_MODE), request.header(_UNTIL)
+    mode, until = request.headers.get(_MODE), request.headers.get(_UNTIL)
     if mode is None and until is None:
         return None
     if mode is None or until is None:
@@ -143,7 +145,7 @@ def retain_until(text: str, now_s: int) -> int:
 
 def legal_hold_of(request: Request) -> bool:
     """Whether the headers ask for a legal hold. Raises S3Error(InvalidArgument)."""
-    text = request.header(_HOLD)
+    text = request.headers.get(_HOLD)
     if text not in (None, "ON", "OFF"):
         raise faults.invalid(_HOLD, text or "")
     return text == "ON"

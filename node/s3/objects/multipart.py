@@ -119,7 +119,7 @@ def _require_agreed(call: Call, agreement: Agreed | None, found: Algorithm | Non
 
 def _is_strict(call: Call) -> bool:
     """A part whose checksum is missing makes a whole without one; only clients that ask for more are refused."""
-    return call.request.header("x-amz-sdk-checksum-algorithm") is not None
+    return call.request.headers.get("x-amz-sdk-checksum-algorithm") is not None
 
 
 async def complete_upload(call: Call) -> Answer:
@@ -150,7 +150,7 @@ async def complete_upload(call: Call) -> Answer:
 
 async def _complete(call: Call, upload: bytes, listed: Sequence[_Listed]) -> ObjectStat:
     agreement = read_agreed((await call.shelf.uploads.stat(call.bucket, call.key, upload)).checksum)
-    promised, size = checksum_of(call.request), call.request.header("x-amz-mp-object-size")
+    promised, size = checksum_of(call.request), call.request.headers.get("x-amz-mp-object-size")
 
     async def check(parts: tuple[PartStat, ...]) -> Finish:
         for one, part in zip(listed, parts, strict=True):

@@ -34,7 +34,7 @@ def agreed(request: Request) -> Agreed | None:
     Raises:
         S3Error: InvalidRequest.
     """
-    name, kind = request.header("x-amz-checksum-algorithm"), request.header("x-amz-checksum-type")
+    name, kind = request.headers.get("x-amz-checksum-algorithm"), request.headers.get("x-amz-checksum-type")
     if name is None:
         if kind is not None:
             raise S3Error(

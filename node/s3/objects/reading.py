@@ -138,7 +138,7 @@ class _Page:
             told.append(("x-amz-tagging-count", str(len(found.tags))))
         if self._wanted_part is not None and self._wanted_part.count:
             told.append(("x-amz-mp-parts-count", str(self._wanted_part.count)))
-        if part is None and (self._call.request.header("x-amz-checksum-mode") or "").upper() == "ENABLED":
+        if part is None and self._call.request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
             told += checksum_headers(found)
         return overridden(told, self._overrides)
 

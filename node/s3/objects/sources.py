@@ -62,7 +62,7 @@ async def origin_of(call: Call) -> Origin:
         Missing: as `Objects.stat`.
     """
     request = call.request
-    target, version = _named(request.header(SOURCE) or "")
+    target, version = _named(request.headers.get(SOURCE, ""))
     action = "s3:GetObject" if version is None else "s3:GetObjectVersion"
     shelf, verdict = await find_source(call.shelves, call.caller, request, target, action)
     require_owner(request, shelf.namespace, OWNER_OF_SOURCE)

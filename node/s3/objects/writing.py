@@ -95,14 +95,14 @@ async def delete_object(call: Call) -> Answer:
         call.key,
         version=read_version(call.request.query.get("versionId")),
         bypass_governance=bypasses(call),
-        condition=Condition(if_match=etags(call.request.header("if-match"))),
+        condition=Condition(if_match=etags(call.request.headers.get("if-match"))),
     )
     return Answer(204, _deleted_headers(info, done))
 
 
 def bypasses(call: Call) -> bool:
     """Whether governance is to be overridden; whoever may delete here may ask for it."""
-    return (call.request.header("x-amz-bypass-governance-retention") or "").lower() == "true"
+    return call.request.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
 
 
 def _deleted_headers(info: BucketInfo, done: Deleted) -> Headers:

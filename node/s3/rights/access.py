@@ -93,7 +93,7 @@ class Access:
         if not request.has_any(_EXTRA_NAMES):
             return Verdict.ALLOWED
         for name, action in _EXTRAS.items():
-            if request.header(name) is None:
+            if request.headers.get(name) is None:
                 continue
             verdict = await self.to(action, Right.WRITE, request.target.bucket, request.target.key)
             if verdict is not Verdict.ALLOWED:

@@ -27,7 +27,7 @@ def promised(request: Request, claim: Claim | None) -> Promised:
     checksum, trailer = checksum_of(request), _trailer(request)
     if checksum is not None and trailer is not None:
         raise S3Error(faults.INVALID_REQUEST, "Expecting a single x-amz-checksum- header")
-    if request.header("x-amz-sdk-checksum-algorithm") and checksum is None and trailer is None:
+    if request.headers.get("x-amz-sdk-checksum-algorithm") and checksum is None and trailer is None:
         raise S3Error(
             faults.INVALID_REQUEST,
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers "
@@ -44,9 +44,7 @@ def checksum_of(request: Request) -> tuple[Algorithm, bytes] | None:
     Raises:
         S3Error: InvalidRequest; NotImplemented for an algorithm that is not served.
     """
-    names = [
-        name for name in request.header_names() if name.startswith("x-amz-checksum-") and name not in _CHECKSUM_WORDS
-    ]
+    names = [name for name in request.headers if name.startswith("x-amz-checksum-") and name not in _CHECKSUM_WORDS]
     if not names:
         return None
     if len(names) > 1:
@@ -54,14 +52,14 @@ def checksum_of(request: Request) -> tuple[Algorithm, bytes] | None:
     algorithm = BY_HEADER.get(names[0])
     if algorithm is None:
         raise faults.not_served(names[0])
-    value = decode(request.header(names[0]) or "", algorithm.size_bytes)
+    value = decode(request.headers[names[0]], algorithm.size_bytes)
     if value is None:
         raise S3Error(faults.INVALID_REQUEST, f"Value for {names[0]} header is invalid.")
     return algorithm, value
 
 
 def _md5(request: Request) -> bytes | None:
-    text = request.header("content-md5")
+    text = request.headers.get("content-md5")
     if text is None:
         return None
     value = decode(text, MD5_BYTES)
@@ -71,7 +69,7 @@ def _md5(request: Request) -> bytes | None:
 
 
 def _trailer(request: Request) -> Algorithm | None:
-    text = request.header("x-amz-trailer")
+    text = request.headers.get("x-amz-trailer")
     if text is None:
         return None
     algorithm = BY_HEADER.get(text.strip().lower())
@@ -105,7 +103,7 @@ def upload(
 
 
 def _decoded_length(request: Request) -> int:
-    text = request.header("x-amz-decoded-content-length")
+    text = request.headers.get("x-amz-decoded-content-length")
     size_bytes = read_count(text or "")
     if size_bytes == NO_NUMBER:
         raise S3Error(faults.MISSING_LENGTH, "You must provide the x-amz-decoded-content-length header.")
