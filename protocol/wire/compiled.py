@@ -74,7 +74,7 @@ def _unpack_lines(fields: Sequence[Field], version: int | None) -> list[str]:
     conditions = [] if version is None else [f"type(version) is int and version == {version}"]
     conditions += _conditions(fields)
     items = [
-        f"unpack_{number}(value_{number}, where_{number})"
+        _turned("unpack", number, field.hint, "()")
         if _condition(field.hint, f"value_{number}") is None
         else f"value_{number}"
         for number, field in enumerate(fields)
@@ -95,7 +95,7 @@ def _pack_lines(fields: Sequence[Field], version: int | None) -> list[str]:
     for number, field in enumerate(fields):
         name = f"value_{number}"
         if _condition(field.hint, name) is None:
-            items.append(f"pack_{number}({name}, where_{number})")
+            items.append(_turned("pack", number, field.hint, "[]"))
         elif typing.get_origin(_bare(field.hint)) is tuple:
             items.append(f"list({name})")
         else:
@@ -109,6 +109,17 @@ def _pack_lines(fields: Sequence[Field], version: int | None) -> list[str]:
         "        return walk_pack(message, where)",
         f"    return [{', '.join(items)}]",
     ]
+
+
+def _turned(way: str, number: int, hint: Any, nothing: str) -> str:
+    """What a codec makes of a field. Where there is nothing for it to do, it is not called: of most messages most
+    lists are empty, and most of what may be missing is."""
+    name, turned = f"value_{number}", f"{way}_{number}(value_{number}, where_{number})"
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return f"None if {name} is None else {turned}"
+    if typing.get_origin(_bare(hint)) is tuple and _length(typing.get_args(hint)).least == 0:
+        return f"{turned} if {name} != () else {nothing}"
+    return turned
 
 
 def _conditions(fields: Sequence[Field]) -> list[str]:
@@ -132,7 +143,8 @@ def _condition(hint: Any, name: str) -> str | None:
         item = _condition(typing.get_args(hint)[0], "item")
         if item is None or typing.get_origin(_bare(typing.get_args(hint)[0])) is tuple:
             return None
-        return f"type({name}) is tuple and {_within(bounds, name)} and all([{item} for item in {name}])"
+        good = f"type({name}) is tuple and {_within(bounds, name)} and all([{item} for item in {name}])"
+        return f"{name} == () or {good}" if _length(bounds).least == 0 else good
     return _plain_condition(hint, bounds, name)
 
 
@@ -152,8 +164,12 @@ def _plain_condition(hint: Any, bounds: tuple[Any, ...], name: str) -> str | Non
 
 
 def _within(bounds: tuple[Any, ...], name: str) -> str:
-    length = next((bound for bound in bounds if isinstance(bound, Length)), DEFAULT_LENGTH)
+    length = _length(bounds)
     return f"{length.least} <= len({name}) <= {length.most}"
+
+
+def _length(bounds: tuple[Any, ...]) -> Length:
+    return next((bound for bound in bounds if isinstance(bound, Length)), DEFAULT_LENGTH)
 
 
 def _bare(hint: Any) -> Any:

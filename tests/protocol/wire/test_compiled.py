@@ -29,6 +29,8 @@ class Everything:
     maybe_level: Annotated[int, Range(1, 9)] | None
     maybe_nodes: tuple[NodeId, ...] | None
     turned: complex
+    several: Annotated[tuple[complex, ...], Length(0, 2)]
+    some: Annotated[tuple[complex, ...], Length(1, 2)]
 
 
 GOOD: dict[str, Any] = {
@@ -43,6 +45,8 @@ GOOD: dict[str, Any] = {
     "maybe_level": None,
     "maybe_nodes": None,
     "turned": "there",
+    "several": ("there",),
+    "some": (),
 }
 
 
@@ -71,12 +75,19 @@ def _packed(**changed: Any) -> Any:
 
 
 def test_good_values_are_taken_as_they_are_and_others_turned_by_their_codecs() -> None:
-    turned = {"maybe_nodes": (None, "at.maybe_nodes"), "turned": ("there", "at.turned")}
+    turned = {name: (GOOD[name], f"at.{name}") for name in ("turned", "several", "some")}
     assert _unpacked() == Everything(**(GOOD | turned))
     assert _packed() == [
         VERSION, True, -5, 0, b"abc", "abc", bytes(32), [bytes(32), bytes(32)], ["a", "abc"], None,
-        [None, "at.maybe_nodes"], ["there", "at.turned"],
+        None, ["there", "at.turned"], [("there",), "at.several"], [(), "at.some"],
     ]  # fmt: skip
+
+
+def test_no_codec_is_asked_about_nothing() -> None:
+    assert _unpacked(several=()).several == ()
+    assert _packed(several=())[-2] == []
+    assert _unpacked(maybe_nodes=(bytes(32),)).maybe_nodes == ((bytes(32),), "at.maybe_nodes")
+    assert _packed(maybe_nodes=(bytes(32),))[10] == [(bytes(32),), "at.maybe_nodes"]
 
 
 @pytest.mark.parametrize(
