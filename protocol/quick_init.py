@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from inspect import signature
+from operator import attrgetter
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +29,22 @@ def quick_init(kind: type[T]) -> type[T]:
     if is_plain and has_slots and all(one.init for one in every):
         setattr(kind, "__init__", _init_of(kind, every))  # noqa: B010 - mypy knows that a class has its own
     return kind
+
+
+def quick_replace(value: T, **others: object) -> T:
+    """As `dataclasses.replace`, which looks at each field in turn: the same value, but for these fields."""
+    kind: Any = type(value)
+    names, read = _reader(kind)
+    replaced: T = kind(**dict(zip(names, read(value), strict=True)) | others)
+    return replaced
+
+
+@cache
+def _reader(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]:
+    """The names of the fields that a value is made of, and what reads them all at once."""
+    names = tuple(one.name for one in fields(kind) if one.init)
+    read = attrgetter(*names)
+    return names, read if len(names) > 1 else lambda value: (read(value),)
 
 
 def _init_of(kind: type, every: tuple[Field[Any], ...]) -> Callable[..., None]:

@@ -10,7 +10,6 @@ Reserved: 49 block moved.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final
@@ -59,6 +58,7 @@ from protocol.namespace.object_changes import (
     UploadAborted,
     UploadBegun,
 )
+from protocol.quick_init import quick_replace
 from protocol.wire import schema
 from protocol.wire.schema import Length, Range
 
@@ -229,11 +229,11 @@ def _decoded(encoded: EncodedChange) -> Change:
 
 def moved(changes: Sequence[Change], inline_start: int) -> tuple[Change, ...]:
     """The changes, with inline bytes that begin at `inline_start` instead of at 0."""
-    return tuple(_moved(change, inline_start) for change in changes)
+    return tuple([_moved(change, inline_start) for change in changes]) if inline_start else tuple(changes)
 
 
 def _moved(change: Change, inline_start: int) -> Change:
-    if not inline_start or not isinstance(change, ObjectPut) or change.inline is None:
+    if not isinstance(change, ObjectPut) or change.inline is None:
         return change
-    inline = dataclasses.replace(change.inline, offset=change.inline.offset + inline_start)
-    return dataclasses.replace(change, inline=inline)
+    inline = quick_replace(change.inline, offset=change.inline.offset + inline_start)
+    return quick_replace(change, inline=inline)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, InitVar, dataclass, field, replace
+from dataclasses import FrozenInstanceError, InitVar, dataclass, field, fields, replace
 from typing import Any
 
 import pytest
 
-from protocol.quick_init import quick_init
+from protocol.quick_init import quick_init, quick_replace
 
 
 def kind() -> type[Any]:
@@ -137,3 +137,18 @@ class Own:
 def test_a_class_of_another_make_is_left_as_it_is(kind: type[Loose] | type[Turned] | type[Own]) -> None:
     before = inspect.getattr_static(kind, "__init__")
     assert inspect.getattr_static(quick_init(kind), "__init__") is before
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A class with a single field."""
+
+    name: str
+
+
+@pytest.mark.parametrize("value", [QUICK("a", 3, [1], place=2), One("a")])
+def test_a_quick_replace_gives_what_a_replace_does(value: Any) -> None:
+    name = fields(value)[0].name
+    assert quick_replace(value, **{name: "b"}) == replace(value, **{name: "b"})
+    with pytest.raises(TypeError):
+        quick_replace(value, other=1)

@@ -39,11 +39,9 @@ def metadata_of(request: Request) -> tuple[Metadata, ...]:
     """
     headers, kept = request.headers, list[Metadata]()
     for name in _KEPT:
-        value = headers[name] if name in headers else ""
-        if value and name == "content-encoding":
-            value = _without_framing(value)
-        if value:
-            kept.append(Metadata(name, value))
+        if name in headers:
+            value = _without_framing(headers[name]) if name == "content-encoding" else headers[name]
+            kept += [Metadata(name, value)] if value else []
     kept += [Metadata(name, value) for name, value in headers.items() if name.startswith(USER)]
     if kept:
         require_headers(kept)

@@ -17,7 +17,7 @@ from protocol import limits
 from protocol.coding.label import Stamp
 from protocol.errors import MaillonError, OverLimit
 from protocol.keys.signing import SigningKey
-from protocol.namespace.changes import Change, EncodedChange, ObjectPut, encode_change, moved
+from protocol.namespace.changes import Change, EncodedChange, encode_change, moved
 from protocol.namespace.journal import Opening, Tip, encode_entry, entry_hash, sign_entry
 from protocol.namespace.salted import salted_size
 from protocol.namespace.sealed_entry import seal_changes
@@ -44,7 +44,7 @@ class Request:
     size_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.changes_bytes = sum(len(one.body) + _CHANGE_ROOM_BYTES for one in self.encoded)
+        self.changes_bytes = sum([len(one.body) + _CHANGE_ROOM_BYTES for one in self.encoded])
         self.size_bytes = self.changes_bytes + len(self.inline)
 
     def succeed(self, stamp: Stamp) -> None:
@@ -78,7 +78,7 @@ def request_for(changes: Sequence[Change], inline: Sequence[bytes]) -> Request:
     """
     if len(changes) > limits.CHANGES_PER_ENTRY_MAX:
         raise OverLimit("entry-changes", count=len(changes), limit=limits.CHANGES_PER_ENTRY_MAX)
-    encoded = tuple(encode_change(change) for change in changes)
+    encoded = tuple([encode_change(change) for change in changes])
     request = Request(tuple(changes), encoded, b"".join(inline))
     size_bytes = _size(request.changes_bytes, len(request.inline))
     if size_bytes > _FULL_BYTES:
@@ -108,10 +108,11 @@ def entry_for(
     batch: Batch, writer: SigningKey, opening: Opening, epoch_key: bytes, tip: Tip, salt: bytes
 ) -> tuple[bytes, Tip]:
     """The encoded entry that says the batch and goes on from `tip`, and the tip after it. Call it in a thread."""
+    given = [change for request in batch.requests for change in request.changes]
     already = [one for request in batch.requests for one in request.encoded]
     encoded = [
-        encode_change(change) if isinstance(change, ObjectPut) and change.inline else one
-        for change, one in zip(batch.changes, already, strict=True)
+        one if change is before else encode_change(change)
+        for change, before, one in zip(batch.changes, given, already, strict=True)
     ]
     entry = sign_entry(writer, opening, tip, seal_changes(epoch_key, salt, encoded), batch.inline)
     return encode_entry(entry), Tip(tip.length + 1, entry_hash(entry))
