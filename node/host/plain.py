@@ -5,7 +5,8 @@ from __future__ import annotations
 import trio
 
 from node.host.ports import Buffer
-from node.host.sockets import OpenSocket, as_views, take_turn
+from node.host.sockets import OpenSocket, as_views
+from node.taking import take_turn
 
 
 class PlainStream:

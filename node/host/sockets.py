@@ -17,7 +17,7 @@ from node.host.addresses import InternetAddress
 from node.host.ports import Buffer
 from protocol.errors import Unavailable
 
-_YIELD_AFTER_BYTES = 1 << 21
+_YIELD_AFTER_BYTES = 1 << 22
 _CALL_WEIGHT_BYTES = 1 << 12
 _PARTS_PER_CALL = 256
 # To be woken by fewer bytes than the one costs more than it gains; the kernel keeps room for the other.
@@ -149,15 +149,6 @@ class OpenSocket:
 
     def _broken(self, error: Exception) -> Unavailable:
         return Unavailable("stream-broken", reason="closed here" if self._closed else reason_of(error))
-
-
-async def take_turn(turn: trio.Semaphore) -> None:
-    """Acquire a semaphore of one; when it is free, without the scheduling round that `async with` costs. (A lock also
-    notes who has it, which costs more than all else.)"""
-    try:
-        turn.acquire_nowait()
-    except trio.WouldBlock:
-        await turn.acquire()
 
 
 def as_views(parts: list[Buffer]) -> list[memoryview]:

@@ -19,7 +19,8 @@ from contextlib import suppress
 import trio
 
 from node.host.ports import Buffer
-from node.host.sockets import OpenSocket, as_views, reason_of, take_turn
+from node.host.sockets import OpenSocket, as_views, reason_of
+from node.taking import take_turn
 from protocol.errors import Unavailable
 
 RECORD_BYTES = 16 * 1024

@@ -14,7 +14,7 @@ from typing import Protocol
 import trio
 
 from node.host.ports import Buffer
-from node.host.sockets import take_turn
+from node.taking import take_turn
 from protocol.errors import Unavailable
 from sim.host.alarm import Alarm
 from sim.host.trace import Trace
