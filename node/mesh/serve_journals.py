@@ -37,8 +37,8 @@ from protocol.succession.requests import JournalCopy, JournalPrepare
 
 APPEND_BYTES_MAX: Final = 4 * MIB
 READ_ENTRIES_MAX: Final = 4_096
-SMALL_BYTES_MAX: Final = 64 * KIB
-SMALL_TURNS_MOST: Final = 256
+SMALL_BYTES_MAX: Final = 128 * KIB
+SMALL_TURNS_MOST: Final = 128
 SMALL_TURNS_MOST_EACH: Final = 32
 TURNS_MOST: Final = 16
 TURNS_MOST_EACH: Final = 4

@@ -49,7 +49,7 @@ from protocol.wire import schema
 
 TURNS_MOST: Final = 16
 TURNS_MOST_EACH: Final = 4
-JUDGED_AT_ONCE: Final = 2
+JUDGED_AT_ONCE: Final = 4
 RECEIVE_S: Final = 30.0
 
 

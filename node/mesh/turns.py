@@ -7,11 +7,12 @@ not take what it asked for, loses it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
 
+from node.taking import take_turn
 from protocol.errors import Unavailable
 from protocol.ids import NodeId
 
@@ -20,34 +21,56 @@ class Turns:
     """`most` at a time, `most_each` of them for one peer; the others wait in the order in which they came."""
 
     def __init__(self, *, most: int, most_each: int) -> None:
-        self._all = trio.CapacityLimiter(most)
+        self._all = trio.Semaphore(most)
         self._most_each = most_each
-        self._each: dict[NodeId | None, trio.CapacityLimiter] = {}
+        self._each: dict[NodeId | None, trio.Semaphore] = {}
 
-    @asynccontextmanager
-    async def of(self, peer: NodeId | None) -> AsyncIterator[None]:
+    @property
+    def peers(self) -> frozenset[NodeId | None]:
+        """Who has a turn, or waits for one."""
+        return frozenset(self._each)
+
+    def of(self, peer: NodeId | None) -> Turn:
         """Wait for the peer's turn, and keep it until the end of the block."""
-        own = self._each.setdefault(peer, trio.CapacityLimiter(self._most_each))
-        holder = object()
-        await _acquire(own, holder)
+        return Turn(self, peer)
+
+    async def take(self, peer: NodeId | None) -> None:
+        """Wait for the peer's turn; whoever has it must give it back."""
+        own = self._each.get(peer)
+        if own is None:
+            own = self._each[peer] = trio.Semaphore(self._most_each)
+        await take_turn(own)
         try:
-            await _acquire(self._all, holder)
-            try:
-                yield
-            finally:
-                self._all.release_on_behalf_of(holder)
-        finally:
-            own.release_on_behalf_of(holder)
-            if not own.borrowed_tokens and not own.statistics().tasks_waiting:
-                self._each.pop(peer, None)
+            await take_turn(self._all)
+        except BaseException:
+            self._give_own(peer, own)
+            raise
+
+    def give(self, peer: NodeId | None) -> None:
+        """Let the next one have it."""
+        self._all.release()
+        self._give_own(peer, self._each[peer])
+
+    def _give_own(self, peer: NodeId | None, own: trio.Semaphore) -> None:
+        own.release()
+        if own.value == self._most_each:  # then nobody has one, or waits for one
+            del self._each[peer]
 
 
-async def _acquire(limiter: trio.CapacityLimiter, holder: object) -> None:
-    """Without the scheduling round that trio's own costs where nobody has to wait."""
-    try:
-        limiter.acquire_on_behalf_of_nowait(holder)
-    except trio.WouldBlock:
-        await limiter.acquire_on_behalf_of(holder)
+class Turn:
+    """A block under a peer's turn. No generator, as every request has one."""
+
+    __slots__ = ("_peer", "_turns")
+
+    def __init__(self, turns: Turns, peer: NodeId | None) -> None:
+        self._turns = turns
+        self._peer = peer
+
+    async def __aenter__(self) -> None:
+        await self._turns.take(self._peer)
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._turns.give(self._peer)
 
 
 @contextmanager

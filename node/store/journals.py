@@ -21,6 +21,7 @@ from node.store.journal_copy import JOURNALS_DIRECTORY, JournalName, journal_par
 from node.store.kept_epoch import KeptEpoch
 from node.store.salt import find_salt
 from node.store.visitors import Visitors
+from node.taking import take_turn
 from protocol.errors import Damaged, Missing, OverLimit, Refused, Unavailable
 from protocol.ids import NamespaceId, NodeId
 from protocol.namespace.journal import Opening, Tip, decode_opening
@@ -43,7 +44,7 @@ class _Held:
     kept: KeptEpoch
     is_loaded: bool = False
     is_gone: bool = False
-    turn: trio.Lock = field(default_factory=trio.Lock)
+    turn: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,9 +327,12 @@ class JournalStore:
 
     async def _take_turn(self, held: _Held, work: Callable[[KeptEpoch], R]) -> R:
         """Do `work` on the loaded epoch, in a thread. A caller may lend buffers to it: it is never abandoned."""
-        async with held.turn:
+        await take_turn(held.turn)
+        try:
             await self._load(held)
             return await self._blocking(work, held.kept)
+        finally:
+            held.turn.release()
 
     async def _blocking(self, work: Callable[..., R], *arguments: object) -> R:
         """Do `work` in a thread; a disk that does not answer it is failing, which is no reason to end the node."""

@@ -6,9 +6,6 @@ under a thread that still reads it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import trio
 
 from protocol.errors import Unavailable
@@ -25,20 +22,21 @@ class Visitors:
     def open(self) -> None:
         self._is_open = True
 
-    @asynccontextmanager
-    async def visit(self) -> AsyncIterator[None]:
+    def visit(self) -> Visit:
         """Be inside until the end of the block. Raises Unavailable(`store-closed`)."""
-        # Whoever was cancelled along with the store should hear just that.
-        await trio.lowlevel.checkpoint_if_cancelled()
+        return Visit(self)
+
+    def enter(self) -> None:
+        """Raises Unavailable(`store-closed`)."""
         if not self._is_open:
             raise Unavailable("store-closed")
         self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count:
-                self._gone.set()
+
+    def leave(self) -> None:
+        """Whoever entered is gone."""
+        self._count -= 1
+        if not self._count:
+            self._gone.set()
 
     async def close(self) -> None:
         """Let nobody in any more, and return when all are gone."""
@@ -46,3 +44,20 @@ class Visitors:
         while self._count:
             self._gone = trio.Event()
             await self._gone.wait()
+
+
+class Visit:
+    """A block inside. No generator, as everything that is asked of a store is one."""
+
+    __slots__ = ("_visitors",)
+
+    def __init__(self, visitors: Visitors) -> None:
+        self._visitors = visitors
+
+    async def __aenter__(self) -> None:
+        # Whoever was cancelled along with the store should hear just that.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._visitors.enter()
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._visitors.leave()
