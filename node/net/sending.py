@@ -20,12 +20,13 @@ import trio
 from node.host.ports import Buffer, Stream
 from node.net.reading import lost
 from protocol.errors import MaillonError, OverLimit, Unavailable
-from protocol.limits import DATA_BYTES_MAX, KIB
+from protocol.limits import KIB, MIB
 from protocol.wire.frames import HEADER_BYTES, FrameType, pack_header
 
-# How much goes out in one write, and in one DATA frame: the least, and more where such a write is over soon.
+# How much goes out in one write, and in one DATA frame: the least, and more where such a write is over soon. Whatever
+# comes next waits for it: where that may be a question, it is less than a frame may hold.
 _WRITE_BYTES_MIN: Final = 256 * KIB
-_WRITE_BYTES_MAX: Final = DATA_BYTES_MAX
+WRITE_BYTES_MAX: Final = 1 * MIB
 _SOON_S: Final = 0.1
 _URGENT_MAX = 4_096
 _UNAWAITED_MAX = 64
@@ -133,9 +134,11 @@ class Sender:
         stalled_after_s: float,
         give_up: Callable[[MaillonError], None],
         lost: Callable[[], MaillonError] = lost,
+        write_bytes_max: int = WRITE_BYTES_MAX,
     ) -> None:
         self._stream = stream
         self._lost = lost
+        self._write_bytes_max = write_bytes_max
         self._grace_s = grace_s
         self._stalled_after_s = stalled_after_s
         self._give_up = give_up
@@ -279,4 +282,4 @@ class Sender:
         if took_s > _SOON_S:
             self._write_bytes = _WRITE_BYTES_MIN
         elif size_bytes >= self._write_bytes:
-            self._write_bytes = min(2 * self._write_bytes, _WRITE_BYTES_MAX)
+            self._write_bytes = min(2 * self._write_bytes, self._write_bytes_max)

@@ -19,6 +19,7 @@ from node.net.reading import FrameReader, unexpected
 from node.net.sending import Sender
 from node.net.settings import NetSettings
 from protocol.errors import MaillonError, Unavailable
+from protocol.limits import DATA_BYTES_MAX
 from protocol.wire.envelopes import Carriage
 from protocol.wire.frames import FrameType, Header
 
@@ -36,6 +37,7 @@ class Side:
             stalled_after_s=settings.silent_after_s,
             give_up=self._give_up,
             lost=bulk_lost,
+            write_bytes_max=DATA_BYTES_MAX,  # nothing but bulk waits behind them
         )
         self._reader = reader
         self._settings = settings

@@ -10,9 +10,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from node.net.connection import Connection
 from node.net.exchange import Exchange
-from node.net.sending import Cutter, Sender, frame_of
+from node.net.sending import WRITE_BYTES_MAX, Cutter, Sender, frame_of
 from protocol.errors import Unavailable
-from protocol.limits import DATA_BYTES_MAX, EXCHANGE_WINDOW_BYTES, KIB, MIB
+from protocol.limits import EXCHANGE_WINDOW_BYTES, KIB, MIB
 from protocol.requests import Done
 from protocol.wire import schema
 from protocol.wire.envelopes import Carriage, Reply, pack_reply
@@ -102,7 +102,7 @@ async def test_frames_are_large_only_where_they_leave_at_once(autojump_clock: Mo
         slow = await sizes_sent()
         sender.finish()
     assert quick[:3] == [256 * KIB, 512 * KIB, MIB]
-    assert max(quick) == DATA_BYTES_MAX
+    assert max(quick) == WRITE_BYTES_MAX
     assert slow[1:] == [256 * KIB] * (len(slow) - 1)
 
 
