@@ -134,12 +134,13 @@ class Door:
         signatures: PieceSignatures | None = None,
     ) -> Call:
         refuse_unserved(request, operation)
-        shelf, verdict = await find(self._shelves, caller, request, operation)
-        require_owner(request, shelf.namespace)
+        meant, verdict = await find(self._shelves, caller, request, operation)
+        require_owner(request, meant.shelf.namespace)
         return Call(
             request=request,
             operation=operation,
-            shelf=shelf,
+            shelf=meant.shelf,
+            known=meant.info,
             shelves=self._shelves,
             caller=caller,
             host=self._host,

@@ -16,13 +16,13 @@ from node.s3.asking.settings import S3Settings
 from node.s3.asking.targets import bucket_in_host, host_of
 from node.s3.asking.wire import Incoming, Outgoing
 from node.s3.buckets.websites import DOCUMENT, Website, page, read_website
-from node.s3.calls import failures
+from node.s3.calls import documents, failures
 from node.s3.calls.call import ANYBODY, Answer, Call
 from node.s3.calls.shelves import Shelves
 from node.s3.objects.metadata import REDIRECT
 from node.s3.objects.reading import get_object, head_object
 from node.s3.rights.access import Access, Verdict
-from node.s3.rights.finding import oldest_first
+from node.s3.rights.finding import shared
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.texts.names import decoded, encoded_key
@@ -78,7 +78,7 @@ class Site:
         """A call for this key. Raises S3Error(AccessDenied)."""
         call = self._call
         request = call.request.about(Target(call.bucket, key))
-        verdict = await Access(ANYBODY, self._shelf, request).of(_GET)
+        verdict = await Access(ANYBODY, self._shelf, call.known, request).of(_GET)
         if verdict is Verdict.DENIED:
             raise S3Error(faults.ACCESS_DENIED)
         return replace(call, request=request, needs_public=verdict is Verdict.IF_PUBLIC)
@@ -121,14 +121,14 @@ async def site_of(
         bucket = host_of(request)
         if "." not in bucket or not _may_be_visitor(request, bucket, settings):
             return None
-    for shelf in oldest_first(shelves.shelves_with(bucket), bucket):
-        kept = await shelf.buckets.document(bucket, DOCUMENT)
+    for one in shared(shelves, bucket):
+        kept = await documents.if_any(one.shelf, one.info, DOCUMENT)
         if kept is not None:
             call = Call(
-                request=request.about(Target(bucket)), operation=_GET, shelf=shelf, shelves=shelves, caller=ANYBODY,
-                host=host, settings=settings, incoming=incoming, outgoing=outgoing,
+                request=request.about(Target(bucket)), operation=_GET, shelf=one.shelf, known=one.info,
+                shelves=shelves, caller=ANYBODY, host=host, settings=settings, incoming=incoming, outgoing=outgoing,
             )  # fmt: skip
-            return Site(shelf, call, read_website(kept))
+            return Site(one.shelf, call, read_website(kept))
     if is_certain:
         raise S3Error(faults.NO_SUCH_WEBSITE, details=(("BucketName", bucket[:64]),))
     return None

@@ -23,8 +23,7 @@ _XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 async def get_bucket_acl(call: Call) -> Answer:
     """GetBucketAcl."""
-    call.info()
-    return xml_answer(_grants(call, is_public=await bucket_acl(call.shelf, call.bucket) == PUBLIC_READ))
+    return xml_answer(_grants(call, is_public=await bucket_acl(call.shelf, call.info()) == PUBLIC_READ))
 
 
 async def get_object_acl(call: Call) -> Answer:

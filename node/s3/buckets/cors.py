@@ -149,6 +149,6 @@ def _told(rule: Rule, origin: str) -> list[tuple[str, str]]:
 
 
 async def _matching(shelf: Shelf, request: Request, origin: str, method: str, headers: Iterable[str]) -> Rule | None:
-    kept = await documents.if_any(shelf, request.target.bucket, DOCUMENT)
+    kept = await documents.if_any(shelf, shelf.buckets.find(request.target.bucket), DOCUMENT)
     rules = () if kept is None else read_rules(kept)
     return next((rule for rule in rules if rule.allows(origin, method, headers)), None)

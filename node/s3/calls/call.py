@@ -27,6 +27,7 @@ from node.s3.texts.xml_in import Element, parse
 from node.vault.objects import ObjectStat
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import AccessKey, BucketInfo, Finish
+from protocol.errors import Missing
 from protocol.quick_init import quick_init
 
 XML_BYTES_MAX = 2 * 1024 * 1024
@@ -80,11 +81,13 @@ class Proven(Protocol):
 @quick_init
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that may be served. `needs_public`: only if the object's own ACL says that everybody may read it."""
+    """A request that may be served. `known` is its bucket, if there is one, as it was when the request was let in.
+    `needs_public`: only if the object's own ACL says that everybody may read it."""
 
     request: Request
     operation: Operation
     shelf: Shelf
+    known: BucketInfo | None
     shelves: Shelves
     caller: Caller
     host: Host
@@ -108,8 +111,10 @@ class Call:
         return QueryOf(self.request)
 
     def info(self) -> BucketInfo:
-        """The bucket. Raises Missing(`bucket-missing`)."""
-        return self.shelf.buckets.get(self.bucket)
+        """The bucket as it was when the request was let in. Raises Missing(`bucket-missing`)."""
+        if self.known is None:
+            raise Missing("bucket-missing", bucket=self.bucket)
+        return self.known
 
     @property
     def owner_id(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from node.s3.calls.call import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call
 from node.s3.texts.faults import Fault, S3Error
 from node.vault.shelf.shelf import Shelf
+from node.vault.shelf.terms import BucketInfo
 
 
 async def kept(call: Call, name: str, absent: Fault) -> bytes:
@@ -36,9 +37,8 @@ async def forget(call: Call, name: str) -> Answer:
     return NO_CONTENT
 
 
-async def if_any(shelf: Shelf, bucket: str, name: str) -> bytes | None:
+async def if_any(shelf: Shelf, info: BucketInfo | None, name: str) -> bytes | None:
     """The document, if there is such a bucket and it has one. That it has none, as most, is known without a look."""
-    info = shelf.buckets.find(bucket)
     if info is None or name not in info.documents:
         return None
-    return await shelf.buckets.document(bucket, name)
+    return await shelf.buckets.document(info.name, name)

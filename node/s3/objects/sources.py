@@ -64,7 +64,8 @@ async def origin_of(call: Call) -> Origin:
     request = call.request
     target, version = _named(request.headers.get(SOURCE, ""))
     action = "s3:GetObject" if version is None else "s3:GetObjectVersion"
-    shelf, verdict = await find_source(call.shelves, call.caller, request, target, action)
+    meant, verdict = await find_source(call.shelves, call.caller, request, target, action)
+    shelf = meant.shelf
     require_owner(request, shelf.namespace, OWNER_OF_SOURCE)
     ref = ObjectRef(target.bucket, target.key, version)
     found = await _look(shelf, ref, verdict)
@@ -101,8 +102,8 @@ async def require_tags_copied(call: Call, origin: Origin) -> None:
     """Raises S3Error(AccessDenied) when there are tags to be copied, and the caller may not read or not set them."""
     if not origin.found.tags:
         return
-    here = Access(call.caller, call.shelf, call.request)
-    there = Access(call.caller, origin.shelf, call.request)
+    here = Access(call.caller, call.shelf, call.info(), call.request)
+    there = Access(call.caller, origin.shelf, origin.bucket, call.request)
     verdicts = (
         await there.to("s3:GetObjectTagging", Right.READ, origin.ref.bucket, origin.ref.key),
         await here.to("s3:PutObjectTagging", Right.WRITE, call.bucket, call.key),

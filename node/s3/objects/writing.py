@@ -137,7 +137,7 @@ async def delete_objects(call: Call) -> Answer:
 async def _may_delete(call: Call, key: str, version: bytes | None) -> bool:
     action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
     actions = (action, "s3:BypassGovernanceRetention") if bypasses(call) else (action,)
-    access = Access(call.caller, call.shelf, call.request)
+    access = Access(call.caller, call.shelf, call.info(), call.request)
     for one in actions:
         if await access.to(one, Right.WRITE, call.bucket, key) is not Verdict.ALLOWED:
             return False

@@ -19,6 +19,7 @@ from node.s3.calls.call import Caller
 from node.s3.rights.policies import Asker, parse_policy, resource_of
 from node.s3.rights.policy_conditions import Circumstances
 from node.vault.shelf.shelf import Shelf
+from node.vault.shelf.terms import BucketInfo
 from protocol.quick_init import quick_init
 
 POLICY_DOCUMENT = "policy"
@@ -55,10 +56,11 @@ class Verdict(enum.Enum):
 @quick_init
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One caller before one shelf, with a request."""
+    """One caller before one shelf, with a request; `info` is the bucket that this is about, if the shelf has it."""
 
     caller: Caller
     shelf: Shelf
+    info: BucketInfo | None
     request: Request
 
     @property
@@ -71,7 +73,7 @@ class Access:
         request = self.request
         action = operation.action
         if operation.name == DELETE_OBJECTS and not self.is_owner:
-            return self._some_key(request)
+            return self._some_key()
         if "versionId" in request.query and action in _VERSIONED:
             action = f"{action}Version"
         verdict = await self.to(action, operation.right, request.target.bucket, request.target.key)
@@ -79,9 +81,9 @@ class Access:
             return await self._with_extras(request)
         return verdict
 
-    def _some_key(self, request: Request) -> Verdict:
+    def _some_key(self) -> Verdict:
         """A guest who deletes many at once is asked about each key, where the bucket has a policy at all."""
-        own, info = self.caller.key, self.shelf.buckets.find(request.target.bucket)
+        own, info = self.caller.key, self.info
         if info is None or POLICY_DOCUMENT not in info.documents or (own is not None and own.is_read_only):
             return Verdict.DENIED
         return Verdict.ALLOWED
@@ -114,10 +116,10 @@ class Access:
             return Verdict.DENIED if said is False and action not in _OF_POLICY else Verdict.ALLOWED
         if said is not None:
             return Verdict.ALLOWED if said else Verdict.DENIED
-        return await self._acl_says(action, bucket)
+        return await self._acl_says(action)
 
     async def _policy_says(self, action: str, bucket: str, key: str) -> bool | None:
-        document = await documents.if_any(self.shelf, bucket, POLICY_DOCUMENT)
+        document = await documents.if_any(self.shelf, self.info, POLICY_DOCUMENT)
         if document is None:
             return None
         owner = self.caller.owner
@@ -131,15 +133,15 @@ class Access:
         lists = request.query if action in _LISTS else {}
         return Circumstances(request.is_secure, request.client or None, lists.get("prefix"), lists.get("delimiter"))
 
-    async def _acl_says(self, action: str, bucket: str) -> Verdict:
+    async def _acl_says(self, action: str) -> Verdict:
         if action in _BY_ACL_OF_OBJECT:
             return Verdict.IF_PUBLIC
-        if action in _LISTS and await bucket_acl(self.shelf, bucket) == PUBLIC_READ:
+        if action in _LISTS and await bucket_acl(self.shelf, self.info) == PUBLIC_READ:
             return Verdict.ALLOWED
         return Verdict.DENIED
 
 
-async def bucket_acl(shelf: Shelf, bucket: str) -> str:
+async def bucket_acl(shelf: Shelf, info: BucketInfo | None) -> str:
     """The bucket's canned ACL."""
-    document = await documents.if_any(shelf, bucket, ACL_DOCUMENT)
+    document = await documents.if_any(shelf, info, ACL_DOCUMENT)
     return "private" if document is None else document.decode()

@@ -2,11 +2,13 @@
 
 A key's own namespace comes first. Beyond it, and for anonymous readers, a bucket of that name is meant which its
 owner shares with the caller; of several the oldest, so that nobody takes a public name over by making a bucket later.
+A bucket is looked up here, once for each request: what it was then decides who may do what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from node.s3.asking.operations import Operation, Right
 from node.s3.asking.request import Request, Target
@@ -16,56 +18,69 @@ from node.s3.rights.access import Access, Verdict
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.vault.shelf.shelf import Shelf
+from node.vault.shelf.terms import BucketInfo
+from protocol.quick_init import quick_init
 
 CREATE_BUCKET = "CreateBucket"
 
 
-async def find(shelves: Shelves, caller: Caller, request: Request, operation: Operation) -> tuple[Shelf, Verdict]:
-    """The shelf that is meant, and whether the caller may.
+@quick_init
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """A shelf that a request may mean, and its bucket of that name, if it has one."""
+
+    shelf: Shelf
+    info: BucketInfo | None
+
+
+async def find(shelves: Shelves, caller: Caller, request: Request, operation: Operation) -> tuple[Meant, Verdict]:
+    """What is meant, and whether the caller may.
 
     Raises:
         S3Error: NoSuchBucket, AccessDenied.
     """
     is_new = operation.name == CREATE_BUCKET
     some = candidates(shelves, caller, request.target, is_new=is_new)
-    return await _first(some, request.target, lambda shelf: Access(caller, shelf, request).of(operation))
+    return await _first(some, request.target, lambda one: Access(caller, one.shelf, one.info, request).of(operation))
 
 
 async def find_source(
     shelves: Shelves, caller: Caller, request: Request, target: Target, action: str
-) -> tuple[Shelf, Verdict]:
-    """The shelf of what the request wants to copy, and whether the caller may read it. Raises as `find`."""
+) -> tuple[Meant, Verdict]:
+    """Where that is which the request wants to copy, and whether the caller may read it. Raises as `find`."""
     some = candidates(shelves, caller, target)
     to = action, Right.READ, target.bucket, target.key
-    return await _first(some, target, lambda shelf: Access(caller, shelf, request).to(*to))
+    return await _first(some, target, lambda one: Access(caller, one.shelf, one.info, request).to(*to))
 
 
 async def _first(
-    some: Sequence[Shelf], target: Target, verdict_of: Callable[[Shelf], Awaitable[Verdict]]
-) -> tuple[Shelf, Verdict]:
+    some: Sequence[Meant], target: Target, verdict_of: Callable[[Meant], Awaitable[Verdict]]
+) -> tuple[Meant, Verdict]:
     """The first at which the caller may."""
-    for shelf in some:
-        verdict = await verdict_of(shelf)
+    for one in some:
+        verdict = await verdict_of(one)
         if verdict is not Verdict.DENIED:
-            return shelf, verdict
+            return one, verdict
     if not some and target.bucket:
         raise S3Error(faults.NO_SUCH_BUCKET)
     raise S3Error(faults.ACCESS_DENIED)
 
 
-def candidates(shelves: Shelves, caller: Caller, target: Target, *, is_new: bool = False) -> list[Shelf]:
-    """The shelves that could be meant, the likeliest first; `is_new`: the bucket is only to be made."""
+def candidates(shelves: Shelves, caller: Caller, target: Target, *, is_new: bool = False) -> list[Meant]:
+    """What could be meant, the likeliest first; `is_new`: the bucket is only to be made."""
     bucket, own = target.bucket, caller.owner
     if target.namespace is not None:
-        return [one for one in shelves.shelves_with(bucket) if one.namespace == target.namespace]
-    if own is not None and (not bucket or is_new or own.buckets.find(bucket) is not None):
-        return [own]
-    others = oldest_first(shelves.shelves_with(bucket), bucket)
-    if own is not None and not others:
-        return [own]
-    return others
+        return [one for one in shared(shelves, bucket) if one.shelf.namespace == target.namespace]
+    if own is None:
+        return shared(shelves, bucket)
+    at_home = Meant(own, own.buckets.find(bucket))
+    if not bucket or is_new or at_home.info is not None:
+        return [at_home]
+    return shared(shelves, bucket) or [at_home]
 
 
-def oldest_first(shelves: Iterable[Shelf], bucket: str) -> list[Shelf]:
-    """By the age of their bucket of that name: whoever makes one later takes nothing over."""
-    return sorted(shelves, key=lambda one: (one.buckets.get(bucket).created_s, one.namespace))
+def shared(shelves: Shelves, bucket: str) -> list[Meant]:
+    """Every shelf with such a bucket, the oldest bucket first: whoever makes one later takes nothing over."""
+    found = [(one, one.buckets.get(bucket)) for one in shelves.shelves_with(bucket)]
+    found.sort(key=lambda one: (one[1].created_s, one[0].namespace))
+    return [Meant(shelf, info) for shelf, info in found]
