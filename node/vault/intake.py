@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import trio
 from blake3 import blake3
@@ -20,7 +21,7 @@ from node.vault.catalog.catalog import Catalog
 from node.vault.departures import Departures
 from node.vault.journal.writer import JournalWriter
 from node.vault.objects import Source
-from node.vault.pace import SLOW_CLIENT_S, Paces
+from node.vault.pace import SLOW_CLIENT_S, Pace, Paces
 from node.vault.pins import Pins
 from node.vault.release.unnamed import Unnamed, Writing
 from node.vault.shelf.turns import Turns
@@ -88,7 +89,11 @@ class Intake:
         self._keep_until_s = keep_until_s
         self._bounds = bounds
         self._content = blake3()
-        self._pace = tools.paces.first(trio.current_time())
+
+    @cached_property
+    def _pace(self) -> Pace:
+        """Of the next flight; small bytes have none."""
+        return self.tools.paces.first(trio.current_time())
 
     @property
     def digest(self) -> Digest:

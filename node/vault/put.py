@@ -69,8 +69,8 @@ async def put_object(
         OverLimit: `object-size`. And what the source and `terms.finish` raise.
     """
     rules = tools.rules()
-    retention = retention_for(require_bucket(tools, bucket), terms, tools.host.wall.now_s())
-    keep_until_s = keep_until(tools, rules, retention)
+    now_s = tools.host.wall.now_s()
+    keep_until_s = keep_until(rules, retention_for(require_bucket(tools, bucket), terms, now_s), now_s)
     with tools.unnamed.writing(tools.journal.next_position) as writing:
         bounds = Bounds(OBJECT_BYTES_MAX, INLINE_BYTES_MAX, expected_bytes)
         intake = Intake(tools, source, writing, rules, keep_until_s, bounds)
@@ -102,8 +102,8 @@ async def put_part(
         Missing: `upload-missing` when the upload is over by then. And as `put_object`.
     """
     rules, terms = tools.rules(), PutTerms(retention=upload.retention, legal_hold=upload.legal_hold)
-    retention = retention_for(require_bucket(tools, upload.bucket), terms, tools.host.wall.now_s())
-    keep_until_s = keep_until(tools, rules, retention)
+    now_s = tools.host.wall.now_s()
+    keep_until_s = keep_until(rules, retention_for(require_bucket(tools, upload.bucket), terms, now_s), now_s)
     with tools.unnamed.writing(tools.journal.next_position) as writing:
         bounds = Bounds(PART_BYTES_MAX, expected_bytes=expected_bytes)
         intake = Intake(tools, source, writing, rules, keep_until_s, bounds)
@@ -188,22 +188,22 @@ class Naming:
         is_null = held.versioning is not Versioning.ENABLED
         if condition != UNCONDITIONAL:
             check_condition(condition, await tools.catalog.find(self._bucket, self._key), self._bucket, self._key)
-        retention = retention_for(held, self._terms, tools.host.wall.now_s())
-        change = self._change(content, told, tools.versions.next(tools.journal.next_position.epoch), retention)
+        version = tools.versions.next(tools.journal.opening.epoch)
+        change = self._change(content, told, version, held, tools.host.wall.now_s())
         named = [reference.block for reference in change.blocks]
         await self._writing.journal(tools.journal, change, named, inline)
         log.debug("object.named", version=change.version, blocks=named)
         await tools.host.faults.reach("vault.after-journal")
         return Named(change, is_null)
 
-    def _change(self, content: Content, told: Finish, version: bytes, retention: Retention | None) -> ObjectPut:
+    def _change(self, content: Content, told: Finish, version: bytes, held: StoredBucket, now_s: int) -> ObjectPut:
         return ObjectPut(
             bucket=self._bucket,
             key=self._key,
             version=version,
             size_bytes=content.size_bytes,
             digest=content.digest,
-            modified_s=self._tools.host.wall.now_s(),
+            modified_s=now_s,
             data_class=content.data_class,
             blocks=content.blocks,
             inline=content.inline,
@@ -216,7 +216,7 @@ class Naming:
             parts=content.parts,
             is_copy=content.is_copy,
             tags=self._terms.tags,
-            retention=retention,
+            retention=retention_for(held, self._terms, now_s),
         )
 
 
@@ -228,10 +228,10 @@ def require_bucket(tools: PutTools, bucket: str) -> StoredBucket:
     return found
 
 
-def keep_until(tools: PutTools, rules: Rules, retention: Retention | None) -> int:
+def keep_until(rules: Rules, retention: Retention | None, now_s: int) -> int:
     """Until when holders are told to keep what is stored now: as its class says, and as it is locked."""
     keep_s = rules.data_class.keep_s
-    by_class = tools.host.wall.now_s() + keep_s if keep_s else 0
+    by_class = now_s + keep_s if keep_s else 0
     return by_class if retention is None else max(by_class, retention.until_s)
 
 

@@ -29,7 +29,7 @@ SEALING_KEY_BYTES: Final = 32
 
 def segment_count(plain_bytes: int) -> int:
     """How many segments `plain_bytes` make: at least one."""
-    return max(1, -(-plain_bytes // SEGMENT_PLAIN_BYTES))
+    return -(-plain_bytes // SEGMENT_PLAIN_BYTES) or 1
 
 
 def sealed_size(plain_bytes: int) -> int:
@@ -52,11 +52,11 @@ def plain_size(sealed_bytes: int) -> int:
 def seal_into(key: bytes, plain: Buffer, out: memoryview) -> None:
     """Seal `plain` into `out`, which must have exactly `sealed_size(len(plain))` bytes. Use each key once."""
     source = memoryview(plain)
-    if len(out) != sealed_size(len(source)):
+    count = segment_count(len(source))
+    if len(out) != len(source) + TAG_BYTES * count:
         raise ValueError("the buffer for sealed bytes has the wrong size")
-    cipher = AESGCM(key)
-    last = segment_count(len(source)) - 1
-    for index in range(last + 1):
+    cipher, last = AESGCM(key), count - 1
+    for index in range(count):
         plain_segment = source[index * SEGMENT_PLAIN_BYTES : (index + 1) * SEGMENT_PLAIN_BYTES]
         sealed_segment = out[index * SEGMENT_BYTES : (index + 1) * SEGMENT_BYTES]
         cipher.encrypt_into(_nonce(index, last), plain_segment, None, sealed_segment)

@@ -60,7 +60,7 @@ class Outgoing:
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self._send = send
         self._takes_parts = PARTS_EXTENSION in scope.get("extensions", {})
-        self._always: tuple[tuple[str, str], ...] = (("x-amz-request-id", request_id), ("server", "Maillon"))
+        self._always = [(b"x-amz-request-id", request_id.encode()), (b"server", b"Maillon")]
         self._size_bytes: int | None = None
         self._has_ended = False
         self.status = 0
@@ -72,14 +72,12 @@ class Outgoing:
 
     def add(self, headers: Headers) -> None:
         """Headers that every answer to this request has."""
-        self._always += tuple(headers)
+        self._always += _encoded(headers)
 
     async def begin(self, status: int, headers: Headers, size_bytes: int | None = None) -> None:
         """Status and headers. Where it is known how many bytes the body has, its last ones leave with its end."""
         self.status, self._size_bytes = status, size_bytes
-        lines = [
-            (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in (*self._always, *headers)
-        ]
+        lines = [*self._always, *_encoded(headers)]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})
 
     async def write(self, parts: list[Buffer]) -> None:
@@ -104,3 +102,7 @@ class Outgoing:
         self.sent += len(body)
         self._has_ended = True
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]

@@ -36,6 +36,8 @@ def _read(document: bytes) -> Rules:
 
 def expiration(rules: Rules, found: ObjectStat) -> Headers:
     """`x-amz-expiration` of what a key names."""
+    if not rules:
+        return ()
     dates = (
         (at_s, one.id)
         for one in rules

@@ -108,6 +108,7 @@ def overridden(headers: list[tuple[str, str]], others: dict[str, str]) -> Header
 
 
 _MODE, _UNTIL, _HOLD = (f"x-amz-object-lock-{word}" for word in ("mode", "retain-until-date", "legal-hold"))
+LOCK_HEADERS = frozenset({_MODE, _UNTIL, _HOLD})
 
 
 def retention_of(request: Request, now_s: int) -> Retention | None:

@@ -6,7 +6,6 @@ with the write, so of many writers of one key one wins, and the others are told 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from node.s3.asking.conditions import etags, writing
@@ -17,7 +16,7 @@ from node.s3.buckets.expiry import expiration, rules_of
 from node.s3.calls.call import Answer, Call
 from node.s3.calls.failures import told
 from node.s3.objects.customer_keys import HiddenSource, customer_key, encryption_headers, fresh
-from node.s3.objects.metadata import legal_hold_of, metadata_of, retention_of
+from node.s3.objects.metadata import LOCK_HEADERS, legal_hold_of, metadata_of, retention_of
 from node.s3.objects.reading import checksum_headers
 from node.s3.rights.access import Access, Verdict
 from node.s3.texts import faults
@@ -29,6 +28,7 @@ from node.vault.objects import ObjectStat, Source
 from node.vault.shelf.terms import BucketInfo, Condition, Deleted, PutTerms, Versioning
 from protocol.errors import MaillonError
 from protocol.limits import OBJECT_BYTES_MAX
+from protocol.quick_init import quick_replace
 
 DELETIONS_MAX = 1_000
 
@@ -40,7 +40,9 @@ def terms_of(call: Call) -> PutTerms:
         S3Error: InvalidRequest for a lock in a bucket that was not made for locks.
     """
     request = call.request
-    retention, is_held = retention_of(request, call.host.wall.now_s()), legal_hold_of(request)
+    retention, is_held = None, False
+    if request.has_any(LOCK_HEADERS):
+        retention, is_held = retention_of(request, call.host.wall.now_s()), legal_hold_of(request)
     if (retention is not None or is_held) and not call.info().is_locked:
         raise S3Error(faults.INVALID_REQUEST, "Bucket is missing Object Lock Configuration")
     return PutTerms(metadata=metadata_of(request), tags=tags_of(request), retention=retention, legal_hold=is_held)
@@ -54,7 +56,7 @@ async def put_object(call: Call) -> Answer:
     source, declared = call.upload()
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
-    terms = replace(terms, condition=condition, finish=partial(call.finish, source))
+    terms = quick_replace(terms, condition=condition, finish=partial(call.finish, source))
     found = await store(call, source, terms, declared)
     return Answer(200, await put_headers(call, info, found))
 
@@ -65,7 +67,7 @@ async def store(call: Call, source: Source, terms: PutTerms, expected_bytes: int
     if key is not None:
         made = fresh(key, call.host.entropy)
         source = HiddenSource(source, made.stream(), call.host.threads)
-        terms = replace(terms, metadata=(*terms.metadata, made.row))
+        terms = quick_replace(terms, metadata=(*terms.metadata, made.row))
     return await call.shelf.objects.put(call.bucket, call.key, source, terms, expected_bytes=expected_bytes)
 
 

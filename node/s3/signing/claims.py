@@ -23,7 +23,7 @@ SKEW_S = 15 * 60
 EXPIRES_MAX_S = 7 * 86_400
 _HEX = re.compile(r"[0-9a-f]{64}")
 _KEPT_MAX = 64
-_HEADER_FIELDS = ("Credential", "SignedHeaders", "Signature")
+_HEADER_FIELDS = frozenset({"Credential", "SignedHeaders", "Signature"})
 
 
 def claim_of(request: Request, now_s: int) -> Claim | None:
@@ -60,7 +60,7 @@ def _header_claim(request: Request, authorization: str, now_s: int) -> Claim:
         raise S3Error(faults.INVALID_REQUEST, _ONLY_V4)
     parted = [field.strip().partition("=") for field in rest.split(",")]
     fields = {name: value for name, _equals, value in parted}
-    if any(name not in fields for name in _HEADER_FIELDS):
+    if not _HEADER_FIELDS.issubset(fields):
         raise S3Error(faults.AUTHORIZATION_MALFORMED)
     timestamp, at_s = _header_time(request)
     if abs(now_s - at_s) > SKEW_S:
@@ -116,7 +116,7 @@ def _signed_headers(text: str) -> tuple[str, ...]:
 
 def _require_signed(request: Request, signed: tuple[str, ...]) -> None:
     """What S3 gives a meaning to must be signed, or somebody in the middle could add to it."""
-    loose = [name for name in request.headers if name.startswith("x-amz-") and name not in signed]
+    loose = [name for name in request.headers if name not in signed and name.startswith("x-amz-")]
     if loose:
         details = (("HeadersNotSigned", ", ".join(loose)[:256]),)
         raise S3Error(

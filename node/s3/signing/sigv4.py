@@ -95,7 +95,7 @@ def canonical_requests(request: Request, claim: Claim) -> Iterator[str]:
     clients sign that also where it is not. Both forms name the same object.
     """
     query = _canonical_query(request, leave_out="X-Amz-Signature")
-    headers = "".join(f"{name}:{_canonical_value(request, name)}\n" for name in claim.signed_headers)
+    headers = "".join([f"{name}:{_canonical_value(request, name)}\n" for name in claim.signed_headers])
     rest = f"{query}\n{headers}\n{';'.join(claim.signed_headers)}\n{claim.payload}"
     yield f"{request.method}\n{request.raw_path}\n{rest}"
     path = encoded_key(unquote_to_bytes(request.raw_path))
@@ -118,5 +118,5 @@ def _encoded_again(raw: str) -> str:
 
 def _canonical_value(request: Request, name: str) -> str:
     """With one blank for several. Only for blanks: in UTF-8 other letters have bytes that look like some here."""
-    value = request.headers.get(name, "").strip(" \t")
+    value = request.headers.get(name, "")
     return " ".join(_BLANKS.split(value)) if "  " in value or "\t" in value else value

@@ -119,12 +119,12 @@ class JournalWriter:
         if not self._ready.is_set():
             with trio.move_on_after(self._timers.start_wait_s):
                 await self._ready.wait()
+            if not self._ready.is_set():
+                raise Unavailable(
+                    "journal-not-ready", namespace=self._tools.namespace, needed=self.opening.w, away=self._away()
+                )
         if self._stopped is not None:
             raise self._stopped
-        if not self._ready.is_set():
-            raise Unavailable(
-                "journal-not-ready", namespace=self._tools.namespace, needed=self.opening.w, away=self._away()
-            )
 
     async def append(self, changes: Sequence[Change], inline: Sequence[bytes] = ()) -> Stamp:
         """Journal the changes together; return once they are acknowledged and in the catalog.

@@ -15,8 +15,8 @@ with neither is in doubt, for as long as its change may still be acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -92,22 +92,22 @@ class Unnamed:
         self._under_way: set[Writing] = set()
         self._doubt: _Doubt | None = None
 
-    @contextmanager
-    def writing(self, since: Stamp) -> Iterator[Writing]:
+    def writing(self, since: Stamp) -> AbstractContextManager[Writing]:
         """A write for the length of the block, none of whose shares will be stamped before `since`; what it leaves
         unnamed when it fails is to be released."""
-        writing = Writing(since)
+        return _UnderWay(self, Writing(since))
+
+    def begin(self, writing: Writing) -> None:
+        """It is under way."""
         self._under_way.add(writing)
-        try:
-            yield writing
-        except BaseException:
-            if len(self.blocks) < UNNAMED_MAX:
-                self.blocks.update(writing.blocks)
-            raise
-        finally:
-            self._under_way.discard(writing)
-            if writing.doubtful is not None:
-                self._doubt_until(writing.since, writing.doubtful)
+
+    def end(self, writing: Writing, *, has_failed: bool) -> None:
+        """It no longer is."""
+        self._under_way.discard(writing)
+        if has_failed and len(self.blocks) < UNNAMED_MAX:
+            self.blocks.update(writing.blocks)
+        if writing.doubtful is not None:
+            self._doubt_until(writing.since, writing.doubtful)
 
     def knows(self, block: BlockId) -> bool:
         """Whether a write of this gateway spreads the block now, or failed and has it released."""
@@ -126,3 +126,18 @@ class Unnamed:
     def _doubt_until(self, since: Stamp, until: Stamp) -> None:
         known = self._doubt or _Doubt(since, until)
         self._doubt = _Doubt(min(known.since, since), max(known.until, until))
+
+
+@dataclass(slots=True)
+class _UnderWay(AbstractContextManager[Writing]):
+    """A write for the length of a block. Every put has one, too."""
+
+    unnamed: Unnamed
+    writing: Writing
+
+    def __enter__(self) -> Writing:
+        self.unnamed.begin(self.writing)
+        return self.writing
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.unnamed.end(self.writing, has_failed=error is not None)

@@ -83,7 +83,9 @@ class Turns:
 
     def _hand_on(self, place: tuple[str, Name]) -> None:
         """To who has waited longest: nobody who comes later, and nobody's cancellation, gets between."""
-        if not self._taken[place].unpark():
+        if waiting := self._taken[place]:
+            waiting.unpark()
+        else:
             del self._taken[place]
 
 

@@ -165,7 +165,7 @@ class Uploads:
                     condition=condition,
                 )
                 told_at_least = retention_for(require_writable_bucket(serving, bucket), terms, stored.begun_s)
-                keep_until_s = keep_until(serving.put, rules, told_at_least)
+                keep_until_s = keep_until(rules, told_at_least, self._tools.host.wall.now_s())
                 naming = Naming(serving.put, writing, bucket, key, terms, keep_until_s)
                 content = Content(
                     size_bytes=sum(part.size_bytes for part in listed),
