@@ -227,13 +227,13 @@ def _decoded(encoded: EncodedChange) -> Change:
         raise
 
 
-def moved(changes: Sequence[Change], inline_start: int) -> tuple[Change, ...]:
-    """The changes, with inline bytes that begin at `inline_start` instead of at 0."""
-    return tuple([_moved(change, inline_start) for change in changes]) if inline_start else tuple(changes)
+def moved(changes: Sequence[Change], by: int) -> tuple[Change, ...]:
+    """The changes, with inline bytes that begin so much further on."""
+    return tuple([_moved(change, by) for change in changes]) if by else tuple(changes)
 
 
-def _moved(change: Change, inline_start: int) -> Change:
+def _moved(change: Change, by: int) -> Change:
     if not isinstance(change, ObjectPut) or change.inline is None:
         return change
-    inline = quick_replace(change.inline, offset=change.inline.offset + inline_start)
+    inline = quick_replace(change.inline, offset=change.inline.offset + by)
     return quick_replace(change, inline=inline)

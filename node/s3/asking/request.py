@@ -9,7 +9,7 @@ the URL's signature is proven, they are headers like the others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from node.s3.texts import faults
@@ -39,6 +39,9 @@ class Target:
         return self.bucket if self.namespace is None else f"{self.namespace}:{self.bucket}"
 
 
+NOWHERE = Target()
+
+
 @quick_init
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
@@ -50,7 +53,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     id: str
-    target: Target = field(default_factory=Target)
+    target: Target = NOWHERE
     is_secure: bool = False
     client: str = ""  # the address that it comes from
 

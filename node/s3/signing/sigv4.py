@@ -104,6 +104,8 @@ def canonical_requests(request: Request, claim: Claim) -> Iterator[str]:
 
 
 def _canonical_query(request: Request, *, leave_out: str) -> str:
+    if not request.query_pairs:
+        return ""
     pairs = [
         (_encoded_again(name), _encoded_again(value)) for name, value in request.query_pairs if name != leave_out
     ]

@@ -103,13 +103,9 @@ class CatalogDatabase:
         self.noting: Noting | None = None
         self._set_state(Sums(), NodeNumbers())
 
-    @property
-    def sums(self) -> Sums:
-        """What is kept in memory; another thread may look one thing up in it, or copy it all."""
-        return self._sums
-
     def _set_state(self, sums: Sums, numbers: NodeNumbers) -> None:
-        self._sums, self._numbers, self._numbers_saved = sums, numbers, len(numbers)
+        # Another thread may look one thing up in the sums, or copy them all.
+        self.sums, self._numbers, self._numbers_saved = sums, numbers, len(numbers)
         self._applier = Applier(self.rows, numbers, sums)
 
     def create(self, namespace: NamespaceId) -> None:
@@ -166,7 +162,7 @@ class CatalogDatabase:
     def freeze(self) -> Frozen:
         """Keep what is dirty now for a checkpoint; the caller commits."""
         rows, replacing = self.frozen.freeze()
-        return Frozen(self.tip, self._sums.objects, self._sums.size_bytes, self._numbers.nodes, rows, replacing)
+        return Frozen(self.tip, self.sums.objects, self.sums.size_bytes, self._numbers.nodes, rows, replacing)
 
     def begin_arrival(self, manifest: Manifest, block: BlockId) -> None:
         """This catalog is empty, and the tables of the manifest are to fill it; the caller commits."""
@@ -192,7 +188,7 @@ class CatalogDatabase:
         self._index.execute(
             "UPDATE applied SET epoch = ?, length = ?, head = ?, objects = ?, size_bytes = ?, checkpoint = ?,"
             " checkpoint_epoch = ?",
-            (*tip, self._sums.objects, self._sums.size_bytes, self._encoded_checkpoint(), self.checkpoint_epoch),
+            (*tip, self.sums.objects, self.sums.size_bytes, self._encoded_checkpoint(), self.checkpoint_epoch),
         )
         self.tip = tip
 
@@ -342,7 +338,7 @@ class CatalogDatabase:
 
     def totals(self) -> CatalogTotals:
         incomplete, releasing = self.rows.count(lates_of(b"")), self.rows.count(release_key(b""))
-        return CatalogTotals(self._sums.objects, self._sums.size_bytes, incomplete, releasing, self._drill_s())
+        return CatalogTotals(self.sums.objects, self.sums.size_bytes, incomplete, releasing, self._drill_s())
 
     def _drill_s(self) -> int | None:
         value = self.rows.get(drill_key())

@@ -31,11 +31,15 @@ _FULL_BYTES: Final = limits.ENTRY_BYTES_MAX - _ENTRY_ROOM_BYTES
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """What one caller wants journaled. `stamp` or `error` is set before `done`."""
+    """What one caller wants journaled. `stamp` or `error` is set before `done`.
+
+    `inline_start`: where in its entry the inline bytes will stand, if what it is taken with is what waited before it.
+    """
 
     changes: tuple[Change, ...]
     encoded: tuple[EncodedChange, ...]
     inline: bytes
+    inline_start: int = 0
     done: trio.Event = field(default_factory=trio.Event)
     stamp: Stamp | None = None
     error: MaillonError | None = None
@@ -69,8 +73,8 @@ class Batch:
         return sum(request.size_bytes for request in self.requests)
 
 
-def request_for(changes: Sequence[Change], inline: Sequence[bytes]) -> Request:
-    """Check and encode what a caller gave.
+def request_for(changes: Sequence[Change], inline: Sequence[bytes], inline_start: int = 0) -> Request:
+    """Check and encode what a caller gave, for a place in the entry that it will likely have.
 
     Raises:
         OverLimit: `entry-size`, `entry-changes`, or a field over its bound.
@@ -78,8 +82,8 @@ def request_for(changes: Sequence[Change], inline: Sequence[bytes]) -> Request:
     """
     if len(changes) > limits.CHANGES_PER_ENTRY_MAX:
         raise OverLimit("entry-changes", count=len(changes), limit=limits.CHANGES_PER_ENTRY_MAX)
-    encoded = tuple([encode_change(change) for change in changes])
-    request = Request(tuple(changes), encoded, b"".join(inline))
+    placed = moved(changes, inline_start)
+    request = Request(placed, tuple([encode_change(change) for change in placed]), b"".join(inline), inline_start)
     size_bytes = _size(request.changes_bytes, len(request.inline))
     if size_bytes > _FULL_BYTES:
         raise OverLimit("entry-size", size_bytes=size_bytes, limit_bytes=_FULL_BYTES)
@@ -99,7 +103,7 @@ def take_batch(queue: deque[Request]) -> Batch:
         if taken and (size_bytes > _FULL_BYTES or count > limits.CHANGES_PER_ENTRY_MAX):
             break
         taken.append(queue.popleft())
-        changes += moved(request.changes, inline_bytes)
+        changes += moved(request.changes, inline_bytes - request.inline_start)
         inline_bytes += len(request.inline)
     return Batch(tuple(taken), tuple(changes), b"".join(request.inline for request in taken))
 

@@ -39,6 +39,7 @@ class Queue:
         self._unanswered: dict[Request, None] = {}
         self._closed: MaillonError | None = None
         self._queued_bytes = 0
+        self._inline_bytes = 0
         self._held_bytes = 0
         self._came = Ticker()
         self._left = Ticker()
@@ -47,6 +48,11 @@ class Queue:
     def is_full(self) -> bool:
         """Whether one more has to wait for room."""
         return self._held_bytes > WAITING_BYTES_MAX
+
+    @property
+    def inline_start(self) -> int:
+        """Where in their entry the inline bytes of who comes now will stand, if all who wait are taken together."""
+        return self._inline_bytes % limits.ENTRY_BYTES_MAX
 
     async def wait_for_room(self) -> None:
         """Return when one more may wait here."""
@@ -65,6 +71,7 @@ class Queue:
         self._unanswered[request] = None
         self._held_bytes += request.size_bytes
         self._queued_bytes += request.size_bytes
+        self._inline_bytes += len(request.inline)
         self._waiting.append(request)
         self._came.tick()
         try:
@@ -76,6 +83,7 @@ class Queue:
             if request in self._waiting:
                 self._waiting.remove(request)
                 self._queued_bytes -= request.size_bytes
+                self._inline_bytes -= len(request.inline)
 
     async def let_go_for_ever(self) -> None:
         """Let go of those who have waited for too long: a deadline for each would cost as much as its place here."""
@@ -110,13 +118,14 @@ class Queue:
             return None
         batch = take_batch(self._waiting)
         self._queued_bytes -= sum(request.size_bytes for request in batch.requests)
+        self._inline_bytes -= len(batch.inline)
         return batch
 
     def fail_all(self, error: MaillonError) -> None:
         """Nobody who has no answer yet, or comes later, will get another: whoever would give it is gone."""
         self._closed = error
         self._waiting.clear()
-        self._queued_bytes = 0
+        self._queued_bytes = self._inline_bytes = 0
         for request in self._unanswered:
             if not request.done.is_set():
                 request.fail(error)

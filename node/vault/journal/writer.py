@@ -137,7 +137,7 @@ class JournalWriter:
                 `journal-unacknowledged`: fewer than w holders answered in time, the outcome is open.
             MaillonError: why the writer stopped, or why our own disk refused.
         """
-        request = request_for(changes, inline)
+        request = request_for(changes, inline, self._queue.inline_start)
         await self.wait_ready()
         # The queue lets go of who waits there for too long; who has to wait for room before needs one end for both.
         with trio.move_on_after(self._timers.append_deadline_s) if self._queue.is_full else nullcontext():

@@ -8,14 +8,18 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from node.vault.journal import queue as queue_module
-from node.vault.journal.batch import request_for
+from node.vault.journal.batch import entry_for, request_for
 from node.vault.journal.queue import WAITING_BYTES_MAX, Queue
 from node.vault.ticker import Ticker
 from protocol.coding.label import Stamp
 from protocol.errors import Unavailable
 from protocol.ids import NamespaceId
 from protocol.limits import INLINE_BYTES_MAX
-from tests.support.namespaces import object_put
+from protocol.namespace.changes import InlineRef, ObjectPut
+from protocol.namespace.journal import decode_entry, start_of
+from protocol.namespace.salted import SALT_BYTES
+from protocol.namespace.sealed_entry import open_changes
+from tests.support.namespaces import object_put, tenant
 
 GATHER_S = 0.01
 PATIENCE_S = 20.0
@@ -163,6 +167,32 @@ async def test_who_finds_no_room_waits_until_others_have_left(autojump_clock: Mo
         assert patience.cancelled_caught
         nursery.cancel_scope.cancel()
     await queue.wait_for_room()
+
+
+async def test_inline_bytes_stand_in_the_entry_as_their_changes_say_also_when_one_before_them_left() -> None:
+    queue = Queue(GATHER_S, PATIENCE_S)
+
+    async def put(size_bytes: int, *, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        change = object_put("photos", "k", size_bytes, inline=InlineRef(0, size_bytes, bytes(32)))
+        with trio.CancelScope() as scope:
+            task_status.started(scope)
+            request = request_for([change], [bytes([size_bytes]) * size_bytes], queue.inline_start)
+            await queue.wait_until_done(request)
+
+    async with trio.open_nursery() as nursery:
+        scopes = [await nursery.start(put, size_bytes) for size_bytes in (10, 20, 30)]
+        scopes[1].cancel()
+        await wait_all_tasks_blocked()
+        batch = queue.take()
+        nursery.cancel_scope.cancel()
+    assert batch is not None
+    assert batch.inline == bytes([10]) * 10 + bytes([30]) * 30
+    places = [InlineRef(0, 10, bytes(32)), InlineRef(10, 30, bytes(32))]
+    assert [change.inline for change in batch.changes if isinstance(change, ObjectPut)] == places
+    owner = tenant()
+    start = start_of(owner.opening)
+    entry, _tip = entry_for(batch, owner.writer, owner.opening, owner.epoch_key, start, bytes(SALT_BYTES))
+    assert open_changes(owner.epoch_key, decode_entry(entry)) == batch.changes
 
 
 def test_it_is_the_word_of_trio_testing_by_which_it_waits() -> None:
