@@ -118,8 +118,10 @@ async def site_of(
     bucket = bucket_in_host(request, settings.website_domains)
     is_certain = bucket is not None
     if bucket is None:
+        if not _may_be_visitor(request):
+            return None
         bucket = host_of(request)
-        if "." not in bucket or not _may_be_visitor(request, bucket, settings):
+        if "." not in bucket or _is_ours(bucket, settings):
             return None
     for one in shared(shelves, bucket):
         kept = await documents.if_any(one.shelf, one.info, DOCUMENT)
@@ -134,12 +136,15 @@ async def site_of(
     return None
 
 
-def _may_be_visitor(request: Request, host: str, settings: S3Settings) -> bool:
-    """Whether a bucket that is called like the host may answer as a site.
+def _may_be_visitor(request: Request) -> bool:
+    """Whether a bucket that is called like the host may answer as a site: a visitor signs nothing and only reads.
 
-    Whoever may make buckets may call one like the gateway's own host. What programs ask of S3 must never reach it: a
-    visitor signs nothing and only reads, and the gateway's own names are no sites.
+    Whoever may make buckets may call one like the gateway's own host. What programs ask of S3 must never reach it.
     """
-    is_ours = any(host == domain or host.endswith(f".{domain}") for domain in settings.domains)
     is_signed = "authorization" in request.headers or any(name.startswith("X-Amz-") for name in request.query)
-    return request.method in ("GET", "HEAD") and not is_ours and not is_signed
+    return request.method in ("GET", "HEAD") and not is_signed
+
+
+def _is_ours(host: str, settings: S3Settings) -> bool:
+    """The gateway's own names are no sites."""
+    return any(host == domain or host.endswith(f".{domain}") for domain in settings.domains)

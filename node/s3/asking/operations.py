@@ -131,7 +131,7 @@ def operation_of(request: Request) -> Operation:
     if request.method == "OPTIONS":
         return PREFLIGHT
     table = _OBJECT if request.target.key else _BUCKET if request.target.bucket else _NAMESPACE
-    words = sorted(_SUBRESOURCES.intersection(request.query))
+    words = sorted(_SUBRESOURCES.intersection(request.query)) if request.query else []
     if words == ["uploadId", "uploads"]:
         words = ["uploadId"]
     if len(words) > 1:
