@@ -44,7 +44,7 @@ async def copy_object(call: Call) -> Answer:
             "This copy request is illegal because it is trying to copy an object to itself without changing the "
             "object's metadata, storage class, website redirect location or encryption attributes.",
         )
-    terms = replace(terms_of(call), condition=writing(request))
+    terms = terms_of(call, writing(request))
     if keeps:
         terms = replace(terms, metadata=_kept_metadata(call, origin.found, terms))
     if _directive(call, "x-amz-tagging-directive"):

@@ -90,10 +90,9 @@ def verified(fields: Mapping[str, str], secret: str, keys: SigningKeys, bucket: 
 
 async def post_object(call: Call, form: Form, policy: PostPolicy) -> Answer:
     """PostObject, once it is known who may upload what."""
-    info, terms = call.info(), terms_of(call)
+    info = call.info()
     source = Upload(form, call.host.threads, promised(call.request, None), None)
-    terms = replace(terms, finish=_sized(call, source, policy))
-    found = await store(call, source, terms, None)
+    found = await store(call, source, terms_of(call, finish=_sized(call, source, policy)), None)
     return _answer(call, form.fields, found, await put_headers(call, info, found))
 
 

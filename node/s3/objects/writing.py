@@ -25,7 +25,7 @@ from node.s3.texts.versions import read_version, shown_version, version_headers
 from node.s3.texts.xml_in import Element
 from node.s3.texts.xml_out import document, flag, leaf, maybe, node
 from node.vault.objects import ObjectStat, Source
-from node.vault.shelf.terms import BucketInfo, Condition, Deleted, PutTerms, Versioning
+from node.vault.shelf.terms import UNCONDITIONAL, BucketInfo, Condition, Deleted, Finisher, PutTerms, Versioning
 from protocol.errors import MaillonError
 from protocol.limits import OBJECT_BYTES_MAX
 from protocol.quick_init import quick_replace
@@ -33,8 +33,8 @@ from protocol.quick_init import quick_replace
 DELETIONS_MAX = 1_000
 
 
-def terms_of(call: Call) -> PutTerms:
-    """What a request's headers say about the object to be.
+def terms_of(call: Call, condition: Condition = UNCONDITIONAL, finish: Finisher | None = None) -> PutTerms:
+    """What a request's headers say about the object to be, besides what was made of them already.
 
     Raises:
         S3Error: InvalidRequest for a lock in a bucket that was not made for locks.
@@ -45,18 +45,24 @@ def terms_of(call: Call) -> PutTerms:
         retention, is_held = retention_of(request, call.host.wall.now_s()), legal_hold_of(request)
     if (retention is not None or is_held) and not call.info().is_locked:
         raise S3Error(faults.INVALID_REQUEST, "Bucket is missing Object Lock Configuration")
-    return PutTerms(metadata=metadata_of(request), tags=tags_of(request), retention=retention, legal_hold=is_held)
+    return PutTerms(
+        finish=finish,
+        metadata=metadata_of(request),
+        tags=tags_of(request),
+        retention=retention,
+        legal_hold=is_held,
+        condition=condition,
+    )
 
 
 async def put_object(call: Call) -> Answer:
     """PutObject."""
-    info, terms = call.info(), terms_of(call)
-    condition = writing(call.request)
+    info, condition = call.info(), writing(call.request)
     require_length(call)
     source, declared = call.upload()
     if declared is not None and declared > OBJECT_BYTES_MAX:
         raise S3Error(faults.ENTITY_TOO_LARGE)
-    terms = quick_replace(terms, condition=condition, finish=partial(call.finish, source))
+    terms = terms_of(call, condition, partial(call.finish, source))
     found = await store(call, source, terms, declared)
     return Answer(200, await put_headers(call, info, found))
 
