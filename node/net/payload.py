@@ -23,7 +23,7 @@ _CREDIT_MAX = 2**62
 # Steps that the reader leaves to a handler that was only just started, or a receiver that comes back for more.
 _YIELDS = 8
 # So little is kept aside at once: to move it twice costs less than a step.
-_KEPT_AT_ONCE_BYTES = 16 * KIB
+_KEPT_AT_ONCE_BYTES = 128 * KIB
 
 
 @dataclass(slots=True)
