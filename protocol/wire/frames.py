@@ -1,6 +1,6 @@
 """Frames: what a connection is made of.
 
-A frame is a header of 16 bytes and a payload of at most 256 KiB, or 1 MiB of DATA. The header says how long the
+A frame is a header of 16 bytes and a payload of at most 256 KiB, or 4 MiB of DATA. The header says how long the
 payload is before a byte of it is read, so a reader can refuse it unread, or have it written straight to where it
 belongs. Frames of many exchanges alternate on one connection; an exchange is one question with its answer, and either
 end may ask.
