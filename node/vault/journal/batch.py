@@ -82,8 +82,11 @@ def request_for(changes: Sequence[Change], inline: Sequence[bytes], inline_start
     """
     if len(changes) > limits.CHANGES_PER_ENTRY_MAX:
         raise OverLimit("entry-changes", count=len(changes), limit=limits.CHANGES_PER_ENTRY_MAX)
+    together = b"".join(inline)
+    if inline_start + len(together) > limits.ENTRY_BYTES_MAX:  # so they will stand in a later entry
+        inline_start = 0
     placed = moved(changes, inline_start)
-    request = Request(placed, tuple([encode_change(change) for change in placed]), b"".join(inline), inline_start)
+    request = Request(placed, tuple([encode_change(change) for change in placed]), together, inline_start)
     size_bytes = _size(request.changes_bytes, len(request.inline))
     if size_bytes > _FULL_BYTES:
         raise OverLimit("entry-size", size_bytes=size_bytes, limit_bytes=_FULL_BYTES)

@@ -52,7 +52,7 @@ class Queue:
     @property
     def inline_start(self) -> int:
         """Where in their entry the inline bytes of who comes now will stand, if all who wait are taken together."""
-        return self._inline_bytes % limits.ENTRY_BYTES_MAX
+        return self._inline_bytes
 
     async def wait_for_room(self) -> None:
         """Return when one more may wait here."""

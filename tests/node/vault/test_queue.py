@@ -14,7 +14,7 @@ from node.vault.ticker import Ticker
 from protocol.coding.label import Stamp
 from protocol.errors import Unavailable
 from protocol.ids import NamespaceId
-from protocol.limits import INLINE_BYTES_MAX
+from protocol.limits import ENTRY_BYTES_MAX, INLINE_BYTES_MAX
 from protocol.namespace.changes import InlineRef, ObjectPut
 from protocol.namespace.journal import decode_entry, start_of
 from protocol.namespace.salted import SALT_BYTES
@@ -193,6 +193,12 @@ async def test_inline_bytes_stand_in_the_entry_as_their_changes_say_also_when_on
     start = start_of(owner.opening)
     entry, _tip = entry_for(batch, owner.writer, owner.opening, owner.epoch_key, start, bytes(SALT_BYTES))
     assert open_changes(owner.epoch_key, decode_entry(entry)) == batch.changes
+
+
+def test_behind_more_inline_bytes_than_an_entry_has_a_place_is_expected_in_a_later_one() -> None:
+    changes = [object_put("photos", key, 5, inline=InlineRef(at, 5, bytes(32))) for key, at in (("a", 0), ("b", 5))]
+    for before_bytes, place in ((ENTRY_BYTES_MAX - 10, ENTRY_BYTES_MAX - 10), (ENTRY_BYTES_MAX - 9, 0)):
+        assert request_for(changes, [bytes(10)], before_bytes).inline_start == place
 
 
 def test_it_is_the_word_of_trio_testing_by_which_it_waits() -> None:
