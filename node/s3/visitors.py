@@ -22,7 +22,7 @@ from node.s3.calls.shelves import Shelves
 from node.s3.objects.metadata import REDIRECT
 from node.s3.objects.reading import get_object, head_object
 from node.s3.rights.access import Access, Verdict
-from node.s3.rights.finding import shared
+from node.s3.rights.finding import oldest_first
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.texts.names import decoded, encoded_key
@@ -123,7 +123,7 @@ async def site_of(
         bucket = host_of(request)
         if "." not in bucket or _is_ours(bucket, settings):
             return None
-    for one in shared(shelves, bucket):
+    for one in oldest_first(shelves, bucket):
         kept = await documents.if_any(one.shelf, one.info, DOCUMENT)
         if kept is not None:
             call = Call(

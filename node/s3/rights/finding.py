@@ -70,16 +70,16 @@ def candidates(shelves: Shelves, caller: Caller, target: Target, *, is_new: bool
     """What could be meant, the likeliest first; `is_new`: the bucket is only to be made."""
     bucket, own = target.bucket, caller.owner
     if target.namespace is not None:
-        return [one for one in shared(shelves, bucket) if one.shelf.namespace == target.namespace]
+        return [one for one in oldest_first(shelves, bucket) if one.shelf.namespace == target.namespace]
     if own is None:
-        return shared(shelves, bucket)
+        return oldest_first(shelves, bucket)
     at_home = Meant(own, own.buckets.find(bucket))
     if not bucket or is_new or at_home.info is not None:
         return [at_home]
-    return shared(shelves, bucket) or [at_home]
+    return oldest_first(shelves, bucket) or [at_home]
 
 
-def shared(shelves: Shelves, bucket: str) -> list[Meant]:
+def oldest_first(shelves: Shelves, bucket: str) -> list[Meant]:
     """Every shelf with such a bucket, the oldest bucket first: whoever makes one later takes nothing over."""
     found = [(one, one.buckets.get(bucket)) for one in shelves.shelves_with(bucket)]
     found.sort(key=lambda one: (one[1].created_s, one[0].namespace))

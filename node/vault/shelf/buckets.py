@@ -30,7 +30,7 @@ class Buckets:
         self._told: dict[str, tuple[StoredBucket, BucketInfo]] = {}
 
     def find(self, bucket: str) -> BucketInfo | None:
-        """The bucket, if there is such a one. Every request asks several times, so what was told is kept."""
+        """The bucket, if there is such a one. Every request asks, so what was told is kept."""
         found = self._tools.reading().catalog.find_bucket(bucket)
         if found is None:
             self._told.pop(bucket, None)
