@@ -83,8 +83,8 @@ def same(found: str, expected: str) -> bool:
 
 
 def string_to_sign(claim: Claim, canonical_request: str) -> str:
-    """What the signature is over."""
-    hashed = hashlib.sha256(canonical_request.encode("latin-1")).hexdigest()
+    """What the signature is over. A URL may name letters that no header has; an honest one does not."""
+    hashed = hashlib.sha256(canonical_request.encode("latin-1", errors="replace")).hexdigest()
     return f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{hashed}"
 
 

@@ -156,6 +156,12 @@ def test_a_number_of_thousands_of_digits_is_no_number(
     assert door.ask("PUT", target, headers=headers, body=b"x").status == 400
 
 
+@pytest.mark.parametrize("told", ["X-Amz-SignedHeaders=host%3B%E6%97%A5", "X-Amz-Content-Sha256=%E6%97%A5"])
+def test_a_url_that_signs_letters_no_header_has_does_not_match(s3: Any, door: DoorTest, told: str) -> None:
+    found = door.ask("GET", presigned("GET", "/box/k", "a=b").replace("?", f"?{told}&", 1))
+    assert (found.status, "<Code>SignatureDoesNotMatch</Code>" in found.text) == (403, True)
+
+
 def test_a_decoded_length_and_a_parts_number_are_read_within_bounds(s3: Any, door: DoorTest) -> None:
     told = {"x-amz-decoded-content-length": NINES}
     signed = Signer("PUT", "/box/k", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", told)
