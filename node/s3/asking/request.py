@@ -19,6 +19,8 @@ from node.s3.texts.numbers import NO_NUMBER, read_count
 from protocol.quick_init import quick_init, quick_replace
 
 QUERY_PARAMETERS_MAX = 200
+# What goes out again as it came; others are names in letters, or words.
+_GIVEN_BACK = ("x-amz-meta-", "x-amz-website-redirect-location")
 
 
 @quick_init
@@ -70,7 +72,11 @@ class Request:
         lowered = {
             name.lower() if name.lower().startswith("x-amz-") else name: text for name, text in self.query.items()
         }
-        instead = {name: text for name, text in lowered.items() if name.startswith("x-amz-")}
+        instead = {
+            name: header_text(text) if name.startswith(_GIVEN_BACK) else text
+            for name, text in lowered.items()
+            if name.startswith("x-amz-")
+        }
         return quick_replace(self, query=lowered, headers={**instead, **self.headers})
 
     @property
@@ -83,6 +89,11 @@ class Request:
         if size_bytes == NO_NUMBER:
             raise faults.invalid("Content-Length", text)
         return size_bytes
+
+
+def header_text(text: str) -> str:
+    """What stands in a URL or a form for a header, as the header would have it: the bytes of its UTF-8 in latin-1."""
+    return text.encode().decode("latin-1")
 
 
 def read_request(scope: Mapping[str, Any], request_id: str) -> Request:

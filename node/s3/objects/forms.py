@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from node.s3.asking.request import Request, Target
+from node.s3.asking.request import Request, Target, header_text
 from node.s3.asking.tags import TAGS_MAX, read_tagging
 from node.s3.asking.wire import Headers
 from node.s3.calls.call import Answer, Call
@@ -46,16 +46,17 @@ def request_of(request: Request, form: Form) -> Request:
     if not key or "\0" in key:
         raise S3Error(faults.INVALID_ARGUMENT, "Bucket POST must contain a field named 'key'.")
     require_key(key)
-    headers = {name: text for name, text in fields.items() if name in _AS_HEADERS or name.startswith("x-amz-")}
+    told = {name: text for name, text in fields.items() if name in _AS_HEADERS or name.startswith("x-amz-")}
     if "acl" in fields:
-        headers["x-amz-acl"] = fields["acl"]
+        told["x-amz-acl"] = fields["acl"]
     if "tagging" in fields:
-        headers["x-amz-tagging"] = _tags(fields["tagging"])
+        told["x-amz-tagging"] = _tags(fields["tagging"])
+    if any(not text.isprintable() for text in told.values()):
+        raise S3Error(faults.MALFORMED_POST)
+    headers = {name: header_text(text) for name, text in told.items()}
     for name in ("host", "origin"):
         if name in request.headers:
             headers[name] = request.headers[name]
-    if any(not text.isprintable() for text in headers.values()):
-        raise S3Error(faults.MALFORMED_POST)
     target = Target(request.target.bucket, key, request.target.namespace)
     return replace(request, headers=headers, query={}, query_pairs=(), target=target)
 

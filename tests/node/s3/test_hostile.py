@@ -180,6 +180,15 @@ def test_what_stands_in_a_presigned_url_for_headers_is_done(s3: Any, door: DoorT
     assert s3.get_object(Bucket="box", Key="copy")["Body"].read() == b"bytes"
 
 
+def test_letters_in_a_presigned_url_come_back_as_those_in_a_header(s3: Any, door: DoorTest) -> None:
+    told = "x-amz-meta-n=%E6%97%A5&x-amz-tagging=t%3D%C3%A9"
+    assert door.ask("PUT", presigned("PUT", "/box/%C3%A9", told), body=b"x").status == 200
+    assert s3.get_object_tagging(Bucket="box", Key="é")["TagSet"] == [{"Key": "t", "Value": "é"}]
+    assert door.ask("PUT", presigned("PUT", "/box/copy", "x-amz-copy-source=%2Fbox%2F%C3%A9")).status == 200
+    found = door.ask("GET", "/box/copy", headers=Signer("GET", "/box/copy", "UNSIGNED-PAYLOAD", {}).headers)
+    assert found.headers["x-amz-meta-n"].encode("latin-1").decode() == "日"
+
+
 @pytest.mark.parametrize("name", ["x-amz-meta-n", "x-amz-meta-n%0d%0aset-cookie", "x-amz-meta-%E6%97%A5"])
 def test_what_could_be_no_header_is_not_kept_as_one(s3: Any, door: DoorTest, name: str) -> None:
     value = "a%0d%0aset-cookie:%20b" if name.endswith("-n") else "a"
@@ -236,6 +245,15 @@ def test_a_form_tags_only_by_right(s3: Any, door: DoorTest) -> None:
     )
     assert anonymous_form(door, key + tagging) == 204
     assert s3.get_object_tagging(Bucket="box", Key="k")["TagSet"] == [{"Key": "a b&", "Value": "=1"}]
+
+
+def test_letters_in_a_form_come_back_as_those_in_a_header(s3: Any, door: DoorTest) -> None:
+    s3.put_bucket_policy(Bucket="box", Policy=policy({**statement("s3:PutObject", effect="Allow"), "Principal": "*"}))
+    told = (("key", "k"), ("x-amz-meta-n", "日"))
+    fields = [f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in told]
+    assert anonymous_form(door, "".join(fields)) == 204
+    found = door.ask("GET", "/box/k", headers=Signer("GET", "/box/k", "UNSIGNED-PAYLOAD", {}).headers)
+    assert found.headers["x-amz-meta-n"].encode("latin-1").decode() == "日"
 
 
 def test_the_head_of_a_forms_field_is_short(s3: Any, door: DoorTest) -> None:
