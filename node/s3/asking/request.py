@@ -19,8 +19,8 @@ from node.s3.texts.numbers import NO_NUMBER, read_count
 from protocol.quick_init import quick_init, quick_replace
 
 QUERY_PARAMETERS_MAX = 200
-# What goes out again as it came; others are names in letters, or words.
-_GIVEN_BACK = ("x-amz-meta-", "x-amz-website-redirect-location")
+# What these say is percent-encoded once more, and read as letters; everything else may go out again as it came.
+_IN_LETTERS = frozenset({"x-amz-copy-source", "x-amz-tagging"})
 
 
 @quick_init
@@ -72,11 +72,7 @@ class Request:
         lowered = {
             name.lower() if name.lower().startswith("x-amz-") else name: text for name, text in self.query.items()
         }
-        instead = {
-            name: header_text(text) if name.startswith(_GIVEN_BACK) else text
-            for name, text in lowered.items()
-            if name.startswith("x-amz-")
-        }
+        instead = {name: header_text(name, text) for name, text in lowered.items() if name.startswith("x-amz-")}
         return quick_replace(self, query=lowered, headers={**instead, **self.headers})
 
     @property
@@ -91,9 +87,9 @@ class Request:
         return size_bytes
 
 
-def header_text(text: str) -> str:
+def header_text(name: str, text: str) -> str:
     """What stands in a URL or a form for a header, as the header would have it: the bytes of its UTF-8 in latin-1."""
-    return text.encode().decode("latin-1")
+    return text if name in _IN_LETTERS else text.encode().decode("latin-1")
 
 
 def read_request(scope: Mapping[str, Any], request_id: str) -> Request:

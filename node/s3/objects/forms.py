@@ -53,7 +53,7 @@ def request_of(request: Request, form: Form) -> Request:
         told["x-amz-tagging"] = _tags(fields["tagging"])
     if any(not text.isprintable() for text in told.values()):
         raise S3Error(faults.MALFORMED_POST)
-    headers = {name: header_text(text) for name, text in told.items()}
+    headers = {name: header_text(name, text) for name, text in told.items()}
     for name in ("host", "origin"):
         if name in request.headers:
             headers[name] = request.headers[name]

@@ -248,10 +248,12 @@ def test_a_form_tags_only_by_right(s3: Any, door: DoorTest) -> None:
 
 
 def test_letters_in_a_form_come_back_as_those_in_a_header(s3: Any, door: DoorTest) -> None:
-    s3.put_bucket_policy(Bucket="box", Policy=policy({**statement("s3:PutObject", effect="Allow"), "Principal": "*"}))
-    told = (("key", "k"), ("x-amz-meta-n", "日"))
+    may = statement(["s3:PutObject", "s3:PutObjectTagging"], effect="Allow")
+    s3.put_bucket_policy(Bucket="box", Policy=policy({**may, "Principal": "*"}))
+    told = (("key", "k"), ("x-amz-meta-n", "日"), ("x-amz-tagging", "t=é"))
     fields = [f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in told]
     assert anonymous_form(door, "".join(fields)) == 204
+    assert s3.get_object_tagging(Bucket="box", Key="k")["TagSet"] == [{"Key": "t", "Value": "é"}]
     found = door.ask("GET", "/box/k", headers=Signer("GET", "/box/k", "UNSIGNED-PAYLOAD", {}).headers)
     assert found.headers["x-amz-meta-n"].encode("latin-1").decode() == "日"
 
