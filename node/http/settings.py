@@ -11,8 +11,9 @@ from protocol.limits import KIB, MIB
 class HttpSettings:
     """`head_s`: a request's head must be whole within this after its first byte, and the first byte of a new
     connection must come within it too; `idle_s`: how long a connection waits for its next request. `stall_s`: a
-    client that takes so long to send or take a little (`PROGRESS_BYTES`, 512 KiB) is given up. `linger_s`: how long
-    a refused client is listened to, so that it hears the refusal. `drain_s`: what a stop waits for at most.
+    client that sends less than 64 KiB (`PROGRESS_BYTES`), or takes less than 512 KiB (`SEND_BYTES`), in so long is
+    given up. `linger_s`: how long a refused client is listened to, so that it hears the refusal. `drain_s`: what a
+    stop waits for at most.
 
     `leftover_bytes_max`: so much of a body that nobody wanted is read to keep the connection.
     """
