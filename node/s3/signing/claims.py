@@ -109,8 +109,11 @@ def read_credential(text: str, date: str) -> tuple[str, Scope]:
 @lru_cache(maxsize=_KEPT_MAX)
 def _signed_headers(text: str) -> tuple[str, ...]:
     names = tuple(text.split(";"))
-    if "host" not in names or list(names) != sorted(names):
-        raise S3Error(faults.AUTHORIZATION_MALFORMED, "The signed headers must be sorted, and have host among them.")
+    if "host" not in names or list(names) != sorted(set(names)):
+        # One that is named a thousand times would be signed a thousand times, however long its value.
+        raise S3Error(
+            faults.AUTHORIZATION_MALFORMED, "The signed headers must be sorted, each once, and have host among them."
+        )
     return names
 
 

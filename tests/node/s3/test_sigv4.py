@@ -126,6 +126,12 @@ def test_a_header_of_amazons_that_is_not_signed_is_refused() -> None:
         check(added)
 
 
+@pytest.mark.parametrize("names", ["x;host", "host;host", "a;" * 10_000 + "host"], ids=["order", "twice", "often"])
+def test_signed_headers_are_named_in_order_and_once(names: str) -> None:
+    with pytest.raises(S3Error, match="AuthorizationHeaderMalformed"):
+        check(signed("GET", "/test.txt", names, "0" * 64, x_amz_content_sha256=EMPTY, a="a" * 10_000))
+
+
 @pytest.mark.parametrize("skew_s", [-901, 901])
 def test_a_clock_that_is_wrong_by_more_than_fifteen_minutes_is_told_so(skew_s: int) -> None:
     with pytest.raises(S3Error, match="RequestTimeTooSkewed"):
