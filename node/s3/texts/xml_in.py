@@ -1,8 +1,9 @@
 """XML that a client sent, read within bounds.
 
 Requests of S3 are small trees of elements with text. Expat reads them, and whatever could make few bytes mean many,
-or reach outside of them, is refused at its first sign: document types, entities, processing instructions, depth
-and number of elements. What comes out has no namespaces and no attributes but `xsi:type`, which is all that S3 uses.
+or reach outside of them, is refused at its first sign: document types, entities, processing instructions, depth,
+number of elements, long namespaces. What comes out has no namespaces and no attributes but `xsi:type`, which is all
+that S3 uses.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from node.s3.texts.faults import S3Error
 
 DEPTH_MAX = 16
 ELEMENTS_MAX = 50_000
+NAMESPACE_LETTERS_MAX = 256  # expat writes it before each name
 _TYPE = "http://www.w3.org/2001/XMLSchema-instance|type"
 
 
@@ -79,6 +81,7 @@ def parse(data: bytes, root: str) -> Element:
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
+    parser.StartNamespaceDeclHandler = _namespace
     parser.CharacterDataHandler = builder.text
     parser.StartDoctypeDeclHandler = _refuse
     parser.EntityDeclHandler = _refuse
@@ -93,6 +96,11 @@ def parse(data: bytes, root: str) -> Element:
     return builder.root
 
 
+def _namespace(_prefix: str | None, name: str | None) -> None:
+    if name is not None and len(name) > NAMESPACE_LETTERS_MAX:
+        raise malformed()
+
+
 def _refuse(*_arguments: object) -> int:
     raise malformed()
 
@@ -101,6 +109,7 @@ class _Builder:
     def __init__(self) -> None:
         self.root: Element | None = None
         self._open: list[Element] = []
+        self._texts: list[list[str]] = []  # of the open elements, in pieces: each child ends one
         self._elements = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -113,10 +122,11 @@ class _Builder:
         else:
             self.root = element
         self._open.append(element)
+        self._texts.append([])
 
     def end(self, _name: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop())
 
     def text(self, data: str) -> None:
-        if self._open:
-            self._open[-1].text += data
+        if self._texts:
+            self._texts[-1].append(data)

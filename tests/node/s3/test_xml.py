@@ -22,6 +22,7 @@ BAD = {
     "an unknown entity": b"<a>&nothing;</a>",
     "an instruction": b"<a><?php x?></a>",
     "depth": b"<a>" * 17 + b"</a>" * 17,
+    "a long namespace": b"<a xmlns='" + b"n" * 1_000_000 + b"'>" + b"<b/>" * 20_000 + b"</a>",
     "number": b"<a>" + b"<b/>" * ELEMENTS_MAX + b"</a>",
     "another root": b"<b/>",
     "half of it": b"<a><b>",
@@ -37,6 +38,13 @@ def test_bad_xml_is_refused_at_once(name: str) -> None:
     began_s = time.process_time()
     with pytest.raises(S3Error, match="MalformedXML"):
         parse(BAD[name], "a")
+    assert time.process_time() - began_s < 2
+
+
+def test_text_between_many_elements_costs_no_more_than_its_length() -> None:
+    began_s = time.process_time()
+    found = parse(b"<a>" + (b"t" * 100 + b"<b/>") * 49_000 + b"</a>", "a")
+    assert (len(found.text), len(found.children)) == (100 * 49_000, 49_000)
     assert time.process_time() - began_s < 2
 
 
