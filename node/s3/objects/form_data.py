@@ -1,7 +1,7 @@
 """multipart/form-data, read as it streams: a few short fields, then one file of any size.
 
-The file is not held in memory: it is a `Body` whose end is where the boundary stands. Fields are bounded, and what
-follows the file is not read.
+The file is not held in memory: it is a `Body` whose end is where the boundary stands. Fields are bounded, in number
+and in size, because nobody knows who sends them before the last one is read; what follows the file is not read.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from node.s3.texts.faults import S3Error
 READ_BYTES = 64 * 1024
 HEADER_BYTES_MAX = 8 * 1024
 FIELDS_BYTES_MAX = 20 * 1024
+FIELDS_MAX = 100
 _BOUNDARY = re.compile(r'multipart/form-data\s*;.*?boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
-_NAME = re.compile(rb'content-disposition:\s*form-data\s*;.*?\bname="([^"\r\n]*)"', re.IGNORECASE)
+_DISPOSITION = b"content-disposition"
+_NAME = re.compile(rb'\s*form-data\s*;.*?\bname="([^"\r\n]*)"', re.IGNORECASE)
 _FILENAME = re.compile(rb'\bfilename="([^"\r\n]*)"', re.IGNORECASE)
 FILE = "file"
 
@@ -32,7 +34,7 @@ class Form:
         self._delimiter = b"\r\n--" + (found[1] or found[2]).encode("latin-1")
         self._held = bytearray(b"\r\n")  # so that the first boundary looks like all others
         self._is_over = False
-        self._fields_bytes = 0
+        self._fields = self._fields_bytes = 0
         self.fields: dict[str, str] = {}
         self.filename = ""
 
@@ -64,10 +66,10 @@ class Form:
             raise S3Error(faults.MALFORMED_POST)
         head = bytes(self._held[:end])
         del self._held[: end + 4]
-        found = _NAME.search(head)
+        found = name_in(head)
         if found is None or not head.startswith(b"\r\n"):
             raise S3Error(faults.MALFORMED_POST)
-        return _text(found[1]).lower(), head
+        return _text(found).lower(), head
 
     async def _until_delimiter(self, limit_bytes: int) -> bytes:
         while (end := self._held.find(self._delimiter)) < 0:
@@ -81,8 +83,9 @@ class Form:
         return value
 
     def _count(self, size_bytes: int) -> None:
+        self._fields += 1
         self._fields_bytes += size_bytes
-        if self._fields_bytes > FIELDS_BYTES_MAX:
+        if self._fields_bytes > FIELDS_BYTES_MAX or self._fields > FIELDS_MAX:
             raise S3Error(faults.POST_TOO_LARGE)
 
     async def _more(self) -> None:
@@ -116,6 +119,16 @@ class Form:
         if not self._is_over and await self.read_into(memoryview(bytearray(1))):
             raise S3Error(faults.INCOMPLETE_BODY)
         return ()
+
+
+def name_in(head: bytes) -> bytes | None:
+    """The name in a part's headers; each line is looked at once."""
+    for line in head.split(b"\r\n"):
+        header, _colon, value = line.partition(b":")
+        if header.lower() == _DISPOSITION:
+            found = _NAME.match(value)
+            return None if found is None else found[1]
+    return None
 
 
 def _text(value: bytes) -> str:

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from node.s3.asking.request import read_request
+from node.s3.objects.form_data import name_in
 from node.s3.signing import sigv4
 from node.s3.signing.sigv4 import Claim, Scope, SigningKeys
 from node.s3.texts.times import signed_date
@@ -261,6 +262,22 @@ def test_letters_in_a_form_come_back_as_those_in_a_header(s3: Any, door: DoorTes
 def test_the_head_of_a_forms_field_is_short(s3: Any, door: DoorTest) -> None:
     assert anonymous_form(door, "", "form-data;" + "Content-Disposition: form-data;" * 300) == 400
     assert anonymous_form(door, "", f'form-data;{" " * 9_000}name="file"') == 400
+
+
+def test_a_form_has_a_bounded_number_of_fields_even_empty_ones(s3: Any, door: DoorTest) -> None:
+    s3.put_bucket_policy(Bucket="box", Policy=policy({**statement("s3:PutObject", effect="Allow"), "Principal": "*"}))
+    key = '--B\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n'
+    empty = '--B\r\nContent-Disposition: form-data; name=""\r\n\r\n\r\n'
+    assert anonymous_form(door, key + 99 * empty) == 204
+    assert anonymous_form(door, key + 100 * empty) == 400
+
+
+def test_a_name_is_looked_for_in_no_line_twice() -> None:
+    lines = b"content-disposition:form-data;" * 20_000 + b'\r\nContent-Disposition: form-data; name="k"'
+    began_s = time.process_time()
+    assert name_in(b"\r\n" + lines) is None
+    assert name_in(lines[lines.index(b"\r\n") :]) == b"k"
+    assert time.process_time() - began_s < 1
 
 
 def test_a_session_is_not_taken_for_its_key(s3: Any, door: DoorTest) -> None:
