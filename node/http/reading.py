@@ -15,7 +15,7 @@ from protocol.errors import Malformed, Unavailable
 from protocol.limits import KIB
 
 HELD_BYTES = 16 * KIB
-# A client has to move so much, or all that is left, before its patience is renewed.
+# A client has to move so much of a body before it is waited for anew.
 PROGRESS_BYTES = 64 * KIB
 _HEAD_END = b"\r\n\r\n"
 _CR = 0x0D
@@ -24,7 +24,7 @@ _CR = 0x0D
 class Reader:
     """One task reads at a time."""
 
-    __slots__ = ("_buffer", "_end", "_scanned", "_settings", "_start", "_stream", "_view")
+    __slots__ = ("_buffer", "_due_bytes", "_end", "_left_s", "_scanned", "_settings", "_start", "_stream", "_view")
 
     def __init__(self, stream: Stream, settings: HttpSettings) -> None:
         self._stream = stream
@@ -32,6 +32,7 @@ class Reader:
         self._buffer = bytearray(min(HELD_BYTES, settings.head_bytes_max))
         self._view = memoryview(self._buffer)
         self._start = self._end = self._scanned = 0
+        self._renew()
 
     @property
     def held_bytes(self) -> int:
@@ -52,6 +53,7 @@ class Reader:
         if found >= 0:
             head = bytes(self._view[self._start : found + 4])
             self._start = self._scanned = found + 4
+            self._renew()
             if self._start == self._end:
                 self._start = self._end = self._scanned = 0
             return head
@@ -111,15 +113,18 @@ class Reader:
         return count
 
     async def fill(self, buffer: memoryview) -> None:
-        """Fill the whole buffer with bytes of a body.
+        """Fill the whole buffer with bytes of a body. However small the buffers are, the client has `stall_s` of
+        waiting for each `PROGRESS_BYTES` of the body.
 
         Raises:
             Unavailable: `http-client-gone`, `http-client-slow`, `stream-broken`.
         """
         filled = self.take(buffer)
+        self._progress(filled, 0.0)
         while filled < len(buffer):
-            aim = min(len(buffer), filled + PROGRESS_BYTES)
-            with trio.move_on_after(self._settings.stall_s) as patience:
+            began, began_s = filled, trio.current_time()
+            aim = min(len(buffer), filled + self._due_bytes)
+            with trio.move_on_after(self._left_s) as patience:
                 while filled < aim:
                     count = await self._stream.receive_into(buffer[filled:], least_bytes=aim - filled)
                     if not count:
@@ -127,6 +132,17 @@ class Reader:
                     filled += count
             if patience.cancelled_caught:
                 raise Unavailable("http-client-slow")
+            self._progress(filled - began, trio.current_time() - began_s)
+
+    def _renew(self) -> None:
+        self._due_bytes, self._left_s = PROGRESS_BYTES, self._settings.stall_s
+
+    def _progress(self, count: int, waited_s: float) -> None:
+        """The client has sent so much of the body in so long."""
+        self._due_bytes -= count
+        self._left_s -= waited_s
+        if self._due_bytes <= 0:
+            self._renew()
 
     async def line(self, size_bytes_max: int) -> bytes:
         """One line of a chunked body, without its end.
@@ -134,7 +150,8 @@ class Reader:
         Raises:
             Malformed: `http-body`. Unavailable: as `fill`.
         """
-        with trio.move_on_after(self._settings.stall_s):
+        began_s = trio.current_time()
+        with trio.move_on_after(self._left_s):
             while True:
                 found = self._buffer.find(b"\n", self._start, self._end)
                 if found >= 0:
@@ -143,6 +160,7 @@ class Reader:
                     raise Malformed("http-body", reason="a line is too long")
                 if not await self.more():
                     raise Unavailable("http-client-gone")
+            self._progress(0, trio.current_time() - began_s)
             line = bytes(self._view[self._start : found])
             self._start = self._scanned = found + 1
             if len(line) > size_bytes_max or not line.endswith(b"\r") or line.count(b"\r") != 1:

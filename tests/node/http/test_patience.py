@@ -50,6 +50,31 @@ async def test_a_client_that_drips_its_body_is_given_up(autojump_clock: MockCloc
         assert trio.current_time() - start_s == pytest.approx(20, abs=1.5)
 
 
+async def test_a_client_that_drips_chunks_is_given_up(autojump_clock: MockClock) -> None:
+    async with serving(echo, SHORT) as served:
+        client = await served.client()
+        await client.send(PUT + b"Transfer-Encoding: chunked\r\n\r\n")
+        start_s = trio.current_time()
+        for _number in range(4):
+            await client.send(b"1\r\nx\r\n")
+            await trio.sleep(5)
+        assert (await client.response()).body == b"http-client-slow"
+        assert trio.current_time() - start_s == pytest.approx(20, abs=1.5)
+
+
+async def test_a_client_that_sends_as_much_as_is_asked_is_heard_for_as_long_as_it_takes(
+    autojump_clock: MockClock,
+) -> None:
+    async with serving(echo, SHORT) as served:
+        client = await served.client()
+        await client.send(PUT + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _number in range(160):
+            await client.send(b"1000\r\n" + b"x" * 4_096 + b"\r\n")  # 64 KiB in 16 s, of 20
+            await trio.sleep(1)
+        response = await client.ask(b"0\r\n\r\n")
+        assert (response.status, len(response.body)) == (200, len(b"/a ") + 160 * 4_096)
+
+
 async def test_a_client_that_takes_nothing_is_given_up(autojump_clock: MockClock) -> None:
     ended = trio.Event()
 
