@@ -15,10 +15,18 @@ from node.s3.buckets.expiry import abortion, expiration, rules_of
 from node.s3.calls.call import NO_CONTENT, Answer, Call, Proven, xml_answer
 from node.s3.calls.owners import owner_of
 from node.s3.objects.customer_keys import PART_SALT, HiddenSource, customer_key, encryption_headers, fresh, opened
-from node.s3.objects.parts import PARTS_MAX, Agreed, agreed, checksum_value, finish, read_agreed
+from node.s3.objects.parts import (
+    PARTS_MAX,
+    Agreed,
+    agreed,
+    checksum_value,
+    expected,
+    finish,
+    read_agreed,
+    without_expected,
+)
 from node.s3.objects.reading import checksum_elements
 from node.s3.objects.writing import require_length, terms_of
-from node.s3.signing.promises import checksum_of
 from node.s3.texts import checksums, faults
 from node.s3.texts.checksums import Algorithm, Type
 from node.s3.texts.faults import S3Error
@@ -126,7 +134,8 @@ async def complete_upload(call: Call) -> Answer:
     """CompleteMultipartUpload. A client whose connection broke before it was answered asks again: it is told what was
     done, as long as the key names what its list of parts makes."""
     upload = read_upload(call.request.query["uploadId"])
-    info, asked = call.info(), await call.xml("CompleteMultipartUpload")
+    info, list_only = call.info(), replace(call, request=without_expected(call.request))
+    asked = await list_only.xml("CompleteMultipartUpload")
     listed = [_Listed(one) for one in asked.all("Part")]
     if not listed:
         raise S3Error(faults.MALFORMED_XML)
@@ -150,7 +159,7 @@ async def complete_upload(call: Call) -> Answer:
 
 async def _complete(call: Call, upload: bytes, listed: Sequence[_Listed]) -> ObjectStat:
     agreement = read_agreed((await call.shelf.uploads.stat(call.bucket, call.key, upload)).checksum)
-    promised, size = checksum_of(call.request), call.request.headers.get("x-amz-mp-object-size")
+    wanted, size = expected(call.request), call.request.headers.get("x-amz-mp-object-size")
 
     async def check(parts: tuple[PartStat, ...]) -> Finish:
         for one, part in zip(listed, parts, strict=True):
@@ -160,10 +169,7 @@ async def _complete(call: Call, upload: bytes, listed: Sequence[_Listed]) -> Obj
                 faults.INVALID_REQUEST, "The provided 'x-amz-mp-object-size' header does not match the parts."
             )
         whole = finish(agreement, parts)
-        if promised is not None and agreement is not None and agreement.type is Type.FULL_OBJECT:
-            found = checksum_value(whole.checksums, promised[0])
-            if found is not None and found != promised[1]:
-                raise S3Error(faults.BAD_DIGEST)
+        wanted.check(agreement, whole, len(parts))
         return whole
 
     return await call.shelf.uploads.complete(

@@ -1,6 +1,7 @@
 """What a multipart upload is agreed on: how many parts, and which checksum of which kind. Pure.
 
-The agreement is made when the upload begins and travels with it as a short text, opaque to the vault.
+The agreement is made when the upload begins and travels with it as a short text, opaque to the vault. Who completes
+the upload may say which checksum the whole is to have.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.s3.asking.request import Request
+from node.s3.signing.promises import checksum_of
 from node.s3.texts import checksums, faults
 from node.s3.texts.checksums import Algorithm, Type
 from node.s3.texts.faults import S3Error
 from node.vault.shelf.terms import Checksum, Finish, PartStat
+from protocol.quick_init import quick_replace
 
 PARTS_MAX = 10_000
 
@@ -89,3 +92,45 @@ def finish(agreement: Agreed | None, parts: Sequence[PartStat]) -> Finish:
 def checksum_value(kept: Sequence[Checksum], algorithm: Algorithm) -> bytes | None:
     """The checksum of that algorithm, or None."""
     return next((one.value for one in kept if one.algorithm == algorithm.value), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a request that completes an upload expects of the whole: its checksum, as written, or the kind of it."""
+
+    checksum: tuple[Algorithm, bytes] | None
+    text: str
+    kind: str | None
+
+    def check(self, agreement: Agreed | None, whole: Finish, parts_count: int) -> None:
+        """Nothing is compared where the upload was begun without a checksum, or a part has none.
+
+        Raises:
+            S3Error: InvalidRequest for another checksum than was agreed on, BadDigest for another value.
+        """
+        if agreement is None:
+            return
+        algorithm, value = self.checksum or (agreement.algorithm, None)
+        if algorithm is not agreement.algorithm or self.kind not in (None, agreement.type.value):
+            raise S3Error(
+                faults.INVALID_REQUEST,
+                f"The upload was created using the {agreement.type.value} checksum type and the "
+                f"{agreement.algorithm.value} algorithm.",
+            )
+        found = whole.checksums[0].value if whole.checksums else None
+        counts = ("", str(parts_count)) if agreement.type is Type.COMPOSITE else ("",)
+        if None not in (value, found) and (value != found or self.text.partition("-")[2] not in counts):
+            raise S3Error(faults.BAD_DIGEST)
+
+
+def expected(request: Request) -> Expected:
+    """What CompleteMultipartUpload's headers say of the whole. Raises S3Error(InvalidRequest, NotImplemented)."""
+    found = checksum_of(request, may_count=True)
+    text = "" if found is None else request.headers[found[0].header]
+    return Expected(found, text, request.headers.get("x-amz-checksum-type"))
+
+
+def without_expected(request: Request) -> Request:
+    """The same without a checksum: that of the whole is none of this request's own body, which is a list of parts."""
+    headers = {name: text for name, text in request.headers.items() if name not in checksums.BY_HEADER}
+    return quick_replace(request, headers=headers)

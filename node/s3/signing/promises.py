@@ -38,8 +38,8 @@ def promised(request: Request, claim: Claim | None) -> Promised:
     return Promised(_md5(request), payload if is_hash else None, checksum, trailer)
 
 
-def checksum_of(request: Request) -> tuple[Algorithm, bytes] | None:
-    """The one checksum in the headers, or None.
+def checksum_of(request: Request, *, may_count: bool = False) -> tuple[Algorithm, bytes] | None:
+    """The one checksum in the headers, or None. `may_count`: it may say behind a dash of how many parts it is.
 
     Raises:
         S3Error: InvalidRequest; NotImplemented for an algorithm that is not served.
@@ -52,7 +52,8 @@ def checksum_of(request: Request) -> tuple[Algorithm, bytes] | None:
     algorithm = BY_HEADER.get(names[0])
     if algorithm is None:
         raise faults.not_served(names[0])
-    value = decode(request.headers[names[0]], algorithm.size_bytes)
+    text = request.headers[names[0]]
+    value = decode(text.partition("-")[0] if may_count else text, algorithm.size_bytes)
     if value is None:
         raise S3Error(faults.INVALID_REQUEST, f"Value for {names[0]} header is invalid.")
     return algorithm, value
