@@ -126,7 +126,8 @@ def http_settings(config: Config) -> HttpSettings:
 def s3_settings(config: Config) -> S3Settings:
     """What S3 itself is told."""
     s3 = config.s3
-    return S3Settings(region=s3.region, domains=s3.domains, website_domains=s3.website_domains)
+    is_https = s3.endpoint.lower().startswith("https://")
+    return S3Settings(region=s3.region, domains=s3.domains, website_domains=s3.website_domains, is_https=is_https)
 
 
 def copy_times(config: Config) -> CopyTimes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from node.s3.asking.request import Request, Target
 from node.s3.asking.settings import S3Settings
-from node.s3.texts.names import decoded, require_key
+from node.s3.texts.names import decoded, encoded_key, require_key
 
 
 def target_of(request: Request, settings: S3Settings) -> Target:
@@ -41,6 +41,15 @@ def named_bucket(bucket: str, key: str) -> Target:
     """A key of a bucket that may be named with its namespace before it."""
     namespace, colon, name = bucket.rpartition(":")
     return Target(name, key, namespace if colon and namespace else None)
+
+
+def url_of(request: Request, settings: S3Settings) -> str:
+    """The URL of what the request is about, where its sender reached this gateway; a mere path if it did not say."""
+    about, host = request.target, request.headers.get("host", "")
+    in_host = bucket_in_host(request, settings.domains) is not None
+    path = f"/{encoded_key(about.key if in_host else f'{about.named}/{about.key}')}"
+    scheme = "https" if request.is_secure or settings.is_https else "http"
+    return f"{scheme}://{host}{path}" if host else path
 
 
 def bucket_in_host(request: Request, domains: tuple[str, ...]) -> str | None:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from node.s3.asking.request import Request, Target, header_text
 from node.s3.asking.tags import TAGS_MAX, read_tagging
+from node.s3.asking.targets import url_of
 from node.s3.asking.wire import Headers
 from node.s3.calls.call import Answer, Call
 from node.s3.objects.form_data import Form
@@ -24,7 +25,7 @@ from node.s3.signing.promises import promised
 from node.s3.signing.sigv4 import SigningKeys
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
-from node.s3.texts.names import encoded_key, require_key
+from node.s3.texts.names import require_key
 from node.s3.texts.times import parse_signed_date
 from node.s3.texts.xml_in import parse
 from node.s3.texts.xml_out import bare_document, leaf
@@ -111,7 +112,7 @@ def _sized(call: Call, source: Upload, policy: PostPolicy) -> Callable[[], Await
 
 
 def _answer(call: Call, fields: Mapping[str, str], found: ObjectStat, headers: Headers) -> Answer:
-    location = f"/{call.bucket}/{encoded_key(call.key)}"
+    location = url_of(call.request, call.settings)
     where = fields.get("success_action_redirect") or fields.get("redirect")
     if where and where.startswith(("http://", "https://")) and where.isprintable():
         told = urlencode({"bucket": call.bucket, "key": call.key, "etag": f'"{found.etag}"'})

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from node.s3.asking.conditions import bare, writing
+from node.s3.asking.targets import url_of
 from node.s3.buckets.expiry import abortion, expiration, rules_of
 from node.s3.calls.call import NO_CONTENT, Answer, Call, Proven, xml_answer
 from node.s3.calls.owners import owner_of
@@ -30,7 +31,6 @@ from node.s3.objects.writing import require_length, terms_of
 from node.s3.texts import checksums, faults
 from node.s3.texts.checksums import Algorithm, Type
 from node.s3.texts.faults import S3Error
-from node.s3.texts.names import encoded_key
 from node.s3.texts.numbers import NO_NUMBER, read_count
 from node.s3.texts.versions import read_upload, version_headers
 from node.s3.texts.xml_in import Element
@@ -147,7 +147,7 @@ async def complete_upload(call: Call) -> Answer:
         found = await _completed_before(call, listed)
     body = document(
         "CompleteMultipartUploadResult",
-        leaf("Location", f"/{call.bucket}/{encoded_key(call.key)}"),
+        leaf("Location", url_of(call.request, call.settings)),
         leaf("Bucket", call.bucket),
         leaf("Key", call.key),
         leaf("ETag", f'"{found.etag}"'),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from node.s3.asking.settings import S3Settings
 from tests.node.s3.test_objects import code_of
 from tests.support.s3_door import DoorTest
 
@@ -175,6 +176,24 @@ def test_completing_again_says_what_was_done(s3: Any) -> None:
     with pytest.raises(ClientError) as error:
         complete(s3, upload, parts)
     assert code_of(error) == "NoSuchUpload"
+
+
+def test_completing_tells_the_objects_url(s3: Any, door: DoorTest) -> None:
+    found = complete(s3, *upload_two(s3))
+    assert found["Location"] == "http://s3.example.org/box/k"
+    upload = s3.create_multipart_upload(Bucket="box", Key="a/é +")["UploadId"]
+    part = s3.upload_part(Bucket="box", Key="a/é +", UploadId=upload, PartNumber=1, Body=b"")["ETag"]
+    by_host = door.boto(addressing_style="virtual").complete_multipart_upload(
+        Bucket="box", Key="a/é +", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part}]}
+    )
+    assert by_host["Location"] == "http://box.s3.example.org/a/%C3%A9%20%2B"
+
+
+def test_the_url_is_one_of_https_where_programs_are_told_to_come_by_that() -> None:
+    behind_a_proxy = DoorTest(settings=S3Settings(is_https=True))
+    s3 = behind_a_proxy.boto()
+    s3.create_bucket(Bucket="box")
+    assert complete(s3, *upload_two(s3))["Location"] == "https://s3.example.org/box/k"
 
 
 @pytest.mark.parametrize("number", [0, 10_001])

@@ -327,6 +327,8 @@ def test_a_browsers_form_uploads_what_its_policy_allows(s3: Any, door: DoorTest)
     found = form(door, s3)
     assert found.status == 201
     assert "<Key>up/a b.txt</Key>" in found.text
+    assert found.headers["location"] == "http://s3.example.org/box/up/a%20b.txt"
+    assert f"<Location>{found.headers['location']}</Location>" in found.text
     assert s3.get_object(Bucket="box", Key="up/a b.txt")["Body"].read() == b"bytes"
 
 
