@@ -23,6 +23,8 @@ from node.s3.texts.xml_out import leaf, time_of
 from node.vault.objects import ObjectStat
 from node.vault.shelf.terms import BucketInfo, ByteRange, ObjectRef, PartStat
 
+_TOLD_TO_CACHES = ("cache-control", "expires")
+
 
 async def get_object(call: Call, *, status: int = 200) -> Answer | None:
     """GetObject; `status` where the whole object is the answer."""
@@ -106,7 +108,7 @@ class _Page:
         """The bytes to read of what was found. Raises S3Error, and then nothing is read."""
         request = self._call.request
         self._call.require_public(found)
-        reading(request).check(found.etag, found.modified_s)
+        self._check(found)
         self._object_key = opened(self._key, found.metadata)
         if self._wanted_part is not None:
             if self._wanted_part.etag != found.etag:
@@ -117,6 +119,18 @@ class _Page:
         if if_range is None or matches(if_range, found.etag):
             self._part = wanted(request.headers.get("range"), found.size_bytes)
         return self._part
+
+    def _check(self, found: ObjectStat) -> None:
+        """Raises S3Error: PreconditionFailed; NotModified, with what a cache must know to go on with what it has."""
+        try:
+            reading(self._call.request).check(found.etag, found.modified_s)
+        except S3Error as error:
+            if error.fault is not faults.NOT_MODIFIED:
+                raise
+            shown = overridden(shown_metadata(found), self._overrides)
+            kept = (one for one in shown if one[0] in _TOLD_TO_CACHES)
+            headers = (*error.headers, *kept, *version_headers(self._info, found))
+            raise S3Error(error.fault, headers=headers) from None
 
     def headers(self, found: ObjectStat) -> Headers:
         """Everything that is told of the object."""

@@ -143,6 +143,16 @@ def test_conditions_of_readers(s3: Any) -> None:
     assert code_of(error) == "PreconditionFailed"
 
 
+def test_a_cache_that_asks_again_hears_for_how_long_it_may_keep_what_it_has(s3: Any, door: DoorTest) -> None:
+    put = {"Bucket": "box", "Key": "k", "Body": b"abc", "ACL": "public-read"}
+    etag = s3.put_object(**put, CacheControl="max-age=60", Expires="Sat, 01 Jan 2050 00:00:00 GMT")["ETag"]
+    for method in ("GET", "HEAD"):
+        found = door.ask(method, "/box/k", headers={"if-none-match": etag})
+        assert (found.status, found.body, found.headers["etag"]) == (304, b"", etag)
+        assert found.headers["cache-control"] == "max-age=60"
+        assert found.headers["expires"] == "Sat, 01 Jan 2050 00:00:00 GMT"
+
+
 def test_conditions_of_writers(s3: Any) -> None:
     etag = s3.put_object(Bucket="box", Key="k", Body=b"1", IfNoneMatch="*")["ETag"]
     with pytest.raises(ClientError) as error:
