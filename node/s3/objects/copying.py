@@ -31,6 +31,9 @@ from node.s3.texts.xml_out import document, leaf, time_of
 from node.vault.objects import ObjectStat
 from node.vault.shelf.terms import Metadata, ObjectRef, PartStat, PutTerms, UploadStat
 
+# With one of these an object may be copied to itself, though it be the one that the object has: so Amazon has it.
+_CHANGES = frozenset({REDIRECT, "x-amz-storage-class", "x-amz-server-side-encryption"})
+
 
 async def copy_object(call: Call) -> Answer:
     """CopyObject."""
@@ -38,7 +41,7 @@ async def copy_object(call: Call) -> Answer:
     algorithm = algorithm_for(call, origin.found)
     is_carried = must_be_carried(call, origin, algorithm)
     keeps = _directive(call, "x-amz-metadata-directive")
-    if keeps and not is_carried and _is_itself(call, origin) and request.headers.get(REDIRECT) is None:
+    if keeps and not is_carried and _is_itself(call, origin) and not request.has_any(_CHANGES):
         raise S3Error(
             faults.INVALID_REQUEST,
             "This copy request is illegal because it is trying to copy an object to itself without changing the "

@@ -222,6 +222,14 @@ def test_a_copy_may_replace_what_is_said_of_it(s3: Any) -> None:
     assert code_of(error) == "InvalidRequest"
 
 
+@pytest.mark.parametrize("named", [{"StorageClass": "STANDARD"}, {"ServerSideEncryption": "AES256"}])
+def test_a_copy_to_itself_may_name_what_the_object_has(s3: Any, named: dict[str, str]) -> None:
+    s3.put_object(Bucket="box", Key="a", Body=DATA, Metadata={"n": "1"})
+    s3.copy_object(Bucket="box", Key="a", CopySource="box/a", **named)
+    found = s3.get_object(Bucket="box", Key="a")
+    assert (found["Body"].read(), found["Metadata"]) == (DATA, {"n": "1"})
+
+
 def test_a_copy_is_made_only_of_what_was_meant(s3: Any) -> None:
     etag = s3.put_object(Bucket="box", Key="a", Body=DATA)["ETag"]
     with pytest.raises(ClientError) as error:
