@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.s3.texts import faults
+from node.s3.texts.checksums import OF_NO_BYTES
 from node.s3.texts.faults import S3Error
 from node.s3.texts.names import decoded
 from node.s3.texts.numbers import NO_NUMBER, read_count
@@ -21,6 +22,7 @@ from protocol.quick_init import quick_init, quick_replace
 QUERY_PARAMETERS_MAX = 200
 # What these say is percent-encoded once more, and read as letters; everything else may go out again as it came.
 _IN_LETTERS = frozenset({"x-amz-copy-source", "x-amz-tagging"})
+_SDK_ALGORITHM = "x-amz-sdk-checksum-algorithm"
 
 
 @quick_init
@@ -72,7 +74,7 @@ class Request:
         lowered = {
             name.lower() if name.lower().startswith("x-amz-") else name: text for name, text in self.query.items()
         }
-        instead = {name: header_text(name, text) for name, text in lowered.items() if name.startswith("x-amz-")}
+        instead = {name: header_text(name, text) for name, text in lowered.items() if _is_meant(name, text)}
         return quick_replace(self, query=lowered, headers={**instead, **self.headers})
 
     @property
@@ -85,6 +87,14 @@ class Request:
         if size_bytes == NO_NUMBER:
             raise faults.invalid("Content-Length", text)
         return size_bytes
+
+
+def _is_meant(name: str, text: str) -> bool:
+    """Whether this of a URL's query stands for a header. The checksum of no bytes does not: SDKs write it there where
+    they sign for a body that they do not know, and the algorithm whether or not there is a checksum; Amazon looks at
+    neither.
+    """
+    return name.startswith("x-amz-") and name != _SDK_ALGORITHM and (name, text) not in OF_NO_BYTES
 
 
 def header_text(name: str, text: str) -> str:

@@ -158,6 +158,9 @@ def combined(algorithm: Algorithm, parts: Sequence[tuple[bytes, int]]) -> bytes:
     return total.to_bytes(algorithm.size_bytes, "big")
 
 
+OF_NO_BYTES = frozenset((one.header, encode(running(one).digest())) for one in Algorithm)
+
+
 def multipart_etag(etags: Sequence[str]) -> str:
     """S3's ETag of a multipart object: of the parts' MD5s, with their number."""
     joined = hashlib.md5(b"".join(bytes.fromhex(etag) for etag in etags), usedforsecurity=False)

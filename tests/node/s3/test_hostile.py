@@ -181,6 +181,21 @@ def test_what_stands_in_a_presigned_url_for_headers_is_done(s3: Any, door: DoorT
     assert s3.get_object(Bucket="box", Key="copy")["Body"].read() == b"bytes"
 
 
+def test_a_url_that_is_signed_for_a_body_yet_unknown_takes_any(s3: Any, door: DoorTest) -> None:
+    """As the SDK for JavaScript presigns: it counts the checksum of the body that it does not have."""
+    of_none = (("crc32", "AAAAAA"), ("crc64nvme", "AAAAAAAAAAA"), ("sha1", "2jmj7l5rSw0yVb%2FvlWAYkK%2FYBwk"))
+    for name, text in of_none:
+        told = f"x-amz-checksum-{name}={text}{'%3D' * (-len(text.replace('%2F', '/')) % 4)}"
+        url = presigned("PUT", "/box/k", f"{told}&x-amz-sdk-checksum-algorithm=CRC32&x-id=PutObject")
+        assert door.ask("PUT", url, body=b"hello").status == 200
+    assert door.ask("PUT", presigned("PUT", "/box/k", "x-amz-sdk-checksum-algorithm=CRC32"), body=b"a").status == 200
+    meant = presigned("PUT", "/box/k", "x-amz-checksum-crc32=NhCmhg%3D%3D")
+    assert door.ask("PUT", meant, body=b"hello").status == 200
+    assert "BadDigest" in door.ask("PUT", meant, body=b"other").text
+    in_header = Signer("PUT", "/box/k", "UNSIGNED-PAYLOAD", {"x-amz-checksum-crc32": "AAAAAA=="})
+    assert "BadDigest" in door.ask("PUT", "/box/k", headers=in_header.headers, body=b"hello").text
+
+
 def test_letters_in_a_presigned_url_come_back_as_those_in_a_header(s3: Any, door: DoorTest) -> None:
     told = "x-amz-meta-n=%E6%97%A5&x-amz-tagging=t%3D%C3%A9"
     assert door.ask("PUT", presigned("PUT", "/box/%C3%A9", told), body=b"x").status == 200
