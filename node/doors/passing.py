@@ -124,9 +124,10 @@ class Passing:
                 self._mesh.open(node, Kind.GATEWAY_PASS, question, deadline_s=ASK_S) as asking,
                 trio.open_nursery() as nursery,
             ):
-                nursery.start_soon(_send_body, asking, scope)
-                await _take_answer(asking, answered)
-                nursery.cancel_scope.cancel()  # who has answered reads no more of the body
+                body = _PassedBody(asking, scope)
+                nursery.start_soon(body.send)
+                await _take_answer(asking, body, answered)
+                await body.stop()  # who has answered reads no more of it
 
 
 class _Answered:
@@ -137,18 +138,40 @@ class _Answered:
         self.has_begun = False
 
 
-async def _send_body(asking: Asking, scope: Scope) -> None:
-    receive_into = scope["extensions"][BODY_EXTENSION]["receive_into"]
-    buffer = memoryview(bytearray(BUFFER_BYTES))
-    while count := await receive_into(buffer):
-        await asking.send([buffer[:count]])
-    await asking.finish()
+class _PassedBody:
+    """A request's body on its way. Once the whole answer is here it is stopped before the client hears that, because
+    how much of it is still to come decides whether the client is told that the connection ends.
+    """
+
+    def __init__(self, asking: Asking, scope: Scope) -> None:
+        self._asking = asking
+        self._receive_into = scope["extensions"][BODY_EXTENSION]["receive_into"]
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+
+    async def send(self) -> None:
+        """Until all of it is sent, or stopped."""
+        try:
+            with self._scope:
+                buffer = memoryview(bytearray(BUFFER_BYTES))
+                while count := await self._receive_into(buffer):
+                    await self._asking.send([buffer[:count]])
+                await self._asking.finish()
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Returns when no more of it is taken from the client."""
+        self._scope.cancel()
+        await self._ended.wait()
 
 
-async def _take_answer(asking: Asking, answered: _Answered) -> None:
+async def _take_answer(asking: Asking, body: _PassedBody, answered: _Answered) -> None:
     head = await asking.reply(GatewayAnswer)
     buffer = memoryview(bytearray(BUFFER_BYTES))
     count = await asking.receive_some(buffer)
+    if asking.incoming.complete:
+        await body.stop()
     answered.has_begun = True
     fields = [(field.name, field.value) for field in head.fields]
     await answered.send({"type": "http.response.start", "status": head.status, "headers": fields})

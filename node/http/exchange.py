@@ -71,9 +71,9 @@ class Exchange:
 
     async def receive_into(self, buffer: memoryview) -> int:
         """The extension `maillon.body`; see `node.http.body.Body.receive_into`."""
-        if self._awaits_continue:
-            await self._let_it_come()
         try:
+            if self._awaits_continue:
+                await self._let_it_come()
             return await self.body.receive_into(buffer)
         except BaseException:
             self._is_body_lost = True  # nobody knows where the next request would begin
@@ -94,9 +94,9 @@ class Exchange:
         return {"type": "http.request", "body": bytes(buffer[:count]), "more_body": not self._told_all}
 
     async def _let_it_come(self) -> None:
-        self._awaits_continue = False
         if not self.has_begun and not self._reader.held_bytes:
             await self._stream.send_all([CONTINUE])
+        self._awaits_continue = False
 
     async def _wait_gone(self) -> None:
         """Until the client has left. What it sends meanwhile is kept for the next exchange, while there is room."""

@@ -213,6 +213,27 @@ async def test_a_body_that_is_refused_is_not_waited_for(autojump_clock: MockCloc
     async with gateways(deaf) as (client, _mesh, _passed):
         response = await client.ask(PUT % (100 * MIB))
         assert (response.status, response.headers[b"connection"]) == (403, b"close")
+    async with gateways(deaf) as (client, _mesh, _passed):
+        response = await client.ask(PUT % 5)  # small enough to be read away, had nobody begun to take it
+        assert (response.status, response.headers[b"connection"]) == (403, b"close")
+
+
+async def test_a_body_that_flows_when_it_is_refused_breaks_nothing(autojump_clock: MockClock) -> None:
+    async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
+        await trio.sleep(1)
+        await answer(send, 403, b"no")
+
+    async with gateways(deaf) as (client, _mesh, _passed):
+        heard: list[int] = []
+
+        async def hear() -> None:
+            heard.append((await client.response()).status)
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hear)
+            await client.send(PUT % (64 * MIB), *[bytes(MIB)] * 64)
+        assert heard == [403]
 
 
 async def test_a_client_that_leaves_is_missed_there_too(autojump_clock: MockClock) -> None:

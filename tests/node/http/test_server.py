@@ -120,6 +120,22 @@ async def test_a_client_that_waits_never_sends_what_is_refused(autojump_clock: M
         assert await client.is_closed()
 
 
+@pytest.mark.parametrize("size", [b"0", b"5"])
+async def test_a_client_that_was_not_told_to_go_on_hears_that_the_connection_ends(
+    autojump_clock: MockClock, size: bytes
+) -> None:
+    async def changes_its_mind(scope: Scope, receive: Receive, send: Send) -> None:
+        with trio.CancelScope() as listening:
+            listening.cancel()
+            await receiver(scope)(memoryview(bytearray(5)))
+        await answer(send, 503, b"no")
+
+    async with serving(changes_its_mind) as served:
+        client = await served.client()
+        response = await client.ask(PUT + b"Content-Length: " + size + b"\r\nExpect: 100-continue\r\n\r\n")
+        assert (response.status, response.headers[b"connection"]) == (503, b"close")
+
+
 async def test_a_client_that_waits_with_nothing_to_send_is_told_all_the_same(autojump_clock: MockClock) -> None:
     """botocore mistakes the next answer on a connection where it heard no such word, and then waits for a minute."""
     waiting = PUT + b"Content-Length: 0\r\nExpect: 100-continue\r\n\r\n"
