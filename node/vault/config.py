@@ -12,9 +12,9 @@ from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.current_rules import CurrentRules
 from node.vault.gather import Gatherer, GatherTimes
 from node.vault.holders import Holders
-from node.vault.journal.recent import RecentInline
 from node.vault.journal.tools import JournalTimers
 from node.vault.pouring import DESKS_PER_POURING
+from node.vault.recent import RecentReads
 from node.vault.spread import SpreadTimes
 from node.vault.tenancy_tools import TenancyTools
 from node.vault.workspaces import Desks, SetsOfDesks
@@ -86,5 +86,5 @@ def tenancy_tools(
         retry_s=config.retry_s,
         follow_every_s=config.follow_every_s,
         current_rules=CurrentRules(mesh),
-        recent=RecentInline(),
+        recent=RecentReads(),
     )

@@ -125,7 +125,7 @@ def reading_for(tools: TenancyTools, blocks: BlockTools, pins: Pins, inline: Rea
     leaves = LeafReader(tools.holders, tools.hedge_after_s)
     return ReadingTools(
         inline=inline,
-        packs=PackReader(blocks, leaves, pins),
+        packs=PackReader(blocks, leaves, pins, tools.recent),
         leaves=leaves,
         pins=pins,
         get=GetTools(tools.host, tools.engine, tools.desks, tools.gatherer, tools.blocks_in_flight, tools.stall_s),

@@ -11,8 +11,8 @@ from node.vault.checkpoint.times import CheckpointTimes
 from node.vault.current_rules import CurrentRules
 from node.vault.gather import Gatherer
 from node.vault.holders import Holders
-from node.vault.journal.recent import RecentInline
 from node.vault.journal.tools import JournalTimers, JournalTools, ReadTools
+from node.vault.recent import RecentReads
 from node.vault.secrets import GatewaySecrets
 from node.vault.spread import SpreadTimes
 from node.vault.workspaces import Desks, SetsOfDesks
@@ -53,7 +53,7 @@ class TenancyTools:
     retry_s: float
     follow_every_s: float
     current_rules: CurrentRules
-    recent: RecentInline
+    recent: RecentReads
 
     def rules(self, data_class: str) -> Rules:
         """The rules for new blocks of a class, by the view of this moment."""

@@ -176,7 +176,9 @@ class Epochs:
         Raises:
             Unavailable: `entry-unreadable` when nobody can show the entry. Missing: `journal-proof`.
         """
-        inline = await self._tools.recent.of(self._tools.namespace, at.stamp, self._inline)
+        stamp = at.stamp
+        place = self._tools.namespace, stamp.epoch, stamp.position
+        inline = await self._tools.recent.of(place, self._inline, stamp)
         return inline[at.offset : at.offset + at.size_bytes]
 
     async def _inline(self, stamp: Stamp) -> bytes:

@@ -12,7 +12,7 @@ from node.host.ports import Host
 from node.mesh.returns import Returns
 from node.vault.journal.line import Ask, HolderLine, RemoteLine
 from node.vault.journal.local import LocalJournal, OwnLine
-from node.vault.journal.recent import RecentInline
+from node.vault.recent import RecentReads
 from protocol.ids import NamespaceId, NodeId, short_text_of
 from protocol.keys.signing import SigningKey
 from protocol.namespace.journal import Opening
@@ -62,7 +62,7 @@ class ReadTools:
     name_of: Callable[[NodeId], str] = short_text_of
     unreachable: Callable[[], frozenset[NodeId]] = frozenset
     returns: Returns = field(default_factory=Returns)
-    recent: RecentInline = field(default_factory=RecentInline)
+    recent: RecentReads = field(default_factory=RecentReads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from node.vault.blocks import BlockTools, store_block
 from node.vault.catalog.catalog import PackedAt
 from node.vault.gather import Gatherer, GatherTimes
 from node.vault.leaves import LeafReader
-from node.vault.pack.reading import OFTEN, OPENED_MAX, PackReader
+from node.vault.pack.reading import OFTEN, PackReader
 from node.vault.pins import Pins
+from node.vault.recent import RecentReads
 from node.vault.spread import Spreader, SpreadTimes
 from node.vault.workspaces import Desks
 from protocol.coding.erasure import ZfecEngine
@@ -44,7 +45,8 @@ class Shelf:
         host, namespace = World(1).host("n1"), NamespaceId(bytes(32))
         self.tools = BlockTools(host, ZfecEngine(), Desks(4), gatherer, spreader, namespace)
         self.pins = Pins()
-        self.reader = PackReader(self.tools, LeafReader(self.holders, 0.5), self.pins)
+        self.opened = RecentReads()
+        self.reader = PackReader(self.tools, LeafReader(self.holders, 0.5), self.pins, self.opened)
 
     async def pack(self, objects: list[bytes] = OBJECTS) -> tuple[BlockRef, list[PackedAt]]:
         packing = Packing()
@@ -57,7 +59,7 @@ class Shelf:
 
     def fresh_reader(self) -> PackReader:
         """One that has read nothing yet."""
-        return PackReader(self.tools, LeafReader(self.holders, 0.5), self.pins)
+        return PackReader(self.tools, LeafReader(self.holders, 0.5), self.pins, RecentReads())
 
 
 @pytest.mark.parametrize("code", CODES, ids=str)
@@ -121,17 +123,17 @@ async def test_a_pack_that_is_read_often_is_gathered_once_and_kept(autojump_cloc
 async def test_packs_that_are_read_in_turn_do_not_push_each_other_out(autojump_clock: MockClock) -> None:
     """Gathering whole packs again and again for an object of each would cost a thousand times the leaves."""
     shelf = Shelf(Code(1, 3, 1))
-    packs = [await shelf.pack([some_bytes(100, seed=number)]) for number in range(OPENED_MAX + 2)]
+    packs = [await shelf.pack([some_bytes(100, seed=number)]) for number in range(10)]
     for _ in range(5):
         for pack, places in packs:
             await shelf.reader.read(pack, places[0])
-    assert not shelf.reader._opened
+    assert not any((shelf.tools.namespace, pack.block) in shelf.opened for pack, _places in packs)
 
 
-async def test_what_is_kept_is_bounded(autojump_clock: MockClock) -> None:
+async def test_a_pack_that_is_read_often_is_kept_among_what_was_read_last(autojump_clock: MockClock) -> None:
     shelf = Shelf(Code(1, 3, 1))
-    packs = [await shelf.pack([some_bytes(100, seed=number)]) for number in range(OPENED_MAX + 2)]
-    for pack, places in packs:
-        for _ in range(OFTEN):
-            await shelf.reader.read(pack, places[0])
-    assert list(shelf.reader._opened) == [pack.block for pack, _ in packs[2:]]
+    pack, places = await shelf.pack()
+    for number in range(OFTEN):
+        assert (shelf.tools.namespace, pack.block) not in shelf.opened
+        await shelf.reader.read(pack, places[number])
+    assert (shelf.tools.namespace, pack.block) in shelf.opened
