@@ -4,7 +4,9 @@ WAL with `synchronous=NORMAL` never syncs on commit: after a power cut the index
 torn. Whoever owns it compares positions and replays the rest, and rebuilds it when it is damaged: then every call
 raises Damaged(`index-damaged`), the owner closes it, removes the file through its disk, and opens it afresh.
 
-One connection is shared by the worker threads, one call at a time: SQLite would serialise them anyway.
+One connection is shared by the worker threads, one call at a time: SQLite would serialise them anyway. All databases
+of the process share one bound for the pages that they keep in memory, so that a gateway of many namespaces needs no
+more of it than one of a few large ones.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from node.host.ports import Parameters
 from protocol.errors import Damaged, Unavailable
+from protocol.limits import MIB
 
 R = TypeVar("R")
+
+# For all databases of the process. Who has come near it uses its own pages again, instead of taking more.
+PAGES_BYTES_MAX: Final = 64 * MIB
 
 # A mistake in a statement is a bug and stays what it is; these say something about the file.
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
@@ -66,6 +72,7 @@ def open_sqlite(path: Path) -> SqliteIndex:
         index.execute("PRAGMA journal_mode = WAL")
         index.execute("PRAGMA synchronous = NORMAL")
         index.execute("PRAGMA temp_store = MEMORY")
+        index.execute(f"PRAGMA soft_heap_limit = {PAGES_BYTES_MAX}")
         index.execute("PRAGMA schema_version")
     except BaseException:
         index.close()

@@ -82,7 +82,8 @@ _STATEMENTS: Final = (
 )
 
 
-# Puts go to random places of a large catalog: a cache of 32 MiB, and pages that are written to the file less often.
+# Puts go to random places of a large catalog: a cache of 32 MiB
+# (all namespaces together have twice that: `node.host.index`), and pages that are written to the file less often.
 _PRAGMAS: Final = ("PRAGMA cache_size = -32768", "PRAGMA wal_autocheckpoint = 4000")
 
 

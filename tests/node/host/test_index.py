@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path, PurePath
 
 import pytest
 
+from node.host.index import PAGES_BYTES_MAX
 from node.host.ports import Host
 from node.host.real import real_host
 from protocol.errors import Damaged
@@ -107,3 +110,37 @@ def test_a_power_cut_takes_the_index_back_to_some_commit() -> None:
         seen.add(len(rows))
         tables.close()
     assert {0, 1, 8} <= seen
+
+
+# Four databases of 40 MiB, each allowed to keep all of it; then what the process has more than before.
+MANY = """
+import pathlib, sys
+from node.host.index import open_sqlite
+
+def resident_bytes():
+    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+folder, indexes = pathlib.Path(sys.argv[1]), []
+for number in range(4):
+    index = open_sqlite(folder / f"{number}.sqlite")
+    index.execute("PRAGMA cache_size = -65536")
+    index.execute("CREATE TABLE row (key INTEGER PRIMARY KEY, value BLOB)")
+    for first in range(0, 20_000, 1_000):
+        index.execute_many("INSERT INTO row VALUES (?, ?)", [(first + one, bytes(2_000)) for one in range(1_000)])
+        index.commit()
+    index.close()
+before = resident_bytes()
+for number in range(4):
+    indexes.append(open_sqlite(folder / f"{number}.sqlite"))
+    indexes[-1].execute("PRAGMA cache_size = -65536")
+    assert indexes[-1].execute("SELECT sum(length(value)) FROM row") == [(40_000_000,)]
+print(resident_bytes() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read as Linux shows it")
+def test_the_pages_of_all_databases_stay_within_one_bound(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MANY, str(tmp_path)], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert int(done.stdout) < PAGES_BYTES_MAX * 1.25
