@@ -14,6 +14,7 @@ from typing import Protocol
 
 from node.host.ports import Buffer, Threads
 from node.s3.signing.chunk_signatures import (
+    EMPTY_LINES_MAX,
     LINE_BYTES_MAX,
     TRAILER_SIGNATURE,
     TRAILERS_MAX,
@@ -116,8 +117,6 @@ class ChunkedBody:
         trailers, signature = await self._trailers()
         if self._signatures is not None and trailers:
             self._signatures.check_trailers(signature, trailers)
-        if self._lines or await self._wire.receive_into(memoryview(bytearray(1))):
-            raise S3Error(faults.INVALID_REQUEST, "There are bytes after the last chunk of the body.")
         return tuple(trailers)
 
     async def _begin_piece(self) -> None:
@@ -135,32 +134,41 @@ class ChunkedBody:
             self._signatures.check_piece(self._claimed, self._sha256.digest().hex())
 
     async def _trailers(self) -> tuple[list[tuple[str, str]], str]:
-        """All trailers but the signature over them, and that signature.
+        """All trailers but the signature over them, and that signature: all that there is after the last piece.
 
-        Some clients end the trailers with an empty line, some end the body without one.
+        Some clients end the trailers with an empty line, some with two or none; minio's in Go puts one before the
+        signature too.
         """
         found: list[tuple[str, str]] = []
-        signature = ""
-        while line := await self._line(at_end=True):
-            name, value = parse_trailer(line)
-            if name == TRAILER_SIGNATURE:
-                signature = value
-            elif len(found) < TRAILERS_MAX:
-                found.append((name, value))
+        signature, empty = "", 0
+        while (line := await self._line_if_any()) is not None:
+            if not line:
+                empty += 1
+            elif (trailer := parse_trailer(line))[0] == TRAILER_SIGNATURE:
+                signature = trailer[1]
             else:
+                found.append(trailer)
+            if len(found) > TRAILERS_MAX or empty > EMPTY_LINES_MAX:
                 raise S3Error(faults.MALFORMED_TRAILER)
         return found, signature
 
-    async def _line(self, *, at_end: bool = False) -> bytes:
-        """The next line without its end. At the end of the body there may be none: then it is empty."""
+    async def _line(self) -> bytes:
+        """The next line without its end."""
+        line = await self._line_if_any()
+        if line is None:
+            raise S3Error(faults.INCOMPLETE_BODY)
+        return line
+
+    async def _line_if_any(self) -> bytes | None:
+        """The same; None where the body ends before it begins."""
         while (position := self._lines.find(b"\n")) < 0:
             if len(self._lines) > LINE_BYTES_MAX:
                 raise S3Error(faults.INVALID_REQUEST, "A line within the body is too long for aws-chunked.")
             buffer = bytearray(LINE_BYTES_MAX)
             count = await self._wire.receive_into(memoryview(buffer))
             if not count:
-                if at_end and not self._lines:
-                    return b""
+                if not self._lines:
+                    return None
                 raise S3Error(faults.INCOMPLETE_BODY)
             self._lines += buffer[:count]
         line = bytes(self._lines[:position])

@@ -25,6 +25,7 @@ STREAMING = (SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER)
 
 LINE_BYTES_MAX = 1_024
 TRAILERS_MAX = 8
+EMPTY_LINES_MAX = 4
 PIECE_BYTES_MAX = 5 * 2**30
 _HEAD = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?")
 TRAILER_SIGNATURE = "x-amz-trailer-signature"

@@ -73,6 +73,17 @@ def test_an_unsigned_stream_ends_with_its_checksum(door: DoorTest) -> None:
     assert kept(door) == DATA
 
 
+def test_trailers_may_be_framed_as_minios_go_client_does(door: DoorTest) -> None:
+    signer = streaming(SIGNED_TRAILER, x_amz_trailer="x-amz-checksum-crc32")
+    data, trailer = signer.pieces(DATA), signer.trailer(f"x-amz-checksum-crc32:{CRC}")
+    found = put(door, signer, data + trailer.replace(b"\r\n", b"\n\r\n", 1))
+    assert found.headers["x-amz-checksum-crc32"] == CRC
+    signer = streaming(UNSIGNED_TRAILER, x_amz_trailer="x-amz-checksum-crc32")
+    body = f"{len(DATA):x}\r\n".encode() + DATA + f"\r\n0\r\nx-amz-checksum-crc32:{CRC}\n\r\n\r\n".encode()
+    assert put(door, signer, body).headers["x-amz-checksum-crc32"] == CRC
+    assert kept(door) == DATA
+
+
 def broken(name: str) -> tuple[Signer, bytes]:
     """A stream with one thing wrong."""
     trailing = name.startswith("trailer")
@@ -87,6 +98,8 @@ def broken(name: str) -> tuple[Signer, bytes]:
         "half": lambda: body[: len(body) // 2],
         "no framing": lambda: DATA,
         "more after the end": lambda: body + b"\r\nmore",
+        "lines after the end": lambda: body + b"\r\nmore\r\n",
+        "empty lines after the end": lambda: body + b"\r\n" * 5,
         "a long line": lambda: b"1" * 5_000 + body,
         "a huge piece": lambda: b"ffffffffffffffff;chunk-signature=" + b"0" * 64 + b"\r\n" + DATA,
         "trailer missing": lambda: body + b"\r\n",
@@ -106,7 +119,9 @@ def broken(name: str) -> tuple[Signer, bytes]:
         ("no last piece", "IncompleteBody"),
         ("half", "IncompleteBody"),
         ("no framing", "InvalidRequest"),
-        ("more after the end", "InvalidRequest"),
+        ("more after the end", "IncompleteBody"),
+        ("lines after the end", "MalformedTrailerError"),
+        ("empty lines after the end", "MalformedTrailerError"),
         ("a long line", "InvalidRequest"),
         ("a huge piece", "InvalidRequest"),
         ("trailer missing", "MalformedTrailerError"),
