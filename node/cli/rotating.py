@@ -43,7 +43,7 @@ async def follow(client: AdminClient, sheet: Sheet) -> Rotated:
     """Make the node a second gateway, which reads what the first one writes until it is told to take over.
 
     Raises:
-        Refused: as `rotate`; `journal-generation` when this node has secrets of the namespace already.
+        Refused: as `rotate`; `namespace-here` or `namespace-followed` when it writes the namespace, or follows it.
         Unavailable: `journal-not-found`, or why the namespace could not be read yet: the node goes on trying.
     """
     return await _adopt(client, sheet, following_secrets)

@@ -36,6 +36,7 @@ from node.vault.journal.takeover import Succeeded, Successor, require_ours
 from node.vault.journal.tools import Known
 from node.vault.journal.writer import JournalWriter
 from node.vault.pins import Pins
+from node.vault.replaced_secrets import by_name
 from node.vault.secrets import GatewaySecrets, save_secrets
 from node.vault.serving import Open, Readable, block_tools, keep_house, open_for, reading_for
 from node.vault.tenancy_tools import TenancyTools, journal_tools
@@ -198,7 +199,7 @@ class Tenancy:
                     continue
             except MaillonError as error:
                 log.warning("namespace.closed", namespace=self.secrets.name, error=str(error))
-                self._problem = error
+                self._problem = by_name(error, self.secrets.name)
             self._set_open(None)
             if self._problem.identifier == "namespace-superseded" and not self.secrets.takeover:
                 await self._wanted.wait()

@@ -32,6 +32,7 @@ from node.vault.objects import (
     Sink,
     Source,
 )
+from node.vault.replaced_secrets import secrets_after
 from node.vault.secrets import GatewaySecrets, load_secrets, save_secrets, saved_namespaces
 from node.vault.serving import Readable
 from node.vault.shelf.names import require_bucket_name, require_object_key
@@ -164,7 +165,8 @@ class Vault:
 
         Raises:
             Refused: `namespace-exists` when another namespace here has the name; `journal-generation` when these
-                secrets are not newer than those it has.
+                secrets are not newer than those it has; `namespace-here` or `namespace-followed` where it is to
+                follow what it writes, or follows already.
             Unavailable: why the namespace could not be opened, or read, yet.
         """
         nursery, tools = self._nursery, self._tools
@@ -174,9 +176,8 @@ class Vault:
             if tenancy.secrets.name == secrets.name and tenancy.secrets.namespace != secrets.namespace:
                 raise Refused("namespace-exists", namespace=secrets.name)
         before = self._tenancies.get(secrets.namespace)
-        if before is not None and before.secrets.certificate.generation >= secrets.certificate.generation:
-            generation = before.secrets.certificate.generation
-            raise Refused("journal-generation", namespace=secrets.namespace, generation=generation)
+        if before is not None:
+            secrets = secrets_after(before.secrets, secrets, before.problem)
         await tools.host.threads.run_blocking(save_secrets, tools.host.disk, secrets)
         await tools.host.faults.reach("vault.after-adopt")
         life = self._lives.get(secrets.namespace)

@@ -168,10 +168,33 @@ def test_cut_off_from_the_holders_it_serves_nothing_that_may_be_old() -> None:
     in_a_township(main)
 
 
-def test_it_does_not_follow_with_secrets_that_are_there_already() -> None:
+def test_it_is_told_to_follow_only_once_and_the_writer_never() -> None:
     async def main(township: Township) -> None:
         sheet = await settle(township)
-        with pytest.raises(Refused, match="journal-generation"):
+        with pytest.raises(Refused, match="namespace-followed"):
             await follow(township, sheet, SECOND)
+        with pytest.raises(Refused, match="namespace-here"):
+            await follow(township, sheet, 1)
+
+    in_a_township(main)
+
+
+def test_who_was_fenced_can_be_told_to_follow_and_to_take_over_again() -> None:
+    async def main(township: Township) -> None:
+        sheet = await settle(township)
+        await township.on(SECOND, lambda services: services.vault.take_over("photos"))
+        await trio.sleep(3)
+        with pytest.raises(Refused, match="namespace-superseded") as caught:
+            await township.client().get("small")
+        assert caught.value.parameters["namespace"] == "photos"
+        await follow(township, sheet, 1)
+        assert await township.client().get("small") == SMALL
+        await township.client(SECOND).put("small", b"written by the second")
+        await trio.sleep(3)
+        assert await township.client().get("small") == b"written by the second"
+        await township.on(SECOND, lambda services: services.vault.move("photos", node_of(1)))
+        await put_at_last(township, 1, "small", b"and back")
+
+    in_a_township(main)
 
     in_a_township(main)
