@@ -18,7 +18,7 @@ from node.s3.texts import checksums, faults
 from node.s3.texts.names import encoded
 from node.s3.texts.versions import read_upload, read_version, shown_version
 from node.s3.texts.xml_out import document, escaped, flag, leaf, maybe, node, time_of
-from node.vault.shelf.terms import Checksum, Glance, Page, UploadStat
+from node.vault.shelf.terms import Checksum, Glance, Page, UploadsPage, UploadStat, VersionsPage
 
 PAGE_MAX = 1_000
 
@@ -112,7 +112,7 @@ def _token(after: str) -> str:
 
 def _read_token(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode("ascii")).decode()
+        return base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise faults.invalid("continuation-token", token, "The continuation token provided is incorrect") from None
 
@@ -144,14 +144,17 @@ async def list_versions(call: Call) -> Answer:
     if version_marker and not key_marker:
         raise faults.invalid("version-id-marker", "", "A version-id marker cannot be specified without a key marker.")
     call.info()
-    page = await call.shelf.objects.glance_versions(
-        call.bucket,
-        prefix=terms.prefix,
-        delimiter=terms.delimiter,
-        after_key=key_marker,
-        after_version=read_version(version_marker or None),
-        limit=max(1, terms.limit),
-    )
+    after_version = read_version(version_marker or None)
+    page: VersionsPage[Glance] = VersionsPage((), (), None, None)
+    if terms.limit:
+        page = await call.shelf.objects.glance_versions(
+            call.bucket,
+            prefix=terms.prefix,
+            delimiter=terms.delimiter,
+            after_key=key_marker,
+            after_version=after_version,
+            limit=terms.limit,
+        )
     owner = owner_of(call)
     body = document(
         "ListVersionsResult",
@@ -186,14 +189,17 @@ async def list_uploads(call: Call) -> Answer:
     terms = _Terms(call, most="max-uploads")
     key_marker, upload_marker = call.query.text("key-marker"), call.query.text("upload-id-marker")
     call.info()
-    page = await call.shelf.uploads.list(
-        call.bucket,
-        prefix=terms.prefix,
-        delimiter=terms.delimiter,
-        after_key=key_marker,
-        after_upload=read_upload(upload_marker) if upload_marker and key_marker else None,
-        limit=max(1, terms.limit),
-    )
+    after_upload = read_upload(upload_marker) if upload_marker and key_marker else None
+    page = UploadsPage((), (), None, None)
+    if terms.limit:
+        page = await call.shelf.uploads.list(
+            call.bucket,
+            prefix=terms.prefix,
+            delimiter=terms.delimiter,
+            after_key=key_marker,
+            after_upload=after_upload,
+            limit=terms.limit,
+        )
     body = document(
         "ListMultipartUploadsResult",
         leaf("Bucket", call.bucket),

@@ -49,10 +49,22 @@ def test_a_prefix_and_where_to_begin(filled: Any) -> None:
 def test_no_keys_at_all_may_be_asked_for(filled: Any) -> None:
     page = filled.list_objects_v2(Bucket="box", MaxKeys=0)
     assert (page["KeyCount"], page["IsTruncated"]) == (0, False)
+    filled.create_multipart_upload(Bucket="box", Key="k")
+    versions = filled.list_object_versions(Bucket="box", MaxKeys=0)
+    uploads = filled.list_multipart_uploads(Bucket="box", MaxUploads=0)
+    assert (versions["IsTruncated"], "Versions" in versions) == (False, False)
+    assert (uploads["IsTruncated"], "Uploads" in uploads) == (False, False)
 
 
 @pytest.mark.parametrize(
-    "query", ["list-type=2&max-keys=x", "list-type=2&continuation-token=%ff", "list-type=3", "encoding-type=x"]
+    "query",
+    [
+        "list-type=2&max-keys=x",
+        "list-type=2&continuation-token=%ff",
+        "list-type=2&continuation-token=!!",
+        "list-type=3",
+        "encoding-type=x",
+    ],
 )
 def test_a_listing_that_cannot_be_is_refused(filled: Any, door: DoorTest, query: str) -> None:
     filled.put_bucket_acl(Bucket="box", ACL="public-read")
