@@ -39,8 +39,15 @@ def read_tagging(tagging: Element, limit: int) -> tuple[Tag, ...]:
 def read_tags(told: Element, limit: int) -> tuple[Tag, ...]:
     """The tags in an element. Raises S3Error(MalformedXML, InvalidTag)."""
     told.only("Tag")
-    tags = tuple(Tag(one.need("Key"), (one.value("Value") or "")) for one in told.all("Tag"))
-    return require_tags(tags, limit)
+    return require_tags(tuple(read_tag(one) for one in told.all("Tag")), limit)
+
+
+def read_tag(told: Element) -> Tag:
+    """One tag, with the blanks around its words: they belong to them. Raises S3Error(MalformedXML)."""
+    name, value = told.one("Key"), told.one("Value")
+    if name is None or not name.text:
+        raise S3Error(faults.MALFORMED_XML)
+    return Tag(name.text, "" if value is None else value.text)
 
 
 def require_tags(tags: tuple[Tag, ...], limit: int) -> tuple[Tag, ...]:

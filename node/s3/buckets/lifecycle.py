@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.s3.asking.tags import TAGS_MAX, require_tags
+from node.s3.asking.tags import TAGS_MAX, read_tag, require_tags
 from node.s3.calls import documents
 from node.s3.calls.call import DOCUMENT_BYTES_MAX, NO_CONTENT, Answer, Call, xml_answer
 from node.s3.texts import faults
@@ -119,7 +119,7 @@ def _filter(told: Element) -> tuple[str, tuple[Tag, ...], int | None, int | None
         raise malformed()
     inner = chosen if both is None else both
     inner.only("Prefix", "Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
-    tags = tuple(Tag(one.need("Key"), one.value("Value") or "") for one in inner.all("Tag"))
+    tags = tuple(read_tag(one) for one in inner.all("Tag"))
     prefix = inner.one("Prefix")
     over, under = inner.value("ObjectSizeGreaterThan"), inner.value("ObjectSizeLessThan")
     return (

@@ -243,6 +243,9 @@ def test_tags_are_kept_counted_and_taken_away(s3: Any) -> None:
     assert s3.head_object(Bucket="box", Key="k")["TagCount"] == 2
     s3.put_object_tagging(Bucket="box", Key="k", Tagging={"TagSet": [{"Key": "c", "Value": "<&>"}]})
     assert s3.get_object_tagging(Bucket="box", Key="k")["TagSet"] == [{"Key": "c", "Value": "<&>"}]
+    blank = [{"Key": "c", "Value": " é "}, {"Key": "d", "Value": ""}]
+    s3.put_object_tagging(Bucket="box", Key="k", Tagging={"TagSet": blank})
+    assert s3.get_object_tagging(Bucket="box", Key="k")["TagSet"] == blank
     s3.delete_object_tagging(Bucket="box", Key="k")
     assert s3.get_object_tagging(Bucket="box", Key="k")["TagSet"] == []
     with pytest.raises(ClientError) as error:
