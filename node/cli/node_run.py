@@ -11,7 +11,9 @@ from node.text import _
 async def command(session: Session) -> None:
     from node.app import run_node
     from node.host.memory import collect_seldom, share_one_heap
+    from node.host.open_files import allow_many_files
 
+    allow_many_files()
     share_one_heap()
     collect_seldom()
     await run_node(session.dir)
