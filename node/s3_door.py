@@ -9,6 +9,8 @@ application is made when it is first needed: a node that serves no programs neve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -30,6 +32,9 @@ from protocol.errors import MaillonError, Missing
 from protocol.ids import NodeId, OrganisationId
 from protocol.members.swim import Status
 from protocol.members.view import View
+
+if TYPE_CHECKING:
+    from node.s3.asking.settings import S3Settings
 
 REQUEST_ID_BYTES = 8
 
@@ -150,7 +155,7 @@ def _application(services: Services) -> Application:
     if services.membership is None:
         return own
     place = _Place(services, services.organisation())
-    return Passing(own, place, services.mesh, _Refusing(services.host))
+    return Passing(own, place, services.mesh, _Refusing(services.host, s3_settings(services.config)))
 
 
 def _own_application(vault: Vault, host: Host, config: Config) -> Application:
@@ -182,14 +187,18 @@ _CODES = {
 class _Refusing:
     """S3's own words for a request that could not be passed on."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, settings: S3Settings) -> None:
         self._host = host
+        self._settings = settings
 
     async def __call__(self, scope: Scope, send: Send, error: MaillonError) -> None:
         from node.s3.asking.request import read_request
+        from node.s3.asking.targets import target_of
         from node.s3.calls import failures
 
         request = read_request(scope, self._host.entropy.random_bytes(REQUEST_ID_BYTES).hex().upper())
+        with suppress(MaillonError):  # a target that is none is told without it
+            request = request.about(target_of(request, self._settings))
         answer = failures.answer(failures.told(error), request)
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
         headers.append((b"x-amz-request-id", request.id.encode()))

@@ -36,6 +36,8 @@ Refuse = Callable[[Scope, Send, MaillonError], Awaitable[None]]
 BUFFER_BYTES = 256 * KIB
 _CREDENTIAL = re.compile(rb"Credential=([^/,\s&]{1,128})/")
 _QUERY_CREDENTIAL = re.compile(rb"(?:^|&)X-Amz-Credential=([A-Za-z0-9_.~-]{1,128})(?:%2[Ff]|/)")
+# What happens to a connection, and says nothing of where it led.
+_LOST = frozenset({"connection-lost", "deadline", "node-unreachable"})
 
 log = get_logger(__name__)
 
@@ -87,16 +89,26 @@ class Passing:
         if not (key or bucket):
             await self._own(scope, receive, send)
             return
-        answered = _Answered(send)
+        answered, node = _Answered(send), None
         try:
             node = await self._whose(key, bucket, _client_of(scope))
             if node is not None:
                 await self._pass(node, scope, receive, answered)
         except MaillonError as error:
             self._finder.doubt((key, bucket))
-            log.info("request-not-passed", error=str(error))
+            path = scope["raw_path"].decode("ascii", "replace")
+            log.info(
+                "request-not-passed",
+                node=node or "",
+                method=scope["method"],
+                path=path,
+                access_key=key,
+                error=str(error),
+            )
             if answered.has_begun:
                 raise
+            if node is not None and error.identifier in _LOST:
+                error = Unavailable("gateway-lost", node=node)
             await self._refuse(scope, send, error)
             return
         if node is None:

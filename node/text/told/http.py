@@ -8,6 +8,10 @@ from node.text import N_
 
 TOLD: Mapping[str, str] = {
     "gateways-asked-too-often": N_("Too many access keys that nobody knows were tried. Try again in a moment."),
+    "gateway-lost": N_(
+        "The gateway {node}, which this one passes the request on to, does not answer. Try again in a moment; should "
+        "it go on, look at that node."
+    ),
     "gateway-not-ready": N_("The gateway of this namespace is starting or stopping. Try again in a moment."),
     "http-body": N_("The body of the request breaks HTTP's rules: {reason}."),
     "http-body-size": N_("The body of the request is longer than {limit} bytes."),

@@ -271,6 +271,17 @@ async def test_what_fails_there_is_told_here(autojump_clock: MockClock) -> None:
             await client.ask(PUT % 0)
 
 
+async def test_a_gateway_that_is_lost_is_called_so(autojump_clock: MockClock) -> None:
+    async def lost(scope: Scope, receive: Receive, send: Send) -> None:
+        await trio.sleep_forever()
+
+    async with gateways(lost) as (client, mesh, _place):
+        await client.send(GET % b"THEIRS")
+        await trio.sleep(1)
+        mesh.connection.close()
+        assert (await client.response()).body == b"gateway-lost"
+
+
 async def test_strangers_pass_nothing_on(autojump_clock: MockClock) -> None:
     async with gateways(there, is_sibling=lambda node: node != NodeId(ALICE.public)) as (client, _mesh, _passed):
         assert (await client.ask(GET % b"THEIRS")).body == b"gateway-not-ready"
