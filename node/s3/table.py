@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from node.s3.buckets import acls, bucket, cors, lifecycle, policy, tagging, websites
+from node.s3.buckets import acls, bucket, cors, lifecycle, nothing, policy, tagging, websites
 from node.s3.calls.call import Handler
 from node.s3.objects import attributes, copying, listing, locks, multipart, reading, writing
 
@@ -18,13 +18,20 @@ HANDLERS: Mapping[str, Handler] = {
     "PutBucketVersioning": bucket.put_versioning,
     "GetBucketEncryption": bucket.get_encryption,
     "PutBucketEncryption": bucket.put_encryption,
-    "GetBucketRequestPayment": bucket.get_request_payment,
-    "GetBucketLogging": bucket.get_logging,
-    "GetBucketNotificationConfiguration": bucket.get_notification,
-    "GetBucketAccelerateConfiguration": bucket.get_accelerate,
-    "GetBucketReplication": bucket.get_replication,
+    "DeleteBucketEncryption": bucket.delete_encryption,
+    "GetBucketRequestPayment": nothing.get_request_payment,
+    "PutBucketRequestPayment": nothing.put_request_payment,
+    "GetBucketLogging": nothing.get_logging,
+    "PutBucketLogging": nothing.put_logging,
+    "GetBucketNotificationConfiguration": nothing.get_notification,
+    "PutBucketNotificationConfiguration": nothing.put_notification,
+    "GetBucketAccelerateConfiguration": nothing.get_accelerate,
+    "GetBucketReplication": nothing.get_replication,
+    "DeleteBucketReplication": nothing.forget,
     "GetBucketOwnershipControls": bucket.get_ownership,
-    "GetPublicAccessBlock": bucket.get_public_access_block,
+    "GetPublicAccessBlock": nothing.get_public_access_block,
+    "PutPublicAccessBlock": nothing.put_public_access_block,
+    "DeletePublicAccessBlock": nothing.forget,
     "ListObjects": listing.list_objects,
     "ListObjectsV2": listing.list_objects_v2,
     "ListObjectVersions": listing.list_versions,

@@ -79,13 +79,20 @@ _BUCKET = {
     ("DELETE", "website"): _writes("DeleteBucketWebsite", "DeleteBucketWebsite"),
     ("GET", "encryption"): _reads("GetBucketEncryption", "GetEncryptionConfiguration"),
     ("PUT", "encryption"): _writes("PutBucketEncryption", "PutEncryptionConfiguration"),
+    ("DELETE", "encryption"): _writes("DeleteBucketEncryption", "PutEncryptionConfiguration"),
     ("GET", "publicAccessBlock"): _reads("GetPublicAccessBlock", "GetBucketPublicAccessBlock"),
+    ("PUT", "publicAccessBlock"): _writes("PutPublicAccessBlock", "PutBucketPublicAccessBlock"),
+    ("DELETE", "publicAccessBlock"): _writes("DeletePublicAccessBlock", "PutBucketPublicAccessBlock"),
     ("GET", "ownershipControls"): _reads("GetBucketOwnershipControls", "GetBucketOwnershipControls"),
     ("GET", "requestPayment"): _reads("GetBucketRequestPayment", "GetBucketRequestPayment"),
+    ("PUT", "requestPayment"): _writes("PutBucketRequestPayment", "PutBucketRequestPayment"),
     ("GET", "logging"): _reads("GetBucketLogging", "GetBucketLogging"),
+    ("PUT", "logging"): _writes("PutBucketLogging", "PutBucketLogging"),
     ("GET", "notification"): _reads("GetBucketNotificationConfiguration", "GetBucketNotification"),
+    ("PUT", "notification"): _writes("PutBucketNotificationConfiguration", "PutBucketNotification"),
     ("GET", "accelerate"): _reads("GetBucketAccelerateConfiguration", "GetAccelerateConfiguration"),
     ("GET", "replication"): _reads("GetBucketReplication", "GetReplicationConfiguration"),
+    ("DELETE", "replication"): _writes("DeleteBucketReplication", "PutReplicationConfiguration"),
 }
 
 _OBJECT = {

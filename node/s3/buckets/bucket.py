@@ -145,34 +145,10 @@ async def put_encryption(call: Call) -> Answer:
     return Answer()
 
 
-async def get_request_payment(call: Call) -> Answer:
-    """GetBucketRequestPayment."""
+async def delete_encryption(call: Call) -> Answer:
+    """DeleteBucketEncryption: back to what it always is."""
     call.info()
-    return xml_answer(document("RequestPaymentConfiguration", leaf("Payer", "BucketOwner")))
-
-
-async def get_logging(call: Call) -> Answer:
-    """GetBucketLogging: none into buckets; the node has a log of its own."""
-    call.info()
-    return xml_answer(document("BucketLoggingStatus"))
-
-
-async def get_notification(call: Call) -> Answer:
-    """GetBucketNotificationConfiguration: there are none."""
-    call.info()
-    return xml_answer(document("NotificationConfiguration"))
-
-
-async def get_accelerate(call: Call) -> Answer:
-    """GetBucketAccelerateConfiguration: there is none."""
-    call.info()
-    return xml_answer(document("AccelerateConfiguration"))
-
-
-async def get_replication(call: Call) -> Answer:
-    """GetBucketReplication: there is none."""
-    call.info()
-    raise S3Error(faults.NO_REPLICATION)
+    return NO_CONTENT
 
 
 async def get_ownership(call: Call) -> Answer:
@@ -180,9 +156,3 @@ async def get_ownership(call: Call) -> Answer:
     call.info()
     rule = node("Rule", leaf("ObjectOwnership", "BucketOwnerPreferred"))
     return xml_answer(document("OwnershipControls", rule))
-
-
-async def get_public_access_block(call: Call) -> Answer:
-    """GetPublicAccessBlock: there is none."""
-    call.info()
-    raise S3Error(faults.NO_SUCH_PUBLIC_BLOCK)

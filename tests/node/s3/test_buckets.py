@@ -221,9 +221,9 @@ def test_what_would_be_ignored_is_refused(s3: Any, asked: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "query",
     [
-        "PUT /box?notification", "PUT /box?replication", "GET /box?analytics&id=1", "PUT /box?logging",
+        "PUT /box?accelerate", "PUT /box?replication", "GET /box?analytics&id=1", "DELETE /box?inventory&id=1",
         "GET /box/k?torrent", "POST /box/k?restore", "POST /box/k?select&select-type=2",
-        "PUT /box?publicAccessBlock", "GET /box?session",
+        "GET /box?session",
     ],
 )  # fmt: skip
 def test_operations_that_are_not_served_are_known_by_name(s3: Any, door: DoorTest, query: str) -> None:
@@ -244,3 +244,35 @@ def test_operations_that_are_not_served_are_known_by_name(s3: Any, door: DoorTes
 def test_what_there_is_none_of_is_told_as_amazon_does(s3: Any, name: str, found: dict[str, Any]) -> None:
     told = getattr(s3, name)(Bucket="box")
     assert {key: text for key, text in told.items() if key != "ResponseMetadata"} == found
+
+
+BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+TOPIC = {"TopicArn": "arn:aws:sns:::t", "Events": ["s3:ObjectCreated:*"]}
+
+
+def test_what_there_is_none_of_may_be_set_to_what_it_is_and_taken_away(s3: Any) -> None:
+    s3.put_public_access_block(Bucket="box", PublicAccessBlockConfiguration=dict.fromkeys(BLOCKS, False))
+    s3.delete_public_access_block(Bucket="box")
+    s3.put_bucket_notification_configuration(Bucket="box", NotificationConfiguration={})
+    s3.put_bucket_logging(Bucket="box", BucketLoggingStatus={})
+    s3.put_bucket_request_payment(Bucket="box", RequestPaymentConfiguration={"Payer": "BucketOwner"})
+    s3.delete_bucket_replication(Bucket="box")
+    s3.delete_bucket_encryption(Bucket="box")
+    assert s3.get_bucket_encryption(Bucket="box")["ServerSideEncryptionConfiguration"]["Rules"]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("put_public_access_block", {"PublicAccessBlockConfiguration": {BLOCKS[2]: True}}),
+        ("put_bucket_notification_configuration", {"NotificationConfiguration": {"TopicConfigurations": [TOPIC]}}),
+        ("put_bucket_notification_configuration", {"NotificationConfiguration": {"EventBridgeConfiguration": {}}}),
+        (
+            "put_bucket_logging",
+            {"BucketLoggingStatus": {"LoggingEnabled": {"TargetBucket": "b", "TargetPrefix": ""}}},
+        ),
+        ("put_bucket_request_payment", {"RequestPaymentConfiguration": {"Payer": "Requester"}}),
+    ],
+)
+def test_what_there_is_none_of_is_not_made(s3: Any, name: str, asked: dict[str, Any]) -> None:
+    assert refusal(lambda: getattr(s3, name)(Bucket="box", **asked)) == "NotImplemented"
