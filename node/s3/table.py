@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from node.s3.buckets import acls, bucket, cors, lifecycle, nothing, policy, tagging, websites
+from node.s3.buckets import acls, bucket, cors, lifecycle, nothing, ownership, policy, tagging, websites
 from node.s3.calls.call import Handler
 from node.s3.objects import attributes, copying, listing, locks, multipart, reading, writing
 
@@ -28,7 +28,9 @@ HANDLERS: Mapping[str, Handler] = {
     "GetBucketAccelerateConfiguration": nothing.get_accelerate,
     "GetBucketReplication": nothing.get_replication,
     "DeleteBucketReplication": nothing.forget,
-    "GetBucketOwnershipControls": bucket.get_ownership,
+    "GetBucketOwnershipControls": ownership.get_ownership,
+    "PutBucketOwnershipControls": ownership.put_ownership,
+    "DeleteBucketOwnershipControls": ownership.delete_ownership,
     "GetPublicAccessBlock": nothing.get_public_access_block,
     "PutPublicAccessBlock": nothing.put_public_access_block,
     "DeletePublicAccessBlock": nothing.forget,

@@ -84,6 +84,8 @@ _BUCKET = {
     ("PUT", "publicAccessBlock"): _writes("PutPublicAccessBlock", "PutBucketPublicAccessBlock"),
     ("DELETE", "publicAccessBlock"): _writes("DeletePublicAccessBlock", "PutBucketPublicAccessBlock"),
     ("GET", "ownershipControls"): _reads("GetBucketOwnershipControls", "GetBucketOwnershipControls"),
+    ("PUT", "ownershipControls"): _writes("PutBucketOwnershipControls", "PutBucketOwnershipControls"),
+    ("DELETE", "ownershipControls"): _writes("DeleteBucketOwnershipControls", "PutBucketOwnershipControls"),
     ("GET", "requestPayment"): _reads("GetBucketRequestPayment", "GetBucketRequestPayment"),
     ("PUT", "requestPayment"): _writes("PutBucketRequestPayment", "PutBucketRequestPayment"),
     ("GET", "logging"): _reads("GetBucketLogging", "GetBucketLogging"),

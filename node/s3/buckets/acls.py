@@ -9,7 +9,7 @@ from __future__ import annotations
 from node.s3.asking.canned_acls import ACL_NAME, PUBLIC_READ, acl_rows, canned_acl, is_public
 from node.s3.calls.call import DOCUMENT_BYTES_MAX, Answer, Call, xml_answer
 from node.s3.calls.owners import owner_of
-from node.s3.rights.access import ACL_DOCUMENT, bucket_acl
+from node.s3.rights.access import ACL_DOCUMENT, are_acls_off, bucket_acl, require_acls
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.texts.versions import read_version, version_headers
@@ -23,14 +23,18 @@ _XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 async def get_bucket_acl(call: Call) -> Answer:
     """GetBucketAcl."""
-    return xml_answer(_grants(call, is_public=await bucket_acl(call.shelf, call.info()) == PUBLIC_READ))
+    info = call.info()
+    is_public = await bucket_acl(call.shelf, info) == PUBLIC_READ
+    return xml_answer(_grants(call, is_public=is_public and not are_acls_off(info)))
 
 
 async def get_object_acl(call: Call) -> Answer:
     """GetObjectAcl."""
     info, version = call.info(), read_version(call.request.query.get("versionId"))
     found = await call.shelf.objects.stat(call.bucket, call.key, version=version)
-    return xml_answer(_grants(call, is_public=is_public(found)), version_headers(info, found))
+    return xml_answer(
+        _grants(call, is_public=is_public(found) and not are_acls_off(info)), version_headers(info, found)
+    )
 
 
 def _grants(call: Call, *, is_public: bool) -> bytes:
@@ -47,7 +51,7 @@ def _grants(call: Call, *, is_public: bool) -> bytes:
 async def put_bucket_acl(call: Call) -> Answer:
     """PutBucketAcl."""
     acl = await _asked(call)
-    call.info()
+    require_acls(call.info(), acl)
     kept = PUBLIC_READ.encode() if acl == PUBLIC_READ else None
     await call.shelf.buckets.set_document(call.bucket, ACL_DOCUMENT, kept)
     return Answer()
@@ -57,6 +61,7 @@ async def put_object_acl(call: Call) -> Answer:
     """PutObjectAcl, of any version."""
     acl = await _asked(call)
     info, version = call.info(), read_version(call.request.query.get("versionId"))
+    require_acls(info, acl)
 
     def after(before: tuple[Metadata, ...]) -> tuple[Metadata, ...]:
         return (*(one for one in before if one.name != ACL_NAME), *acl_rows(acl))

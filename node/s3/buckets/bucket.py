@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from node.s3.asking.canned_acls import PUBLIC_READ, canned_acl
 from node.s3.asking.tags import BUCKET_TAGS_MAX, read_tags
+from node.s3.buckets.ownership import kept_ownership
 from node.s3.buckets.tagging import DOCUMENT as TAGGING
 from node.s3.buckets.tagging import tagging
 from node.s3.calls.call import NO_CONTENT, Answer, Call, xml_answer
 from node.s3.calls.owners import owner_of
-from node.s3.rights.access import ACL_DOCUMENT
+from node.s3.rights.access import ACL_DOCUMENT, OWNERSHIP_DOCUMENT
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.texts.names import is_bucket_name
@@ -55,16 +56,11 @@ async def create_bucket(call: Call) -> Answer:
     if not is_bucket_name(call.bucket):
         raise S3Error(faults.INVALID_BUCKET_NAME, details=(("BucketName", call.bucket[:64]),))
     acl = canned_acl(call.request)
-    ownership = call.request.headers.get("x-amz-object-ownership")
-    if ownership not in (None, "BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"):
-        raise faults.invalid("x-amz-object-ownership", ownership or "")
-    if ownership == "BucketOwnerEnforced" and acl == PUBLIC_READ:
-        raise S3Error(
-            faults.INVALID_REQUEST, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced"
-        )
+    ownership = kept_ownership(call.request.headers.get("x-amz-object-ownership"), acl)
     lock = call.request.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true"
     documents = [(TAGGING, tagging(tags))] if tags else []
     documents += [(ACL_DOCUMENT, PUBLIC_READ.encode())] if acl == PUBLIC_READ else []
+    documents += [(OWNERSHIP_DOCUMENT, ownership)] if ownership is not None else []
     await call.shelf.buckets.create(call.bucket, lock=lock, documents=documents)
     return Answer(200, (("location", f"/{call.bucket}"),))
 
@@ -149,10 +145,3 @@ async def delete_encryption(call: Call) -> Answer:
     """DeleteBucketEncryption: back to what it always is."""
     call.info()
     return NO_CONTENT
-
-
-async def get_ownership(call: Call) -> Answer:
-    """GetBucketOwnershipControls: whoever writes an object, the bucket's owner owns it, and its ACL counts."""
-    call.info()
-    rule = node("Rule", leaf("ObjectOwnership", "BucketOwnerPreferred"))
-    return xml_answer(document("OwnershipControls", rule))

@@ -18,7 +18,7 @@ from node.s3.calls.failures import told
 from node.s3.objects.customer_keys import HiddenSource, customer_key, encryption_headers, fresh
 from node.s3.objects.metadata import LOCK_HEADERS, legal_hold_of, metadata_of, retention_of
 from node.s3.objects.reading import checksum_headers
-from node.s3.rights.access import Access, Verdict
+from node.s3.rights.access import Access, Verdict, require_acls
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.texts.versions import read_version, shown_version, version_headers
@@ -37,9 +37,10 @@ def terms_of(call: Call, condition: Condition = UNCONDITIONAL, finish: Finisher 
     """What a request's headers say about the object to be, besides what was made of them already.
 
     Raises:
-        S3Error: InvalidRequest for a lock in a bucket that was not made for locks.
+        S3Error: InvalidRequest for a lock in a bucket that was not made for locks, AccessControlListNotSupported.
     """
     request = call.request
+    require_acls(call.known, request.headers.get("x-amz-acl"))
     retention, is_held = None, False
     if request.has_any(LOCK_HEADERS):
         retention, is_held = retention_of(request, call.host.wall.now_s()), legal_hold_of(request)

@@ -18,12 +18,16 @@ from node.s3.calls import documents
 from node.s3.calls.call import Caller
 from node.s3.rights.policies import Asker, parse_policy, resource_of
 from node.s3.rights.policy_conditions import Circumstances
+from node.s3.texts import faults
+from node.s3.texts.faults import S3Error
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import BucketInfo
 from protocol.quick_init import quick_init
 
 POLICY_DOCUMENT = "policy"
 ACL_DOCUMENT = "acl"
+OWNERSHIP_DOCUMENT = "ownership"  # there only where it is this:
+ENFORCED = "BucketOwnerEnforced"
 _OF_POLICY = ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
 DELETE_OBJECTS = "DeleteObjects"
 _VERSIONED = (
@@ -134,11 +138,24 @@ class Access:
         return Circumstances(request.is_secure, request.client or None, lists.get("prefix"), lists.get("delimiter"))
 
     async def _acl_says(self, action: str) -> Verdict:
+        if are_acls_off(self.info):
+            return Verdict.DENIED
         if action in _BY_ACL_OF_OBJECT:
             return Verdict.IF_PUBLIC
         if action in _LISTS and await bucket_acl(self.shelf, self.info) == PUBLIC_READ:
             return Verdict.ALLOWED
         return Verdict.DENIED
+
+
+def are_acls_off(info: BucketInfo | None) -> bool:
+    """Whether the bucket's owner wants no ACL to count."""
+    return info is not None and OWNERSHIP_DOCUMENT in info.documents
+
+
+def require_acls(info: BucketInfo | None, acl: str | None) -> None:
+    """Raises S3Error(AccessControlListNotSupported) for an ACL that would let somebody in, where none counts."""
+    if acl == PUBLIC_READ and are_acls_off(info):
+        raise S3Error(faults.ACL_NOT_SUPPORTED)
 
 
 async def bucket_acl(shelf: Shelf, info: BucketInfo | None) -> str:

@@ -56,6 +56,12 @@ def not_served(what: str) -> S3Error:
 
 
 ACCESS_DENIED = Fault("AccessDenied", 403, "Access Denied")
+ACL_NOT_SUPPORTED = Fault("AccessControlListNotSupported", 400, "The bucket does not allow ACLs")
+ACL_WITH_OWNERSHIP = Fault(
+    "InvalidBucketAclWithObjectOwnership",
+    400,
+    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+)
 AUTHORIZATION_MALFORMED = Fault(
     "AuthorizationHeaderMalformed", 400, "The authorization header that you provided is not valid."
 )
