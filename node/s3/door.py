@@ -15,7 +15,7 @@ from node.first_error import first_error
 from node.host.ports import Host
 from node.http.asgi import Receive, Scope, Send
 from node.logs import get_logger
-from node.s3.asking.operations import POST_OBJECT, PREFLIGHT, Operation, operation_of
+from node.s3.asking.operations import HEAD_BUCKET, POST_OBJECT, PREFLIGHT, Operation, operation_of
 from node.s3.asking.request import Request, read_request
 from node.s3.asking.settings import S3Settings
 from node.s3.asking.targets import target_of
@@ -95,6 +95,8 @@ class Door:
         named = self._shelves.shelves_with(request.target.bucket) if "origin" in request.headers else ()
         if operation is PREFLIGHT:
             return await preflight(named, request)
+        if operation is HEAD_BUCKET:  # by this SDKs learn the region, also of a bucket that they may not see
+            visit.outgoing.add((("x-amz-bucket-region", self._settings.region),))
         if len(named) == 1:  # then a page of another origin may also read why it was refused
             visit.outgoing.add(await cors_headers(named[0], request))
         if operation is POST_OBJECT:

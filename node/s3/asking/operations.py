@@ -39,6 +39,7 @@ def _writes(name: str, action: str) -> Operation:
 
 
 LIST_BUCKETS = _reads("ListBuckets", "ListAllMyBuckets")
+HEAD_BUCKET = _reads("HeadBucket", "ListBucket")
 PREFLIGHT = _reads("Preflight", "Preflight")
 POST_OBJECT = _writes("PostObject", "PutObject")
 
@@ -46,7 +47,7 @@ _NAMESPACE = {("GET", ""): LIST_BUCKETS, ("HEAD", ""): LIST_BUCKETS}
 
 _BUCKET = {
     ("PUT", ""): _writes("CreateBucket", "CreateBucket"),
-    ("HEAD", ""): _reads("HeadBucket", "ListBucket"),
+    ("HEAD", ""): HEAD_BUCKET,
     ("DELETE", ""): _writes("DeleteBucket", "DeleteBucket"),
     ("GET", ""): _reads("ListObjects", "ListBucket"),
     ("GET", "list-type"): _reads("ListObjectsV2", "ListBucket"),

@@ -34,6 +34,12 @@ def test_a_bucket_is_made_looked_at_and_deleted(s3: Any) -> None:
     assert refusal(lambda: s3.head_bucket(Bucket="box")) == "404"
 
 
+def test_anybody_may_learn_the_region(s3: Any, door: DoorTest) -> None:
+    """The SDKs for Go ask so, without a key, and look at the header alone."""
+    found = door.ask("HEAD", "/box")
+    assert (found.status, found.headers["x-amz-bucket-region"]) == (403, "us-east-1")
+
+
 @pytest.mark.parametrize("name", ["Box", "b_x", "192.168.1.1", "a..b", "xn--box"])
 def test_names_of_buckets_follow_amazons_rules(s3: Any, name: str) -> None:
     assert refusal(lambda: s3.create_bucket(Bucket=name)) == "InvalidBucketName"
