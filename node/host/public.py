@@ -31,7 +31,7 @@ class PublicCertificate:
         self._files = files
         self._seen = self._times()
         self._look_s = trio.current_time() + LOOK_EVERY_S
-        self._context, self.binding = _load(files)
+        self._context, self.binding = load_certificate(files)
 
     def context(self) -> ssl.SSLContext:
         """The context for a connection that begins now."""
@@ -45,7 +45,7 @@ class PublicCertificate:
         if times == self._seen:
             return
         try:
-            self._context, self.binding = _load(self._files)
+            self._context, self.binding = load_certificate(self._files)
         except Malformed as error:
             log.error("certificate-not-loaded", error=str(error))
         else:
@@ -59,8 +59,8 @@ class PublicCertificate:
             return ()
 
 
-def _load(files: CertificateFiles) -> tuple[ssl.SSLContext, bytes]:
-    """Raises Malformed(`tls-certificate`)."""
+def load_certificate(files: CertificateFiles) -> tuple[ssl.SSLContext, bytes]:
+    """The certificate, ready to be shown to programs, and its hash. Raises Malformed(`tls-certificate`)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

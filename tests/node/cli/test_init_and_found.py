@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from node.cli.exits import CODES
 from node.cli.tree import program
 from protocol.ids import identity_from_text
+from tests.node.host.test_public import issue
 
 
 def run(*arguments: str) -> Result:
@@ -63,6 +64,18 @@ def test_a_second_node_takes_the_organisation_over(tmp_path: Path) -> None:
 def test_any_name_makes_a_configuration_that_can_be_read(tmp_path: Path, name: str) -> None:
     document("--dir", str(tmp_path / "n"), "init", "--organisation", "O", "--name", name)
     assert document("--dir", str(tmp_path / "n"), "config", "check")["node"]["name"] == name
+
+
+def test_a_configuration_is_good_only_with_a_certificate_that_can_be_used(tmp_path: Path) -> None:
+    init(tmp_path)
+    files = issue(tmp_path)
+    with (tmp_path / "maillon.toml").open("a") as config:
+        config.write('\n[s3]\nlisten = "127.0.0.1:9000"\ncertificate = "chain.pem"\nkey = "key.pem"\n')
+    assert run("--dir", str(tmp_path), "config", "check").exit_code == 0
+    Path(files.key).write_text("no key\n")
+    found = run("--dir", str(tmp_path), "config", "check")
+    assert found.exit_code == CODES["malformed"]
+    assert files.certificate in found.stderr
 
 
 def test_founding_gives_the_federation_an_id_once(tmp_path: Path) -> None:
