@@ -42,6 +42,7 @@ log = get_logger(__name__)
 
 REQUEST_ID_BYTES = 8
 WEBSITE = "Website"
+CUT_OFF = "cut-off"
 
 
 class Door:
@@ -72,6 +73,9 @@ class Door:
             if visit.outgoing.has_begun:
                 raise
             await visit.say(S3Error(faults.INTERNAL))
+        except BaseException:  # cancelled: its client was too slow or left, or the node stops
+            visit.reason = CUT_OFF
+            raise
         finally:
             visit.log()
 

@@ -23,7 +23,7 @@ TOLD: Mapping[str, str] = {
     "journal-past": N_("Epoch {epoch} of the journal of {namespace} is past: epoch {newest} is open."),
     "journal-lease": N_(
         "Another gateway may be writing {namespace} by now: too few of its journal's holders answered lately. "
-        "Not answering: {away}."
+        "Not answering: {away}. It goes on by itself when they do."
     ),
     "journal-not-found": N_("Nobody who answers knows the journal of {namespace}."),
     "journal-proof": N_("Nobody who answers can prove how epoch {epoch} of the journal of {namespace} began."),

@@ -9,7 +9,10 @@ import time
 import zlib
 
 import pytest
+import trio
+from structlog.testing import capture_logs
 
+from node.http.asgi import Message
 from node.s3.calls.failures import told
 from node.s3.signing.chunk_signatures import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER
 from node.s3.texts import faults
@@ -242,3 +245,21 @@ def test_what_cannot_be_done_now_is_told_with_its_reason(error: MaillonError, st
     found = told(error)
     assert (found.fault.status, found.fault.code) == (status, code)
     assert found.message == (sentence(error) if status == 503 else faults.INTERNAL.message)
+
+
+def test_a_request_that_is_cut_off_is_logged_so(door: DoorTest) -> None:
+    async def unheard(_message: Message) -> None:
+        raise AssertionError("nothing is answered")
+
+    async def stops() -> None:
+        with trio.CancelScope() as stop:
+            stop.cancel()
+            scope = {
+                "type": "http", "method": "POST", "path": "/box", "raw_path": b"/box", "query_string": b"",
+                "headers": [(b"host", b"a"), (b"content-type", b"multipart/form-data; boundary=B")],
+            }  # fmt: skip
+            await door.door(scope, trio.sleep_forever, unheard)
+
+    with capture_logs() as logs:
+        trio.run(stops)
+    assert [(line["event"], line["reason"]) for line in logs] == [("s3-request", "cut-off")]
