@@ -36,7 +36,7 @@ from node.s3.texts.versions import read_upload, version_headers
 from node.s3.texts.xml_in import Element
 from node.s3.texts.xml_out import document, flag, leaf, maybe, node, time_of
 from node.vault.objects import ObjectStat, Source
-from node.vault.shelf.terms import Finish, Finisher, PartStat, UploadStat
+from node.vault.shelf.terms import Finish, Finisher, PartsPage, PartStat, UploadStat
 from protocol.errors import MaillonError, Missing
 
 LISTED_MAX = 1_000
@@ -230,7 +230,9 @@ async def list_parts(call: Call) -> Answer:
     after = call.query.count("part-number-marker", default=0, most=PARTS_MAX)
     limit = call.query.count("max-parts", default=LISTED_MAX, most=LISTED_MAX)
     known = await call.shelf.uploads.stat(call.bucket, call.key, upload)
-    page = await call.shelf.uploads.parts(call.bucket, call.key, upload, after=after, limit=max(1, limit))
+    page = PartsPage((), None)
+    if limit:
+        page = await call.shelf.uploads.parts(call.bucket, call.key, upload, after=after, limit=limit)
     agreement = read_agreed(known.checksum)
     body = document(
         "ListPartsResult",

@@ -49,11 +49,18 @@ def test_a_prefix_and_where_to_begin(filled: Any) -> None:
 def test_no_keys_at_all_may_be_asked_for(filled: Any) -> None:
     page = filled.list_objects_v2(Bucket="box", MaxKeys=0)
     assert (page["KeyCount"], page["IsTruncated"]) == (0, False)
-    filled.create_multipart_upload(Bucket="box", Key="k")
+    upload = {
+        "Bucket": "box",
+        "Key": "k",
+        "UploadId": filled.create_multipart_upload(Bucket="box", Key="k")["UploadId"],
+    }
+    filled.upload_part(**upload, PartNumber=1, Body=b"")
     versions = filled.list_object_versions(Bucket="box", MaxKeys=0)
     uploads = filled.list_multipart_uploads(Bucket="box", MaxUploads=0)
     assert (versions["IsTruncated"], "Versions" in versions) == (False, False)
     assert (uploads["IsTruncated"], "Uploads" in uploads) == (False, False)
+    parts = filled.list_parts(**upload, MaxParts=0)
+    assert (parts["IsTruncated"], "Parts" in parts) == (False, False)
 
 
 @pytest.mark.parametrize(
