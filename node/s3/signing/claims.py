@@ -72,11 +72,17 @@ def _header_claim(request: Request, authorization: str, now_s: int) -> Claim:
     payload = request.headers.get("x-amz-content-sha256")
     if payload is None:
         raise S3Error(faults.INVALID_REQUEST, "Missing required header for this request: x-amz-content-sha256")
-    if payload not in (UNSIGNED, *STREAMING) and _HEX.fullmatch(payload) is None:
+    if payload not in (UNSIGNED, *STREAMING):
+        require_hash(payload)
+    return Claim(key_id, scope, signed, fields["Signature"], timestamp, payload)
+
+
+def require_hash(payload: str) -> None:
+    """Raises S3Error(InvalidArgument) for what is no SHA-256."""
+    if _HEX.fullmatch(payload) is None:
         raise faults.invalid(
             "x-amz-content-sha256", payload, "x-amz-content-sha256 must be a known value or a SHA256."
         )
-    return Claim(key_id, scope, signed, fields["Signature"], timestamp, payload)
 
 
 def _header_time(request: Request) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from node.host.ports import Threads
 from node.s3.asking.request import Request
 from node.s3.signing.bodies import Body, ChunkedBody, PlainBody, Promised, Upload, Wire
 from node.s3.signing.chunk_signatures import SIGNED_TRAILER, STREAMING, UNSIGNED_TRAILER, PieceSignatures
+from node.s3.signing.claims import require_hash
 from node.s3.signing.sigv4 import UNSIGNED, Claim
 from node.s3.texts import faults
 from node.s3.texts.checksums import BY_HEADER, Algorithm, decode
@@ -33,9 +34,21 @@ def promised(request: Request, claim: Claim | None) -> Promised:
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers "
             "were found.",
         )
-    payload = "" if claim is None else claim.payload
+    payload = _payload(request, claim)
     is_hash = bool(payload) and payload != UNSIGNED and payload not in STREAMING
     return Promised(_md5(request), payload if is_hash else None, checksum, trailer)
+
+
+def _payload(request: Request, claim: Claim | None) -> str:
+    """How the body comes, or its hash; empty where nothing says so. Who signs nothing may say it too, but can sign no
+    piece. Raises S3Error(InvalidArgument).
+    """
+    if claim is not None:
+        return claim.payload
+    text = request.headers.get("x-amz-content-sha256", "")
+    if text and text not in (UNSIGNED, UNSIGNED_TRAILER):
+        require_hash(text)
+    return text
 
 
 def checksum_of(request: Request, *, may_count: bool = False) -> tuple[Algorithm, bytes] | None:
@@ -87,8 +100,7 @@ def upload(
     Raises:
         S3Error: MissingContentLength, and as `promised`.
     """
-    what = promised(request, claim)
-    payload = "" if claim is None else claim.payload
+    what, payload = promised(request, claim), _payload(request, claim)
     if payload in STREAMING:
         declared: int | None = _decoded_length(request)
         if (payload in (SIGNED_TRAILER, UNSIGNED_TRAILER)) is not (what.trailer is not None):

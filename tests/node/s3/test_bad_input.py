@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import time
 import zlib
@@ -84,6 +85,22 @@ def test_trailers_may_be_framed_as_minios_go_client_does(door: DoorTest) -> None
     signer = streaming(UNSIGNED_TRAILER, x_amz_trailer="x-amz-checksum-crc32")
     body = f"{len(DATA):x}\r\n".encode() + DATA + f"\r\n0\r\nx-amz-checksum-crc32:{CRC}\n\r\n\r\n".encode()
     assert put(door, signer, body).headers["x-amz-checksum-crc32"] == CRC
+    assert kept(door) == DATA
+
+
+def test_who_signs_nothing_may_frame_a_body_but_not_sign_its_pieces(door: DoorTest) -> None:
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::box/*"}
+    door.boto().put_bucket_policy(Bucket="box", Policy=json.dumps({"Statement": everybody}))
+    body = f"{len(DATA):x}\r\n".encode() + DATA + f"\r\n0\r\nx-amz-checksum-crc32:{CRC}\r\n\r\n".encode()
+    told = {"x-amz-trailer": "x-amz-checksum-crc32", "x-amz-decoded-content-length": str(len(DATA))}
+    found = door.ask("PUT", "/box/k", headers={**told, "x-amz-content-sha256": UNSIGNED_TRAILER}, body=body)
+    assert (found.status, found.headers["x-amz-checksum-crc32"]) == (200, CRC)
+    assert kept(door) == DATA
+    for word, code in ((SIGNED_TRAILER, "InvalidArgument"), ("0" * 64, "InvalidRequest"), ("", "InvalidRequest")):
+        found = door.ask("PUT", "/box/k", headers={**told, "x-amz-content-sha256": word}, body=body)
+        assert f"<Code>{code}</Code>" in found.text
+    wrong = door.ask("PUT", "/box/k", headers={"x-amz-content-sha256": "0" * 64}, body=b"other")
+    assert "<Code>XAmzContentSHA256Mismatch</Code>" in wrong.text
     assert kept(door) == DATA
 
 
