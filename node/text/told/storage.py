@@ -78,7 +78,10 @@ TOLD: Mapping[str, str] = {
         "`{key}` cannot be an access key: its name has 3 to 128 letters, digits, hyphens or underscores, and its "
         "secret 8 to 128 printable ASCII characters."
     ),
-    "key-unknown": N_("There is no access key {key}. `maillon s3 key list` lists them."),
+    "key-unknown": N_(
+        "No namespace of this node has an access key {key}, so nothing was revoked. `maillon s3 key list` lists "
+        "those that there are; a key of another gateway's namespace is revoked there."
+    ),
     "keys-too-many": N_("A namespace has {limit} access keys at most. Revoke some."),
     "key-damaged": N_(
         "The key file {path} is damaged. Put it back from your backup of the node's folder; or, if it is a "
