@@ -164,7 +164,7 @@ def _put_tools(parts: _Parts) -> PutTools:
         spreader=parts.blocks.spreader,
         journal=parts.journal,
         catalog=parts.catalog,
-        turns=Turns(),
+        turns=Turns(parts.journal),
         versions=Versions(tools.host.entropy),
         rules=parts.rules,
         pins=parts.pins,

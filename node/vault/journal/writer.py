@@ -8,7 +8,8 @@ catalog never knows more than what is acknowledged.
 The writer outlives its epochs: `roll_over` ends the present one and goes on in the next, while callers wait a moment.
 An append that cannot reach w is refused before it is journaled, with the names of the holders that are away; if they
 go away in the middle, the caller is told that the outcome is not known, and the entry stays: it is acknowledged when
-they come back, or when the epoch ends.
+they come back, or when the epoch ends. Until then the catalog does not know what may have been done already, so who
+decides by what it says has the journal `settle` first.
 
 The writer stops, and says why, on what it must not guess about: another writer, a fork, a change of an unknown kind,
 a disk of our own that does not say what it has. Starting another one is the way to try again.
@@ -57,6 +58,10 @@ class JournalWriter:
         self._epochs = epochs
         self._catalog = catalog
         self._progress = Ticker()
+        self._applied = Ticker()
+        # How many appends ended without an outcome, and of how many of those it is known by now.
+        self._doubts = 0
+        self._settled = 0
         self._epoch = EpochWriter(tools, known, self._progress)
         self._applier = Applier(tools, catalog, epochs, load)
         self._queue = Queue(tools.timers.gather_s, tools.timers.append_deadline_s)
@@ -140,11 +145,40 @@ class JournalWriter:
         request = request_for(changes, inline, self._queue.inline_start)
         await self.wait_ready()
         # The queue lets go of who waits there for too long; who has to wait for room before needs one end for both.
-        with trio.move_on_after(self._timers.append_deadline_s) if self._queue.is_full else nullcontext():
-            await self._queue.wait_for_room()
-            self._check_holders()
-            await self._queue.wait_until_done(request)
+        try:
+            with trio.move_on_after(self._timers.append_deadline_s) if self._queue.is_full else nullcontext():
+                await self._queue.wait_for_room()
+                self._check_holders()
+                await self._queue.wait_until_done(request)
+        finally:
+            self._doubts += request.stamp is None
         return self._outcome(request)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether there may be changes in the journal whose callers went without an outcome, and not in the catalog:
+        they waited for too long, or gave up."""
+        return self._doubts != self._settled
+
+    async def settle(self) -> None:
+        """Return when there are none; who looks then sees all that those who gave up before may have done.
+
+        Raises:
+            Unavailable: `journal-holders-away`, `journal-unacknowledged`: it is not known now.
+            MaillonError: why the writer stopped.
+        """
+        self._check_holders()
+        with trio.move_on_after(self._timers.append_deadline_s):
+            async with self._turn:  # nothing is between the queue and our own disk
+                doubts, upto = self._doubts, (self.opening.epoch, self._epoch.copy.tip.length)
+            while self._catalog.tip[:2] < upto and self._stopped is None:
+                seen = self._applied.count
+                await self._applied.wait_past(seen)
+            if self._stopped is not None:
+                raise self._stopped
+            self._settled = max(self._settled, doubts)
+            return
+        raise self._unacknowledged()
 
     async def roll_over(self, end_epoch: EndEpoch, first: Sequence[Change] = ()) -> None:
         """End the epoch and go on in the next, whose first entry says `first`, if that is anything.
@@ -206,10 +240,12 @@ class JournalWriter:
         if request.error is not None:
             raise request.error
         if request.stamp is None:
-            raise Unavailable(
-                "journal-unacknowledged", namespace=self._tools.namespace, needed=self.opening.w, away=self._away()
-            )
+            raise self._unacknowledged()
         return request.stamp
+
+    def _unacknowledged(self) -> Unavailable:
+        namespace, needed = self._tools.namespace, self.opening.w
+        return Unavailable("journal-unacknowledged", namespace=namespace, needed=needed, away=self._away())
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
         """Run a part of the writer; an error with a name stops all of it."""
@@ -224,6 +260,7 @@ class JournalWriter:
             self._stopped = error
         self._ready.set()
         self._given_up.set()
+        self._applied.tick()
 
     async def _work(self, nursery: trio.Nursery) -> None:
         await self._begin(nursery)
@@ -262,6 +299,7 @@ class JournalWriter:
             self._epochs.begin(known)
             await self._applier.apply(before, ended.succession.ending.length, is_over=True)
             await self._applier.replay(0)
+            self._applied.tick()
             self._epoch = EpochWriter(self._tools, known, self._progress, before.lease.until_s)
         await self._begin(nursery)
         log.info("journal.went-on", namespace=short_text_of(self._tools.namespace), epoch=known.opening.epoch)
@@ -290,6 +328,7 @@ class JournalWriter:
                 acknowledged = epoch.acknowledged()
                 if self._catalog.is_damaged or (epoch.opening.epoch, acknowledged) > self._catalog.tip[:2]:
                     await self._applier.apply(epoch, acknowledged)
+                    self._applied.tick()
             await self._progress.wait_past(seen)
 
     async def _watch_catalog(self) -> None:

@@ -11,7 +11,8 @@ Uploads that no put of this gateway works on any more are aborted in the same ro
 behind (`unnamed`) is released with the rest.
 
 Who has confirmed is kept in memory only, as telling a holder again does no harm. Shares that are locked are asked for
-again when their time has come.
+again when their time has come. While a change may yet turn up of which its caller heard nothing, nobody is told: it
+may be a copy that takes a block up again.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ class Releaser:
 
     async def round(self) -> int:
         """Tell the holders of some blocks; how many blocks are released for good."""
+        if self._tools.journal.in_doubt:
+            await self._tools.journal.settle()
         due = await self._due()
         if not due:
             return 0
@@ -128,6 +131,8 @@ class Releaser:
     async def _due(self) -> list[PendingRelease]:
         """The next blocks that may go now; what comes after them is looked at in the next round."""
         found = await self._tools.catalog.releases(after=self._after, limit=LOOKED_AT_PER_ROUND)
+        if self._tools.journal.in_doubt:
+            return []
         self._after = found[-1].block if len(found) == LOOKED_AT_PER_ROUND else None
         due = []
         for pending in (*found, *self._unnamed()):

@@ -2,7 +2,8 @@
 
 One gateway writes a namespace, so a lock in its memory is enough to make what is decided by what a key names exact: a
 conditional put, a locked version, the order of versions. A bucket's settings decide what changes to its objects mean,
-so whoever changes them, or deletes the bucket, waits for all turns in the bucket to end and has it alone.
+so whoever changes them, or deletes the bucket, waits for all turns in the bucket to end and has it alone. Who had the
+turn before may have journaled a change and gone without hearing of it: before anybody looks, that is settled.
 
 A key that nobody waits for costs a dict's entry, and no switch to another task.
 """
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
+from typing import Protocol
 
 import trio
 
@@ -22,10 +24,22 @@ from node.vault.ticker import Ticker
 Name = str | bytes
 
 
+class Outcomes(Protocol):
+    """What a turn needs of the journal (`JournalWriter`)."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may have changes of those who went without an outcome, which the catalog lacks."""
+
+    async def settle(self) -> None:
+        """Return when it has none. Raises when that cannot be known now."""
+
+
 class Turns:
     """The turns at one namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
         # Who waits for a name that somebody has, in the order in which they came.
         self._taken: dict[tuple[str, Name], trio.lowlevel.ParkingLot] = {}
         self._inside: Counter[str] = Counter()
@@ -45,6 +59,8 @@ class Turns:
         try:
             while self._inside[bucket]:
                 await self._ended.wait_past(self._ended.count)
+            if self._outcomes.in_doubt:
+                await self._outcomes.settle()
             yield
         finally:
             self._alone.discard(bucket)
@@ -60,6 +76,8 @@ class Turns:
             for name in names:
                 await self._take((bucket, name))
                 held.append(name)
+            if self._outcomes.in_doubt:
+                await self._outcomes.settle()
         except BaseException:
             self.leave(bucket, held)
             raise

@@ -48,6 +48,8 @@ class Scene:
     pins: Pins = field(default_factory=Pins)
     unnamed: Unnamed = field(default_factory=Unnamed)
     epoch: int = 4
+    in_doubt: bool = False
+    can_settle: bool = True
 
     def releaser(self) -> Releaser:
         me: Any = cast(Any, self)
@@ -70,6 +72,11 @@ class Scene:
     @property
     def next_position(self) -> Stamp:
         return Stamp(self.epoch, 0)
+
+    async def settle(self) -> None:
+        if not self.can_settle:
+            raise Unavailable("journal-unacknowledged")
+        self.in_doubt = False
 
     async def append(self, changes: Sequence[Change]) -> None:
         self.journaled += changes
@@ -103,6 +110,29 @@ async def test_a_block_is_left_alone_for_a_round_then_all_its_holders_are_told_o
     assert sorted(scene.told) == sorted([(A, 1), (B, 2), (C, 1)])
     assert scene.journaled == [BlocksReleased(tuple(sorted([block(1), block(2)])))]
     assert await releasing.round() == 0
+
+
+async def test_nobody_is_told_while_a_change_that_nobody_heard_of_may_name_the_block_again() -> None:
+    """A copy whose client gave up has its blocks pinned no more, and may be journaled."""
+    scene = Scene({block(1): (A, B)})
+    releasing = scene.releaser()
+    await releasing.round()
+    scene.in_doubt, scene.can_settle = True, False
+    with pytest.raises(Unavailable):
+        await releasing.round()
+    scene.can_settle = True
+    asked = scene.releases
+
+    async def meanwhile(*, after: BlockId | None, limit: int) -> tuple[PendingRelease, ...]:
+        scene.in_doubt = True
+        return await asked(after=after, limit=limit)
+
+    scene.releases = meanwhile  # type: ignore[method-assign]
+    assert await releasing.round() == 0
+    assert scene.told == []
+    scene.releases = asked  # type: ignore[method-assign]
+    assert await releasing.round() == 1
+    assert sorted(scene.told) == sorted([(A, 1), (B, 1)])
 
 
 async def test_only_those_who_have_not_let_go_are_told_again() -> None:

@@ -7,6 +7,26 @@ import trio
 from trio.testing import MockClock
 
 from node.vault.shelf.turns import Turns
+from protocol.errors import Unavailable
+
+
+class Settled:
+    """A journal of which everybody heard."""
+
+    in_doubt = False
+
+    async def settle(self) -> None:
+        raise AssertionError
+
+
+class Unsettled(Settled):
+    """One with a change that nobody heard of, until it is known a second later."""
+
+    in_doubt = True
+
+    async def settle(self) -> None:
+        await trio.sleep(1)
+        self.in_doubt = False
 
 
 async def hold(turns: Turns, seen: list[str], name: str, *keys: str | bytes) -> None:
@@ -17,7 +37,7 @@ async def hold(turns: Turns, seen: list[str], name: str, *keys: str | bytes) -> 
 
 
 async def test_a_key_has_one_turn_at_a_time_and_other_keys_do_not_wait(autojump_clock: MockClock) -> None:
-    turns, seen = Turns(), list[str]()
+    turns, seen = Turns(Settled()), list[str]()
     async with trio.open_nursery() as nursery:
         for name, key in (("one", "a"), ("other", "b"), ("next", "a")):
             nursery.start_soon(hold, turns, seen, name, key)
@@ -26,7 +46,7 @@ async def test_a_key_has_one_turn_at_a_time_and_other_keys_do_not_wait(autojump_
 
 
 async def test_several_keys_are_one_turn(autojump_clock: MockClock) -> None:
-    turns, seen = Turns(), list[str]()
+    turns, seen = Turns(Settled()), list[str]()
     async with trio.open_nursery() as nursery:
         for name, keys in (("both", (b"upload", "a")), ("one", ("a",)), ("upload", (b"upload",))):
             nursery.start_soon(hold, turns, seen, name, *keys)
@@ -36,7 +56,7 @@ async def test_several_keys_are_one_turn(autojump_clock: MockClock) -> None:
 
 
 async def test_who_has_the_bucket_alone_waits_for_all_and_all_wait_for_it(autojump_clock: MockClock) -> None:
-    turns, seen = Turns(), list[str]()
+    turns, seen = Turns(Settled()), list[str]()
 
     async def alone() -> None:
         async with turns.alone("photos"):
@@ -59,7 +79,7 @@ async def test_who_has_the_bucket_alone_waits_for_all_and_all_wait_for_it(autoju
 
 @pytest.mark.parametrize("waiting_for", ["a key", "the bucket"])
 async def test_who_gives_up_waiting_is_in_nobodys_way(autojump_clock: MockClock, waiting_for: str) -> None:
-    turns, seen = Turns(), list[str]()
+    turns, seen = Turns(Settled()), list[str]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(hold, turns, seen, "one", "a")
         await trio.sleep(0.1)
@@ -75,4 +95,33 @@ async def test_who_gives_up_waiting_is_in_nobodys_way(autojump_clock: MockClock,
         assert seen == ["one in", "next in"]
     with trio.fail_after(1):
         async with turns.alone("photos"):
+            pass
+
+
+async def test_nobody_looks_before_it_is_known_what_those_before_did(autojump_clock: MockClock) -> None:
+    journal = Unsettled()
+    turns, begun_s = Turns(journal), trio.current_time()
+    async with turns.of("photos", "a"):
+        assert trio.current_time() == begun_s + 1
+    journal.in_doubt = True
+    async with turns.alone("photos"):
+        assert trio.current_time() == begun_s + 2
+
+
+async def test_who_cannot_be_told_leaves_no_turn_behind(autojump_clock: MockClock) -> None:
+    class Lost(Unsettled):
+        async def settle(self) -> None:
+            raise Unavailable("journal-unacknowledged")
+
+    journal = Lost()
+    turns = Turns(journal)
+    for turn in (turns.of("photos", "a"), turns.alone("photos")):
+        with pytest.raises(Unavailable):
+            async with turn:
+                raise AssertionError
+    journal.in_doubt = False
+    with trio.fail_after(1):
+        async with turns.alone("photos"):
+            pass
+        async with turns.of("photos", "a"):
             pass
