@@ -116,7 +116,7 @@ async def start_node(
     await nursery.start(vault.run)
     if membership is not None:
         nursery.start_soon(JournalCopier(mesh, journals, copy_times(config)).run)
-        serve_passed(passed, vault, host, config, mesh.view, membership.certification.organisation)
+        serve_passed(passed, vault, host, config, mesh, membership.certification.organisation)
     return Services(
         host=host,
         folder=folder,

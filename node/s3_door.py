@@ -8,6 +8,7 @@ application is made when it is first needed: a node that serves no programs neve
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from node.admin.services import Services
 from node.config import Config
 from node.doors.passed import PassedRequests, Served
 from node.doors.passing import Passing, Standing
+from node.doors.vouching import Vouching
 from node.folder import NodeFolder
 from node.host.ports import CertificateFiles, Host, Listener
 from node.http.answer import Words
@@ -29,9 +31,8 @@ from node.mesh.peering import Peering
 from node.settings import http_settings, s3_settings
 from node.vault.vault import Vault
 from protocol.errors import MaillonError, Missing
-from protocol.ids import NodeId, OrganisationId
+from protocol.ids import NamespaceId, NodeId, OrganisationId
 from protocol.members.swim import Status
-from protocol.members.view import View
 
 if TYPE_CHECKING:
     from node.s3.asking.settings import S3Settings
@@ -80,21 +81,35 @@ async def open_s3_door(nursery: trio.Nursery, services: Services) -> S3Door | No
 
 
 def serve_passed(
-    passed: PassedRequests, vault: Vault, host: Host, config: Config, view: View, organisation: OrganisationId
+    passed: PassedRequests, vault: Vault, host: Host, config: Config, mesh: Peering, organisation: OrganisationId
 ) -> None:
     """Answer what other gateways of the organisation pass on."""
-    made: list[Application] = []
+    view = mesh.view
+
+    def make() -> tuple[Application, Application]:
+        own = _own_application(vault, host, config)
+        return own, Vouching(
+            own, _Place(vault, mesh, config, organisation), mesh, _Refusing(host, s3_settings(config))
+        )
+
+    made = functools.cache(make)
+
+    async def vouched(scope: Scope, receive: Receive, send: Send) -> None:
+        await made()[0](scope, receive, send)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if not made:
-            made.append(_own_application(vault, host, config))
-        await made[0](scope, receive, send)
+        await made()[1](scope, receive, send)
 
     def is_sibling(node: NodeId) -> bool:
         found = view.node(node)
         return found is not None and found.organisation == organisation
 
-    passed.open(Served(app, lambda access_key, bucket: standing(vault, access_key, bucket), is_sibling))
+    def writer_of(namespace: NamespaceId) -> NodeId | None:
+        found = view.namespace(namespace)
+        return None if found is None or not found.gateway_is_member else found.gateway
+
+    of = functools.partial(standing, vault)
+    passed.open(Served(app, vouched, of, is_sibling, writer_of))
 
 
 def standing(vault: Vault, access_key: str, bucket: str) -> Standing:
@@ -113,14 +128,14 @@ def standing(vault: Vault, access_key: str, bucket: str) -> Standing:
 class _Place:
     """See `node.doors.passing.Place`."""
 
-    def __init__(self, services: Services, organisation: OrganisationId) -> None:
+    def __init__(self, vault: Vault, mesh: Peering, config: Config, organisation: OrganisationId) -> None:
         from node.s3.asking.targets import asked_bucket
 
         self._asked_bucket = asked_bucket
-        self._vault = services.vault
-        self._mesh = services.mesh
+        self._vault = vault
+        self._mesh = mesh
         self._organisation = organisation
-        self._settings = s3_settings(services.config)
+        self._settings = s3_settings(config)
         self._seen = -1
         self._siblings: tuple[NodeId, ...] = ()
 
@@ -151,11 +166,12 @@ def _gateways(mesh: Peering, organisation: OrganisationId) -> tuple[NodeId, ...]
 
 
 def _application(services: Services) -> Application:
-    own = _own_application(services.vault, services.host, services.config)
+    vault, host, config, mesh = services.vault, services.host, services.config, services.mesh
+    own = _own_application(vault, host, config)
     if services.membership is None:
         return own
-    place = _Place(services, services.organisation())
-    return Passing(own, place, services.mesh, _Refusing(services.host, s3_settings(services.config)))
+    place, refuse = _Place(vault, mesh, config, services.organisation()), _Refusing(host, s3_settings(config))
+    return Passing(Vouching(own, place, mesh, refuse), place, mesh, refuse)
 
 
 def _own_application(vault: Vault, host: Host, config: Config) -> Application:

@@ -3,6 +3,9 @@
 A request of HTTP travels as its head in the question and its body as payload, and its answer the same way back. The
 head is passed on as it came, because what a program signed covers the bytes it sent: who passes a request on can
 neither change nor make one. Only nodes of the same organisation are answered.
+
+A bucket may be shared with keys that another gateway knows. That one then proves who asks, and passes the request on
+with its word for it, a voucher; which counts only from the gateway that writes the key's namespace.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocol import limits
+from protocol.ids import NamespaceId
 from protocol.wire.schema import Length, Range
 
 FIELDS_MAX = 256
@@ -44,16 +48,35 @@ class GatewayFound:
 
 
 @dataclass(frozen=True, slots=True)
+class Voucher:
+    """Whose request this is, as the gateway that knows the key has proven, and the bucket that it is about.
+
+    `signing_key` is the one that the access key's secret gives for the day of the signature; only where the body's
+    chunks are signed one by one, and otherwise empty.
+    """
+
+    namespace: NamespaceId
+    access_key: Annotated[str, Length(1, 128)]
+    is_read_only: bool
+    bucket: Annotated[str, Length(1, limits.BUCKET_NAME_BYTES_MAX)]
+    signing_key: Annotated[bytes, Length(0, 32)]
+
+    def __repr__(self) -> str:
+        return f"Voucher(access_key={self.access_key!r})"
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayPass:
     """Serve this request; its body is the payload. Answer: GatewayAnswer, the body as payload."""
 
-    WIRE_VERSION: ClassVar[int] = 1
+    WIRE_VERSION: ClassVar[int] = 2
     method: Annotated[str, Length(1, 16)]
     path: Target
     query: Target
     is_secure: bool
     client: Annotated[str, Length(0, 128)]
     fields: HttpFields
+    voucher: Voucher | None
 
 
 @dataclass(frozen=True, slots=True)

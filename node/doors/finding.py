@@ -117,6 +117,10 @@ class Finder:
             self._remember(self._absent, sought, now_s + ABSENT_FOR_S)
         return node, is_certain
 
+    def has_found(self, sought: Sought) -> bool:
+        """Whether some gateway had it, and none has said since that it has not."""
+        return sought in self._found
+
     def doubt(self, sought: Sought) -> None:
         """Who was found does not have it now: it is asked for again at once."""
         self._absent.pop(sought, None)

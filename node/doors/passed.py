@@ -1,7 +1,10 @@
 """Requests that other gateways of the organisation pass on to this one, served as if they had come in here.
 
 The signature in the request is what proves who asks; the gateway that passes it on proves only that it is of the
-same organisation. A request is never passed on twice: who gets one answers it.
+same organisation. Who gets one answers it, unless it is for a bucket of a third one (`node.doors.vouching`).
+
+Where another gateway knows the key the signature cannot be proven here. The one that writes the key's namespace has
+done that: its voucher is believed, and nobody else's.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from node.http.asgi import BODY_EXTENSION, PARTS_EXTENSION, Application, Headers
 from node.net.connection import Handler
 from node.net.exchange import Exchange
 from node.stalls import not_stalled
+from node.vouchers import VOUCHER_EXTENSION
 from protocol.errors import Refused, Unavailable
-from protocol.ids import NodeId
+from protocol.ids import NamespaceId, NodeId
 from protocol.kinds import Kind
 from protocol.limits import KIB
 from protocol.passing import GatewayAnswer, GatewayFind, GatewayFound, GatewayPass, HttpField
@@ -30,11 +34,15 @@ STALL_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What this gateway answers with: the application, what it is to a key or a bucket, and whom it answers."""
+    """What this gateway answers with: the application for its own keys and for vouched ones, what it is to a key
+    or a bucket, whom it answers, and who writes a namespace.
+    """
 
     app: Application
+    vouched: Application
     standing: Callable[[str, str], Standing]
     is_sibling: Callable[[NodeId], bool]
+    writer_of: Callable[[NamespaceId], NodeId | None]
 
 
 class PassedRequests:
@@ -60,14 +68,20 @@ class PassedRequests:
         await exchange.answer(GatewayFound(standing is Standing.WRITER))
 
     async def serve(self, exchange: Exchange) -> None:
-        """Raises as `find`, and what the application raises."""
+        """Raises as `find`, Refused(`voucher-not-its-own`), and what the application raises."""
         served, question = self._ready(exchange), exchange.decode(GatewayPass)
-        request = _Request(exchange)
+        request, voucher = _Request(exchange), question.voucher
         scope = _scope(question, request)
-        access_key = access_key_of(scope)
-        if access_key and served.standing(access_key, "") is not Standing.WRITER:
+        if voucher is None:
+            app, sought = served.app, (access_key_of(scope), "")
+        else:
+            if served.writer_of(voucher.namespace) != exchange.peer.node:
+                raise Refused("voucher-not-its-own", namespace=voucher.namespace)
+            scope["extensions"][VOUCHER_EXTENSION] = voucher
+            app, sought = served.vouched, ("", voucher.bucket)
+        if any(sought) and served.standing(*sought) is not Standing.WRITER:
             raise Unavailable("gateway-not-ready")  # it moved on: who asks looks for it again
-        await served.app(scope, request.receive, request.send)
+        await app(scope, request.receive, request.send)
         if not exchange.complete:
             raise Unavailable("gateway-not-ready")
 

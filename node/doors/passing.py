@@ -28,13 +28,13 @@ from protocol.errors import MaillonError, Unavailable
 from protocol.ids import NodeId
 from protocol.kinds import Kind
 from protocol.limits import KIB
-from protocol.passing import GatewayAnswer, GatewayPass, HttpField
+from protocol.passing import GatewayAnswer, GatewayPass, HttpField, Voucher
 
 T = TypeVar("T")
 Refuse = Callable[[Scope, Send, MaillonError], Awaitable[None]]
 
 BUFFER_BYTES = 256 * KIB
-_CREDENTIAL = re.compile(rb"Credential=([^/,\s&]{1,128})/")
+_CREDENTIAL = re.compile(rb"Credential=([^/,\s&\x80-\xff]{1,128})/")
 _QUERY_CREDENTIAL = re.compile(rb"(?:^|&)X-Amz-Credential=([A-Za-z0-9_.~-]{1,128})(?:%2[Ff]|/)")
 # What happens to a connection, and says nothing of where it led.
 _LOST = frozenset({"connection-lost", "deadline", "node-unreachable"})
@@ -89,11 +89,11 @@ class Passing:
         if not (key or bucket):
             await self._own(scope, receive, send)
             return
-        answered, node = _Answered(send), None
+        answered, node = Answered(send), None
         try:
             node = await self._whose(key, bucket, _client_of(scope))
             if node is not None:
-                await self._pass(node, scope, receive, answered)
+                await pass_on(self._mesh, node, scope, answered)
         except MaillonError as error:
             self._finder.doubt((key, bucket))
             path = scope["raw_path"].decode("ascii", "replace")
@@ -107,8 +107,6 @@ class Passing:
             )
             if answered.has_begun:
                 raise
-            if node is not None and error.identifier in _LOST:
-                error = Unavailable("gateway-lost", node=node)
             await self._refuse(scope, send, error)
             return
         if node is None:
@@ -129,25 +127,34 @@ class Passing:
             raise Unavailable("gateway-not-ready")
         return node
 
-    async def _pass(self, node: NodeId, scope: Scope, receive: Receive, answered: _Answered) -> None:
-        question = passed(scope)
+
+class Answered:
+    """The client's end, which remembers whether it has heard anything yet."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.has_begun = False
+
+
+async def pass_on(
+    mesh: Siblings, node: NodeId, scope: Scope, answered: Answered, voucher: Voucher | None = None
+) -> None:
+    """Have another gateway answer the request. Raises what it raises, and Unavailable(`gateway-lost`) without it."""
+    question = passed(scope, voucher)
+    try:
         with first_error():
             async with (
-                self._mesh.open(node, Kind.GATEWAY_PASS, question, deadline_s=ASK_S) as asking,
+                mesh.open(node, Kind.GATEWAY_PASS, question, deadline_s=ASK_S) as asking,
                 trio.open_nursery() as nursery,
             ):
                 body = _PassedBody(asking, scope)
                 nursery.start_soon(body.send)
                 await _take_answer(asking, body, answered)
                 await body.stop()  # who has answered reads no more of it
-
-
-class _Answered:
-    """The client's end, which remembers whether it has heard anything yet."""
-
-    def __init__(self, send: Send) -> None:
-        self.send = send
-        self.has_begun = False
+    except MaillonError as error:
+        if error.identifier in _LOST:
+            raise Unavailable("gateway-lost", node=node) from error
+        raise
 
 
 class _PassedBody:
@@ -178,7 +185,7 @@ class _PassedBody:
         await self._ended.wait()
 
 
-async def _take_answer(asking: Asking, body: _PassedBody, answered: _Answered) -> None:
+async def _take_answer(asking: Asking, body: _PassedBody, answered: Answered) -> None:
     head = await asking.reply(GatewayAnswer)
     buffer = memoryview(bytearray(BUFFER_BYTES))
     count = await asking.receive_some(buffer)
@@ -193,7 +200,7 @@ async def _take_answer(asking: Asking, body: _PassedBody, answered: _Answered) -
     await answered.send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def passed(scope: Scope) -> GatewayPass:
+def passed(scope: Scope, voucher: Voucher | None = None) -> GatewayPass:
     """The question that a request becomes."""
     return GatewayPass(
         method=scope["method"],
@@ -202,6 +209,7 @@ def passed(scope: Scope) -> GatewayPass:
         is_secure=scope["scheme"] == "https",
         client=_client_of(scope),
         fields=tuple(HttpField(name, value) for name, value in scope["headers"]),
+        voucher=voucher,
     )
 
 

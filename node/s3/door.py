@@ -8,6 +8,7 @@ line is logged for each request; it never holds the query, in which presigned UR
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import trio
 
@@ -28,15 +29,18 @@ from node.s3.calls.shelves import Shelves
 from node.s3.objects.form_data import Form
 from node.s3.objects.forms import ANY_SIZE, post_object, request_of, signer, verified
 from node.s3.rights.access import Verdict
-from node.s3.rights.finding import find
+from node.s3.rights.finding import CREATE_BUCKET, find, is_elsewhere
 from node.s3.signing import claims
-from node.s3.signing.chunk_signatures import PieceSignatures
+from node.s3.signing.chunk_signatures import SIGNED_IN_PIECES, PieceSignatures
 from node.s3.signing.sigv4 import Claim, SigningKeys
 from node.s3.table import HANDLERS
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
 from node.s3.visitors import site_of
+from node.vault.shelf.terms import AccessKey
+from node.vouchers import ELSEWHERE_EXTENSION, VOUCHER_EXTENSION, Elsewhere
 from protocol.errors import MaillonError, Missing
+from protocol.passing import Voucher
 
 log = get_logger(__name__)
 
@@ -62,6 +66,9 @@ class Door:
         visit = _Visit(self._host.entropy.random_bytes(REQUEST_ID_BYTES).hex().upper(), scope, receive, send)
         try:
             await self._serve(visit, scope)
+        except Elsewhere:
+            visit.is_elsewhere = True
+            raise
         except MaillonError as error:
             visit.code, visit.reason = failures.told(error).fault.code, error.identifier
             if visit.outgoing.has_begun:
@@ -77,7 +84,8 @@ class Door:
             visit.reason = CUT_OFF
             raise
         finally:
-            visit.log()
+            if not visit.is_elsewhere:
+                visit.log()
 
     async def _serve(self, visit: _Visit, scope: Scope) -> None:
         request = visit.request = read_request(scope, visit.id)
@@ -123,8 +131,10 @@ class Door:
         claim = claims.claim_of(request, self._host.wall.now_s())
         caller, signatures = ANYBODY, None
         if claim is not None:
-            caller, signatures = self._prove(request, claim)
-            visit.caller = caller
+            caller, key = self._prove(request, claim, visit.extensions.get(VOUCHER_EXTENSION))
+            visit.caller, signatures = caller, PieceSignatures(claim, key)
+            if ELSEWHERE_EXTENSION in visit.extensions and operation.name != CREATE_BUCKET:
+                self._look_elsewhere(request, claim, caller, key)
             if "authorization" not in request.headers:
                 request = visit.request = request.presigned()
         return await self._call(visit, request, operation, caller, claim=claim, signatures=signatures)
@@ -158,11 +168,26 @@ class Door:
             needs_public=verdict is Verdict.IF_PUBLIC,
         )
 
-    def _prove(self, request: Request, claim: Claim) -> tuple[Caller, PieceSignatures]:
+    def _prove(self, request: Request, claim: Claim, voucher: Voucher | None) -> tuple[Caller, bytes]:
+        """Who asks, and the key that signs the chunks of the body."""
+        if voucher is not None:
+            if voucher.access_key != claim.key_id:
+                raise S3Error(faults.SIGNATURE_MISMATCH)
+            vouched = AccessKey(voucher.access_key, "", None, voucher.is_read_only, 0)
+            return Caller(vouched, home=voucher.namespace), voucher.signing_key
         caller, secret = self._caller(claim.key_id)
         key = self._keys.derive(secret, claim.scope)
         claims.verify(request, claim, key)
-        return caller, PieceSignatures(claim, key)
+        return caller, key
+
+    def _look_elsewhere(self, request: Request, claim: Claim, caller: Caller, key: bytes) -> None:
+        """Raises Elsewhere when another gateway may have the bucket."""
+        own, bucket = caller.owner, request.target.bucket
+        if own is None or caller.key is None or not is_elsewhere(self._shelves, caller, request.target):
+            return
+        needed = key if claim.payload in SIGNED_IN_PIECES else b""
+        voucher = Voucher(own.id, claim.key_id, caller.key.is_read_only, bucket, needed)
+        raise Elsewhere(voucher, is_readable=bool(self._shelves.shelves_with(bucket)))
 
     async def _post(self, visit: _Visit, request: Request) -> Answer:
         """A browser's form: who uploads, and what, stands in its fields."""
@@ -201,6 +226,8 @@ class _Visit:
 
     def __init__(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         self.id = request_id
+        self.extensions: Mapping[str, Any] = scope.get("extensions", {})
+        self.is_elsewhere = False
         self.incoming = Incoming(scope, receive)
         self.outgoing = Outgoing(scope, send, request_id)
         self.request = Request(scope["method"], "", (), {}, {}, request_id)

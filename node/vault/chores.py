@@ -34,11 +34,14 @@ def checkpointer_for(
     )
 
 
-def shelf_of(tools: TenancyTools, name: str, reading: Callable[[], Readable], writing: Callable[[], Open]) -> Shelf:
+def shelf_of(
+    tools: TenancyTools, secrets: GatewaySecrets, reading: Callable[[], Readable], writing: Callable[[], Open]
+) -> Shelf:
     """The namespace as S3 sees it, by whatever serves it at the moment."""
-    return Shelf(ShelfTools(name, tools.host, reading, writing))
+    return Shelf(ShelfTools(secrets.name, secrets.namespace, tools.host, reading, writing))
 
 
-def expirer_for(tools: TenancyTools, name: str, serving: Open) -> Expirer:
+def expirer_for(tools: TenancyTools, secrets: GatewaySecrets, serving: Open) -> Expirer:
     """What deletes what the lifecycle rules of the namespace's buckets say."""
-    return Expirer(ShelfTools(name, tools.host, lambda: serving, lambda: serving), tools.expire_every_s)
+    of_shelf = ShelfTools(secrets.name, secrets.namespace, tools.host, lambda: serving, lambda: serving)
+    return Expirer(of_shelf, tools.expire_every_s)

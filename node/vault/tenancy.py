@@ -58,7 +58,7 @@ class Tenancy:
 
     def __init__(self, tools: TenancyTools, secrets: GatewaySecrets, *, fresh: Opening | None = None) -> None:
         self.secrets = secrets
-        self.shelf = shelf_of(tools, secrets.name, self.require_readable, self.require_writable)
+        self.shelf = shelf_of(tools, secrets, self.require_readable, self.require_writable)
         self._tools = tools
         self._journal_tools = journal_tools(tools, secrets)
         self._fresh = fresh
@@ -225,7 +225,7 @@ class Tenancy:
                 self._set_open(serving)
                 if self._is_member():
                     nursery.start_soon(keep_house, serving)
-                    nursery.start_soon(expirer_for(self._tools, self.secrets.name, serving).run)
+                    nursery.start_soon(expirer_for(self._tools, self.secrets, serving).run)
                     nursery.start_soon(checkpointer_for(self._tools, self.secrets, serving, self).run)
                 nursery.start_soon(HolderKeeper(self._journal_tools, journal, self.roll_over).run)
 

@@ -23,6 +23,9 @@ from tests.support.vectors import load_vectors
 
 HELD = succession_requests.HeldEpoch(epoch=2, length=1, head=Digest(b"\x06" * 32), is_ended=True, is_copy=False)
 FIELD = passing.HttpField(name=b"host", value=b"s3.example")
+VOUCHER = passing.Voucher(
+    namespace=NamespaceId(b"\x05" * 32), access_key="KEY", is_read_only=False, bucket="box", signing_key=b"\x09" * 32
+)
 SAMPLES: tuple[Any, ...] = (
     requests.Done(),
     requests.Ping(updates=(b"", b"update")),
@@ -90,12 +93,19 @@ SAMPLES: tuple[Any, ...] = (
     passing.GatewayFind(access_key="KEY", bucket=""),
     passing.GatewayFound(is_here=True),
     FIELD,
+    VOUCHER,
     passing.GatewayPass(
-        method="PUT", path=b"/b/a%20b", query=b"x-id=PutObject", is_secure=True, client="192.0.2.1", fields=(FIELD,)
+        method="PUT",
+        path=b"/b/a%20b",
+        query=b"x-id=PutObject",
+        is_secure=True,
+        client="192.0.2.1",
+        fields=(FIELD,),
+        voucher=VOUCHER,
     ),
     passing.GatewayAnswer(status=200, fields=(FIELD,)),
 )
-PARTS = {succession_requests.HeldEpoch, passing.HttpField}  # stand inside others only
+PARTS = {succession_requests.HeldEpoch, passing.HttpField, passing.Voucher}  # stand inside others only
 KINDS = tuple(type(sample) for sample in SAMPLES)
 
 

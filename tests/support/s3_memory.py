@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,6 +30,7 @@ from node.vault.shelf.terms import (
     VersionsPage,
 )
 from protocol.errors import MaillonError, Missing, Refused
+from protocol.ids import NamespaceId
 from tests.support.s3_memory_buckets import MemoryBuckets
 from tests.support.s3_memory_records import NOW_S, Bucket, Bytes, Kept, glance_of, group_of, page_of, read_all
 from tests.support.s3_memory_uploads import MemoryUploads
@@ -81,6 +83,8 @@ class MemoryShelf:
 
     def __init__(self, namespace: str, keys: MemoryKeys) -> None:
         self.namespace = namespace
+        self.id = NamespaceId(hashlib.sha256(f"{namespace}{secrets.token_hex()}".encode()).digest())
+        self.is_written_here = True
         self.keys = keys
         self.of: dict[str, Bucket] = {}
         self.count = 0

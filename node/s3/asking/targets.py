@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from node.s3.asking.request import Request, Target
 from node.s3.asking.settings import S3Settings
-from node.s3.texts.names import decoded, encoded_key, require_key
+from node.s3.texts.names import decoded, encoded_key, fits_bucket, require_key
 
 
 def target_of(request: Request, settings: S3Settings) -> Target:
@@ -28,13 +28,15 @@ def target_of(request: Request, settings: S3Settings) -> Target:
 
 
 def asked_bucket(request: Request, settings: S3Settings) -> str:
-    """The bucket that a request without a key is about: a website's, by its host, or that of the target.
+    """The bucket that a request without a key is about: a website's, by its host, or that of the target. Empty where
+    no bucket can be called so.
 
     Raises:
         S3Error: as `target_of`.
     """
     site = bucket_in_host(request, settings.website_domains)
-    return target_of(request, settings).bucket if site is None else site
+    bucket = target_of(request, settings).bucket if site is None else site
+    return bucket if fits_bucket(bucket) else ""
 
 
 def named_bucket(bucket: str, key: str) -> Target:

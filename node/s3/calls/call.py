@@ -28,6 +28,7 @@ from node.vault.objects import ObjectStat
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import AccessKey, BucketInfo, Finish
 from protocol.errors import Missing
+from protocol.ids import NamespaceId, text_of
 from protocol.quick_init import quick_init
 
 XML_BYTES_MAX = 2 * 1024 * 1024
@@ -55,14 +56,24 @@ NO_CONTENT = Answer(204)
 @quick_init
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a key of a namespace, or (None) anybody. `owner` is the key's own namespace."""
+    """Who asks: a key of a namespace, or (None) anybody. `owner` is the key's own namespace; where another
+    gateway knows the key and vouches for it, `home` is that namespace's id.
+    """
 
     key: AccessKey | None = None
     owner: Shelf | None = None
+    home: NamespaceId | None = None
 
     @property
     def id(self) -> str:
         return "" if self.key is None else self.key.key_id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How policies call the namespace of the key: by its id and, where it is at home here, by its name."""
+        if self.owner is not None:
+            return self.owner.namespace, text_of(self.owner.id)
+        return () if self.home is None else (text_of(self.home),)
 
 
 ANYBODY = Caller()

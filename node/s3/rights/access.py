@@ -126,9 +126,9 @@ class Access:
         document = await documents.if_any(self.shelf, self.info, POLICY_DOCUMENT)
         if document is None:
             return None
-        owner = self.caller.owner
-        names = () if owner is None else (owner.namespace,)
-        asker = Asker(names, self.caller.id, action, resource_of(bucket, key), self._circumstances(action))
+        asker = Asker(
+            self.caller.names, self.caller.id, action, resource_of(bucket, key), self._circumstances(action)
+        )
         return parse_policy(document, bucket).verdict(asker)
 
     def _circumstances(self, action: str) -> Circumstances:

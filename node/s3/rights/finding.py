@@ -17,6 +17,7 @@ from node.s3.calls.shelves import Shelves
 from node.s3.rights.access import Access, Verdict
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
+from node.s3.texts.names import fits_bucket
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import BucketInfo
 from protocol.quick_init import quick_init
@@ -64,6 +65,20 @@ async def _first(
     if not some and target.bucket:
         raise S3Error(faults.NO_SUCH_BUCKET)
     raise S3Error(faults.ACCESS_DENIED)
+
+
+def is_elsewhere(shelves: Shelves, caller: Caller, target: Target) -> bool:
+    """Whether no bucket that is written here can be meant, so that another gateway may have it.
+
+    A key that was made for one bucket opens none of others, and what a name says to be of the key's own namespace is.
+    """
+    key, own = caller.key, caller.owner
+    if key is None or own is None or key.bucket is not None or target.namespace == own.namespace:
+        return False
+    if not fits_bucket(target.bucket):
+        return False
+    some = [one for one in candidates(shelves, caller, target) if one.info is not None]
+    return not any(one.shelf.namespace == own.namespace or one.shelf.is_written_here for one in some)
 
 
 def candidates(shelves: Shelves, caller: Caller, target: Target, *, is_new: bool = False) -> list[Meant]:

@@ -1,7 +1,8 @@
 """Bucket policies: the part of Amazon's language that making a bucket public, or sharing it, needs. Pure.
 
 A statement allows or denies principals some actions on some resources. Principals are everybody (`*`), a namespace
-(`arn:aws:iam::NAMESPACE:root`) or one key of it (`arn:aws:iam::NAMESPACE:user/ACCESS_KEY_ID`). What a reader of the
+(`arn:aws:iam::NAMESPACE:root`, by its id or, where one gateway has both, by its name) or one key of it
+(`arn:aws:iam::NAMESPACE:user/ACCESS_KEY_ID`). What a reader of the
 policy could misunderstand is not accepted at all: unknown conditions (`policy_conditions`), the `Not…` words and
 principals of other kinds are refused with `NotImplemented`. Deny wins over Allow, and silence is no.
 """

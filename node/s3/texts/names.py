@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from node.s3.texts import faults
 from node.s3.texts.faults import S3Error
-from protocol.limits import KEY_BYTES_MAX
+from protocol.limits import BUCKET_NAME_BYTES_MAX, KEY_BYTES_MAX
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -43,6 +43,12 @@ def require_key(key: str) -> None:
     if size_bytes > KEY_BYTES_MAX:
         sizes = (("Size", str(size_bytes)), ("MaxSizeAllowed", str(KEY_BYTES_MAX)))
         raise S3Error(faults.KEY_TOO_LONG, details=sizes)
+
+
+def fits_bucket(name: str) -> bool:
+    """Whether the vault could have a bucket of this name at all; those that were made otherwise than through S3 keep
+    to no more than its length."""
+    return 0 < len(name.encode()) <= BUCKET_NAME_BYTES_MAX
 
 
 def is_bucket_name(name: str) -> bool:

@@ -18,6 +18,7 @@ TOLD: Mapping[str, str] = {
     "http-client-gone": N_("The client went away before its request was whole."),
     "http-client-slow": N_("The client was too slow and was given up."),
     "key-halves": N_("Give both halves of a key, its name and its secret, or neither."),
+    "voucher-not-its-own": N_("Only the gateway of the namespace {namespace} vouches for programs with its keys."),
     "not-of-the-organisation": N_("Only nodes of the same organisation pass requests on to each other."),
     "tls-certificate": N_("The certificate in {path} or its key cannot be used: {reason}."),
 }

@@ -15,6 +15,7 @@ class Shelf:
 
     def __init__(self, tools: ShelfTools) -> None:
         self.namespace = tools.namespace
+        self.id = tools.id
         self._tools = tools
         self.buckets = Buckets(tools)
         self.objects = Objects(tools)

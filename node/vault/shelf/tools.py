@@ -13,13 +13,15 @@ from node.vault.serving import Open, Readable
 from node.vault.shelf.terms import BucketInfo, PartsPage, PartStat
 from node.vault.stats import stat_of, stat_of_named
 from protocol.errors import Refused
+from protocol.ids import NamespaceId
 
 
 @dataclass(frozen=True, slots=True)
 class ShelfTools:
-    """`reading` and `writing` give what serves the namespace now, or raise why nothing does."""
+    """`namespace` is its name here. `reading` and `writing` give what serves it now, or raise why nothing does."""
 
     namespace: str
+    id: NamespaceId
     host: Host
     reading: Callable[[], Readable]
     writing: Callable[[], Open]

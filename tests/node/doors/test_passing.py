@@ -103,7 +103,7 @@ async def gateways(
         return Standing.WRITER if has_it else Standing.STRANGER
 
     passed, place = PassedRequests(), Here([SIBLING])
-    passed.open(Served(app, standing, is_sibling))
+    passed.open(Served(app, app, standing, is_sibling, lambda _namespace: None))
     async with connected(dispatch(passed.handlers())) as (near, _far):
         mesh = Mesh(near)
         async with serving(Passing(here, place, mesh, refuse)) as served:
@@ -309,6 +309,7 @@ async def test_a_gateway_that_is_alone_asks_nobody(autojump_clock: MockClock) ->
         ([], b"X-Amz-Credential=AK/2026", "AK"),
         ([], b"prefix=X-Amz-Credential=AK/2026", ""),
         ([], b"", ""),
+        ([(b"authorization", "AWS4-HMAC-SHA256 Credential=clé/2026".encode())], b"", ""),
     ],
 )
 def test_the_key_of_a_request(headers: list[tuple[bytes, bytes]], query: bytes, key: str) -> None:

@@ -81,7 +81,7 @@ def test_a_gateway_deletes_what_has_expired_and_nothing_that_is_locked() -> None
         assert shelf.buckets.get(B).documents == {"lifecycle"}
         assert shelf.buckets.get(B).versioning is Versioning.ENABLED
         tenancy = town.houses[1].services.vault._named(None)
-        tools = ShelfTools("photos", host, tenancy.require_open, tenancy.require_open)
+        tools = ShelfTools("photos", tenancy.secrets.namespace, host, tenancy.require_open, tenancy.require_open)
         expirer = Expirer(tools, 3_600.0)
         assert await expirer.expire() == 2
         assert (await shelf.objects.list(B)).entries == ()
