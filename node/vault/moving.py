@@ -23,12 +23,14 @@ async def move(mesh: Peering, tenancy: Tenancy, successor: NodeId, deadline_s: f
     """Return when the members know `successor` as the namespace's gateway.
 
     Raises:
-        Refused: `namespace-here` when it is this node.
+        Refused: `namespace-here` when it is this node; `namespace-followed` or `namespace-superseded` when another
+            gateway writes the namespace: it is that one's to hand over.
         Unavailable: `namespace-not-moved` when it does not take over in time; this node writes again then.
         MaillonError: why it could not be handed over; the same.
     """
     if successor == mesh.me:
         raise Refused("namespace-here", namespace=tenancy.secrets.name)
+    tenancy.require_open()
     try:
         await tenancy.hand_over(successor)
     except MaillonError:

@@ -198,3 +198,18 @@ def test_who_was_fenced_can_be_told_to_follow_and_to_take_over_again() -> None:
     in_a_township(main)
 
     in_a_township(main)
+
+
+def test_asked_to_hand_over_what_another_writes_it_refuses_and_does_not_take_it() -> None:
+    async def main(township: Township) -> None:
+        await settle(township)
+        with pytest.raises(Refused, match="namespace-followed"):
+            await township.on(SECOND, lambda services: services.vault.move("photos", node_of(1)))
+        await township.on(SECOND, lambda services: services.vault.take_over("photos"))
+        await trio.sleep(5)
+        with pytest.raises(Refused, match="namespace-superseded"):
+            await township.on(1, lambda services: services.vault.move("photos", node_of(SECOND)))
+        await trio.sleep(5)
+        await put_at_last(township, SECOND, "small", b"still written by the second")
+
+    in_a_township(main)
