@@ -13,7 +13,7 @@ from node.admin import calls, member_calls
 from node.admin.lines import NodeLine, OrganisationLine, ProposalLine
 from node.admin.services import Services
 from protocol.errors import Missing, Refused
-from protocol.ids import NodeId, OrganisationId, RecordId, text_of
+from protocol.ids import Digest, NodeId, OrganisationId, RecordId, text_of
 from protocol.members.assembly import ProposalFacts
 from protocol.members.cards import NodeState
 from protocol.members.charter import Standing
@@ -23,7 +23,6 @@ from protocol.members.governance import (
     Ballot,
     Decision,
     DecisionKind,
-    Motion,
     decision_digest,
     expel_node,
     expel_organisation,
@@ -129,7 +128,7 @@ async def admit(services: Services, question: member_calls.Admit) -> ProposalLin
     standing = Standing(question.jurisdiction, question.legal_form, question.certifications, question.capacity_bytes)
     member = services.mesh.view.chain.member(subject.organisation)
     if member is not None and member.admission.standing == standing:
-        return _decided(services, Motion(services.mesh.view.chain.after, 0, admitting(member.admission)))
+        return _decided(services, admitting(member.admission))
     return await _vote(services, admitting(Admission(subject.lineage, standing)))
 
 
@@ -170,7 +169,7 @@ async def _vote(services: Services, decision: Decision) -> ProposalLine:
     await services.mesh.publish(*records)
     name = decision_digest(motion.after, motion.decision)
     open_now = [facts for facts in view.proposals() if facts.decision == name]
-    return _proposal_line(services, open_now[0]) if open_now else _decided(services, motion)
+    return _proposal_line(services, open_now[0]) if open_now else _decided(services, motion.decision)
 
 
 def _same_subject(one: Decision, other: Decision) -> bool:
@@ -192,17 +191,21 @@ def _proposal_line(services: Services, facts: ProposalFacts) -> ProposalLine:
     )
 
 
-def _decided(services: Services, motion: Motion) -> ProposalLine:
-    """The line of a decision that stands."""
-    chain = services.mesh.view.chain
+def _decided(services: Services, decision: Decision) -> ProposalLine:
+    """The line of a decision that stands, by its certificate; nobody voted on what the charter says."""
+    view = services.mesh.view
+    found = view.decided(decision)
+    after = Digest(view.federation) if found is None else found[0].after
+    electors = () if found is None else tuple(elector.organisation for elector in found[0].electorate)
+    voters = () if found is None else tuple(electors[vote.elector] for vote in found[1].votes)
     return ProposalLine(
-        id=RecordId(decision_digest(motion.after, motion.decision)),
-        action=_ACTIONS[motion.decision.kind],
-        subject=_subject_name(services, motion.decision),
-        ballots=chain.quorum,
-        needed=chain.quorum,
-        electorate=len(chain.electorate),
-        voted=True,
+        id=RecordId(decision_digest(after, decision)),
+        action=_ACTIONS[decision.kind],
+        subject=_subject_name(services, decision),
+        ballots=len(voters),
+        needed=len(voters),
+        electorate=len(electors),
+        voted=services.organisation() in voters,
         state="decided",
     )
 

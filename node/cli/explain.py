@@ -12,6 +12,7 @@ import click
 from node.admin.client import AdminClient
 from node.admin.lines import BlockLine, ObjectLine, ShareLine
 from node.admin.object_calls import EXPLAIN, ExplainObject, ObjectRef
+from node.cli.conditions import told_condition
 from node.cli.names import parse_object
 from node.cli.output import table
 from node.cli.reach import node_of
@@ -71,7 +72,8 @@ def _told(where: Where) -> list[str]:
 
 
 def _now(share: ShareLine) -> str:
-    return share.condition if share.present else _("{condition}, share missing").format(condition=share.condition)
+    condition = told_condition(share.condition)
+    return condition if share.present else _("{condition}, share missing").format(condition=condition)
 
 
 def _why(share: ShareLine) -> str:

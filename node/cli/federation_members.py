@@ -10,6 +10,7 @@ from node.admin.calls import Command, Page
 from node.admin.client import AdminClient
 from node.admin.lines import NodeLine, OrganisationLine, ProposalLine
 from node.admin.member_calls import NODES, ORGANISATIONS, PROPOSALS, NodePage, OrganisationPage, ProposalPage
+from node.cli.conditions import told_condition
 from node.cli.output import table
 from node.cli.reach import node_of
 from node.cli.session import Session
@@ -70,7 +71,14 @@ def _told(members: Members) -> list[str]:
     headings = (_("organisation"), _("id"), _("standing"), _("law"), _("form"), _("nodes"))
     lines = table(headings, organisations)
     nodes = [
-        (line.name, short_text_of(line.id), line.organisation, line.zone, line.condition, ", ".join(line.addresses))
+        (
+            line.name,
+            short_text_of(line.id),
+            line.organisation,
+            line.zone,
+            told_condition(line.condition),
+            ", ".join(line.addresses),
+        )
         for line in members.nodes
     ]
     node_headings = (_("node"), _("id"), _("organisation"), _("zone"), _("now"), _("address"))
@@ -84,10 +92,10 @@ def proposals_told(proposals: tuple[ProposalLine, ...]) -> list[str]:
     """A table of what is being, or was, decided."""
     rows = [
         (
-            line.action,
+            told_condition(line.action),
             line.subject,
             _("{ballots} of {needed} ballots").format(ballots=line.ballots, needed=line.needed),
-            line.state,
+            told_condition(line.state),
             _("voted") if line.voted else "",
         )
         for line in proposals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from node.admin.calls import Nothing
-from node.admin.lines import NamespaceLine
+from node.admin.lines import NamespaceLine, StorageLine
 from node.admin.status_calls import STATUS, Status
 from node.cli.output import table
 from node.cli.reach import node_of
@@ -39,7 +39,6 @@ async def command(session: Session) -> None:
 
 
 def _told(status: Status) -> list[str]:
-    storage = status.storage
     rows = [
         (_("node"), f"{status.name} ({text_of(status.node)})"),
         (_("organisation"), status.organisation),
@@ -47,20 +46,10 @@ def _told(status: Status) -> list[str]:
         (_("addresses"), ", ".join(status.addresses)),
         (_("running for"), show_duration(status.uptime_s)),
         (_("federation"), text_of(status.federation)),
-        (
-            _("members"),
-            _("{live} of {all} nodes answer; {organisations} organisations").format(
-                live=status.members_live, all=status.members, organisations=status.organisations
-            ),
-        ),
-        (_("code"), _("{code}, computed by {engine}").format(code=status.code, engine=status.engine)),
+        (_("members"), _members_told(status)),
+        (_("code"), _code_told(status)),
         (_("share bytes travel"), _("inside TLS") if status.bulk == "tls" else _("sealed, beside TLS")),
-        (
-            _("kept for others"),
-            _("{shares} shares, {used} of {capacity}").format(
-                shares=storage.shares, used=show_size(storage.used_bytes), capacity=show_size(storage.capacity_bytes)
-            ),
-        ),
+        (_("kept for others"), _storage_told(status.storage)),
     ]
     lines = table((_("Maillon {version}").format(version=status.version), ""), rows)
     for namespace in status.namespaces:
@@ -68,6 +57,26 @@ def _told(status: Status) -> list[str]:
     if status.warnings:
         lines += ["", *(_warned(warning, status.organisations) for warning in status.warnings)]
     return lines
+
+
+def _members_told(status: Status) -> str:
+    answering = ngettext("{live} of {all} node answers", "{live} of {all} nodes answer", status.members)
+    organisations = ngettext("{count} organisation", "{count} organisations", status.organisations)
+    told = answering.format(live=status.members_live, all=status.members)
+    return f"{told}; {organisations.format(count=status.organisations)}"
+
+
+def _code_told(status: Status) -> str:
+    """The code of new blocks; too small a federation has none yet."""
+    if not status.code:
+        return _("none yet; computed by {engine}").format(engine=status.engine)
+    return _("{code}, computed by {engine}").format(code=status.code, engine=status.engine)
+
+
+def _storage_told(storage: StorageLine) -> str:
+    told = ngettext("{shares} share, {used} of {capacity}", "{shares} shares, {used} of {capacity}", storage.shares)
+    used, capacity = show_size(storage.used_bytes), show_size(storage.capacity_bytes)
+    return told.format(shares=storage.shares, used=used, capacity=capacity)
 
 
 def _warned(warning: str, organisations: int) -> str:
@@ -84,16 +93,21 @@ def told_why(line: NamespaceLine) -> str:
 
 
 def _namespace_told(line: NamespaceLine) -> list[str]:
-    told = _("namespace {name}: {objects} objects, {size}, code {code}")
-    if not line.code:
-        told = _("namespace {name}: {objects} objects, {size}")
-    lines = [told.format(name=line.name, objects=line.objects, size=show_size(line.size_bytes), code=line.code)]
+    told = ngettext(
+        "namespace {name}: {objects} object, {size}", "namespace {name}: {objects} objects, {size}", line.objects
+    )
+    told = told.format(name=line.name, objects=line.objects, size=show_size(line.size_bytes))
+    lines = [told + (_(", code {code}").format(code=line.code) if line.code else "")]
     if not line.writable:
         lines.append("  " + told_why(line))
     if not line.journal_epoch:
         return lines
     lines += [f"  {told}" for told in _data_told(line)]
-    journal = _("journal: epoch {epoch}, {length} entries, durable at {w} of {r} holders ({live} answer): {names}")
+    journal = ngettext(
+        "journal: epoch {epoch}, {length} entry, durable at {w} of {r} holders ({live} answer): {names}",
+        "journal: epoch {epoch}, {length} entries, durable at {w} of {r} holders ({live} answer): {names}",
+        line.journal_length,
+    )
     lines.append(
         "  "
         + journal.format(

@@ -173,6 +173,15 @@ class View:
         """The decision at the place where it can be proposed or voted on now."""
         return Motion(self.chain.after, self._assembly.open_round(self._keeping.ballots()), decision)
 
+    def decided(self, decision: Decision) -> tuple[Chain, Certificate] | None:
+        """The chain that took this decision last, and the certificate; None for what no certificate says."""
+        found = [
+            (self._assembly.at(item.body.motion.after), item.body)
+            for item in self._keeping.shelf.of_kind(RecordKind.CERTIFICATE)
+            if isinstance(item.body, Certificate) and item.body.motion.decision == decision and not _is_fork(item)
+        ]
+        return max(found, key=lambda link_and_body: link_and_body[0].position, default=None)
+
     def evidence(self) -> tuple[Accusation, ...]:
         """Who contradicted itself, by author."""
         found = sorted(self._keeping.shelf.of_kind(RecordKind.EVIDENCE), key=lambda item: item.slot)

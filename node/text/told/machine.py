@@ -41,7 +41,7 @@ TOLD: Mapping[str, str] = {
     ),
     "object-name": N_("`{text}` names no object. Write BUCKET/KEY."),
     "ambiguous-name": N_("`{name}` fits several: {known}. Write more letters."),
-    "unknown-name": N_("There is no {what} called `{name}`. Known: {known}."),
+    "unknown-name": N_("Nobody and nothing here is called `{name}`. Known: {known}."),
     "devnet-absent": N_("There is no devnet in {path}. Start one with `maillon devnet up --dir {path}`."),
     "devnet-exists": N_("{path} already holds a devnet. Stop it with `maillon devnet down --dir {path}`."),
     "devnet-node-died": N_("The node {node} stopped while it was starting. The end of its log: {log}"),

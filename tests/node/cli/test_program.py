@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,3 +130,15 @@ def test_ctrl_c_while_a_command_is_read_is_an_interruption_too(monkeypatch: pyte
     result = CliRunner().invoke(program, ["status"])
     assert result.exit_code == INTERRUPTED
     assert "Interrupted." in result.stderr
+
+
+def test_how_things_stand_is_told_in_the_readers_language() -> None:
+    told = (
+        "import node.cli.federation_members as f; from node.admin.lines import ProposalLine;"
+        "print(f.proposals_told((ProposalLine(bytes(32), 'admit', 'Coop', 1, 3, 4, True, 'open'),)))"
+    )
+    environment = {**os.environ, "LANGUAGE": "fr"}
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, env=environment)
+    assert "admettre" in done.stdout
+    assert "1 sur 3" in done.stdout
+    assert "ouverte" in done.stdout
