@@ -29,12 +29,13 @@ from protocol.members.invitations import invitation_id, parse_invitation
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Where the node now belongs. `records` is how many it was given."""
+    """Where the node now belongs. `records`: how many it was given; `admitted`: its organisation was before."""
 
     federation: FederationId
     node: NodeId
     organisation: str
     records: int
+    admitted: bool
 
 
 @make_command(_("Join a federation with INVITATION (the text that `federation invite` printed, or - to read it)."))
@@ -42,11 +43,21 @@ class Joined:
 async def command(session: Session, *, invitation: str) -> None:
     token = sys.stdin.read() if invitation == "-" else invitation
     joined = await join_federation(session.dir, token)
-    told = _("{organisation} has joined the federation {id}.").format(
-        organisation=joined.organisation, id=text_of(joined.federation)
-    )
-    following = _("Next: maillon --dir {dir} node run, and ask the members to admit {organisation}.")
-    session.output.document(joined, [told, following.format(dir=session.dir, organisation=joined.organisation)])
+    session.output.document(joined, joined_told(joined, session.dir))
+
+
+def joined_told(joined: Joined, path: Path) -> list[str]:
+    """What happened, and what comes next: nobody votes on one more node of a member."""
+    if joined.admitted:
+        told = _("One more node of {organisation} has joined the federation {id}.")
+        following = _("Next: maillon --dir {dir} node run")
+    else:
+        told = _("{organisation} has joined the federation {id}.")
+        following = _("Next: maillon --dir {dir} node run, and ask the members to admit {organisation}.")
+    return [
+        told.format(organisation=joined.organisation, id=text_of(joined.federation)),
+        following.format(dir=path, organisation=joined.organisation),
+    ]
 
 
 async def join_federation(path: Path, token: str) -> Joined:
@@ -67,4 +78,11 @@ async def join_federation(path: Path, token: str) -> Joined:
         records_file, view = await open_records(host, invitation.federation)
         await keep(records_file, view, (*records, *entry.records))
         folder.become_member(entry.membership)
-    return Joined(invitation.federation, NodeId(newcomer.node_key.public), newcomer.organisation.name, len(records))
+    facts = view.organisation(newcomer.organisation.lineage.organisation)
+    return Joined(
+        federation=invitation.federation,
+        node=NodeId(newcomer.node_key.public),
+        organisation=newcomer.organisation.name,
+        records=len(records),
+        admitted=facts is not None and facts.admitted,
+    )

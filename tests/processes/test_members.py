@@ -5,6 +5,7 @@ The tests share one federation of four and run in this order; the last one leave
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -97,6 +98,7 @@ async def test_an_invitation_lets_one_organisation_in(four: Town, tmp_path: Path
     first, second = create(tmp_path, "first"), create(tmp_path, "second")
     ran = await trio.to_thread.run_sync(lambda: maillon("--dir", first, "federation", "join", token, "--json"))
     assert ran.code == 0, ran.err
+    assert not json.loads(ran.out)["admitted"]
     ran = await trio.to_thread.run_sync(lambda: maillon("--dir", second, "federation", "join", token))
     assert ran.code == CODES["refused"]
     assert "invitation" in ran.err

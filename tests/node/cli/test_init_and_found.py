@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from node.cli.exits import CODES
+from node.cli.federation_join import Joined, joined_told
 from node.cli.tree import program
-from protocol.ids import identity_from_text
+from protocol.ids import Digest, FederationId, NodeId, PublicKey, identity_from_text
 from tests.node.host.test_public import issue
 
 
@@ -128,3 +129,11 @@ def test_words_that_are_not_the_organisations_are_told_apart(tmp_path: Path) -> 
         result = run("--dir", str(tmp_path / "n2"), "init", *given)
         assert result.exit_code == CODES["malformed"]
         assert told in result.stderr
+
+
+def test_nobody_is_asked_to_admit_one_more_node_of_a_member() -> None:
+    for admitted in (False, True):
+        joined = Joined(FederationId(Digest(bytes(32))), NodeId(PublicKey(bytes(32))), "Les Amis", 9, admitted)
+        told = " ".join(joined_told(joined, Path("n2")))
+        assert "maillon --dir n2 node run" in told
+        assert ("admit Les Amis" in told) is not admitted
