@@ -12,6 +12,7 @@ from typing import TypeVar
 from node.admin import calls, member_calls
 from node.admin.lines import NodeLine, OrganisationLine, ProposalLine
 from node.admin.services import Services
+from node.host.addresses import is_dialable
 from protocol.errors import Missing, Refused
 from protocol.ids import Digest, NodeId, OrganisationId, RecordId, text_of
 from protocol.members.assembly import ProposalFacts
@@ -103,14 +104,14 @@ async def proposals(services: Services, question: calls.Page) -> member_calls.Pr
 
 
 async def invite(services: Services, question: member_calls.Invite) -> member_calls.Invited:
-    """An invitation signed by this node."""
+    """An invitation signed by this node. Raises Refused(`invitation-unreachable`) without an address to dial."""
     host, mesh = services.host, services.mesh
     expires_s = host.wall.now_s() + question.valid_s
     invitation = make_invitation(
         services.node_key,
         mesh.view.federation,
         services.organisation(),
-        addresses=mesh.addresses,
+        addresses=tuple(address for address in mesh.addresses if is_dialable(address)),
         expires_s=expires_s,
         nonce=host.entropy.random_bytes(32),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Set
 
 import trio
 
@@ -17,10 +18,13 @@ from node.admin.lines import (
 )
 from node.admin.namespace_calls import NamespacePage
 from node.admin.services import Services
+from node.host.addresses import is_dialable
 from node.text.quantities import show_parameter
 from node.vault.objects import NamespaceStatus
 from protocol.errors import MaillonError, Refused
+from protocol.ids import NodeId
 from protocol.members.cards import NodeState
+from protocol.members.facts import NodeFacts
 from protocol.placement.classes import code_of
 
 SAFE_ORGANISATIONS = 6
@@ -29,7 +33,8 @@ SAFE_ORGANISATIONS = 6
 async def status(services: Services, _question: calls.Nothing) -> status_calls.Status:
     """One look at everything."""
     mesh, config = services.mesh, services.config
-    nodes = [facts for facts in mesh.view.nodes() if facts.state is not NodeState.LEFT]
+    live = mesh.live()
+    nodes = [facts for facts in mesh.view.nodes() if _is_expected(facts, live)]
     admitted = [facts for facts in mesh.view.organisations() if facts.admitted]
     organisation = _organisation(services)
     found = await services.vault.namespaces()
@@ -45,13 +50,18 @@ async def status(services: Services, _question: calls.Nothing) -> status_calls.S
         bulk=config.bulk,
         uptime_s=int(trio.current_time() - services.started_s),
         members=len(nodes),
-        members_live=len(mesh.live() & {facts.node for facts in nodes}),
+        members_live=len(live & {facts.node for facts in nodes}),
         organisations=len(admitted),
         code=_code(services, len(admitted)),
         storage=_storage(services),
         namespaces=tuple(_namespace_line(services, each) for each in found[: calls.NAMESPACE_LINES]),
         warnings=_warnings(services, len(admitted)),
     )
+
+
+def _is_expected(facts: NodeFacts, live: Set[NodeId]) -> bool:
+    """Whether its silence is news: not that of one that left, or leaves and is gone."""
+    return facts.state is NodeState.ACTIVE or (facts.state is NodeState.LEAVING and facts.node in live)
 
 
 async def namespaces(services: Services, _question: calls.Nothing) -> NamespacePage:
@@ -93,6 +103,8 @@ def _warnings(services: Services, organisations: int) -> tuple[str, ...]:
     """What the owner should know, as error identifiers that the reader's side turns into sentences."""
     warnings = ["guest"] if services.membership is None else []
     me = services.mesh.view.node(services.mesh.me)
+    if me is not None and not any(is_dialable(address) for address in services.mesh.addresses):
+        warnings.append("address-not-dialable")
     if me is not None and not me.admitted:
         warnings.append("organisation-pending")
     if organisations < SAFE_ORGANISATIONS:

@@ -76,7 +76,7 @@ def _told(members: Members) -> list[str]:
             short_text_of(line.id),
             line.organisation,
             line.zone,
-            told_condition(line.condition),
+            _now(line),
             ", ".join(line.addresses),
         )
         for line in members.nodes
@@ -86,6 +86,11 @@ def _told(members: Members) -> list[str]:
     if members.proposals:
         lines += ["", *proposals_told(members.proposals)]
     return lines
+
+
+def _now(line: NodeLine) -> str:
+    condition = told_condition(line.condition)
+    return _("{condition}, leaves for good").format(condition=condition) if line.state == "leaving" else condition
 
 
 def proposals_told(proposals: tuple[ProposalLine, ...]) -> list[str]:

@@ -13,6 +13,7 @@ from protocol.limits import ADDRESS_BYTES_MAX
 
 # sockaddr_un.sun_path holds 108 bytes on Linux, 104 on the BSDs, with the final zero.
 UNIX_PATH_BYTES_MAX = 103
+EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 (to be told from others, not to be bound)
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -45,6 +46,12 @@ def parse_address(text: str) -> InternetAddress | UnixAddress:
     if int(port) > 65_535 or len(text.encode()) > ADDRESS_BYTES_MAX:
         raise Malformed("address", address=text[:ADDRESS_BYTES_MAX])
     return InternetAddress(host[1:-1] if bracketed else host, int(port))
+
+
+def is_dialable(text: str) -> bool:
+    """Whether somebody else could dial it: not where it only says that every interface listens."""
+    address = parse_address(text)
+    return isinstance(address, InternetAddress) and address.host not in EVERY_INTERFACE
 
 
 def address_of_peer(text: str) -> str:

@@ -10,6 +10,10 @@ _BAD_RECORD = N_("A record breaks its format and was refused. Whoever sent it is
 _BAD_COMPARISON = N_("A member compared records in a way that the protocol does not allow; it was stopped.")
 
 TOLD: Mapping[str, str] = {
+    "address-not-dialable": N_(
+        "The members are told no address at which this node can be dialled. Set `advertise` in maillon.toml, then "
+        "restart."
+    ),
     "ballot-key-replaced": N_("{organisation} has a newer key; a ballot by the old one does not count."),
     "card-epoch": N_("The card of namespace {namespace} has epoch {epoch}, which its certificate does not cover."),
     "card-journal": N_("A namespace's card names {holders} holders with a quorum of {quorum}; that cannot be."),
