@@ -1,8 +1,8 @@
 """The expirer: from time to time it goes through the buckets that have lifecycle rules, and does what these say.
 
 It deletes as a client would who may not bypass any lock: a version that is locked stays, and goes when it expired and
-the lock did. Before it has a key name nothing it looks, in a turn at the key, whether that still names the version
-that expired.
+the lock did. Before it does either it looks, in a turn at the key, whether the key still names the version that
+expired, or names an older one that was to go because it named another.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Expirer:
         objects = self._shelf.objects
         if due.what is What.HIDE:
             return lambda: objects.hide(bucket, due.key, due.version)
-        return lambda: objects.delete(bucket, due.key, version=due.version)
+        return lambda: objects.forget(bucket, due.key, due.version)
 
     def _aborting(self, upload: UploadStat) -> Callable[[], Awaitable[object]]:
         return lambda: self._shelf.uploads.abort(upload.bucket, upload.key, upload.upload)

@@ -236,6 +236,23 @@ class Objects:
             await serving.journal.append([] if change is None else [change])
         return deleted
 
+    async def forget(self, bucket: str, key: str, version: bytes) -> Deleted:
+        """Delete an older version, or a marker, for good; not what the key names by now, as what was newer is gone.
+
+        Raises:
+            Missing: `bucket-missing`, `version-missing`. Refused: `object-locked`.
+        """
+        serving = self._tools.writing()
+        async with serving.put.turns.of(bucket, key):
+            require_writable_bucket(serving, bucket)
+            named = await serving.catalog.find(bucket, key)
+            if named is not None and named.version == version:
+                raise Missing("version-missing", bucket=bucket, key=key)
+            change, deleted = await self._deletion(serving, bucket, key, version, bypass_governance=False)
+            if change is not None:
+                await serving.journal.append([change])
+        return deleted
+
     async def delete_several(
         self, bucket: str, keys: Sequence[tuple[str, bytes | None]], *, bypass_governance: bool = False
     ) -> Sequence[Deleted | MaillonError]:

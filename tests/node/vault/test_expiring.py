@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+import trio
+
 from node.vault.objects import ObjectStat
 from node.vault.shelf.expirer import Expirer
 from node.vault.shelf.expiring import Walk
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import LifecycleRule, LockMode, PutTerms, Retention, Tag, Versioning
 from node.vault.shelf.tools import ShelfTools
+from protocol.namespace.changes import ObjectDeleted
 from protocol.namespace.lifecycle import DAY_S, due_s
-from tests.support.shelves import B, at_a_shelf, put_into
+from tests.support.shelves import B, at_a_shelf, get_from, put_into
 from tests.support.township import Township
 
 NOW_S = 1_700_000_000 // DAY_S * DAY_S
@@ -92,6 +95,36 @@ def test_a_gateway_deletes_what_has_expired_and_nothing_that_is_locked() -> None
         assert await expirer.expire() == 1
         left = [(entry.key, entry.is_marker) for entry in (await shelf.objects.list_versions(B)).entries]
         assert left == [("b", True), ("b", False)]
+
+    at_a_shelf(work)
+
+
+def test_an_older_version_stays_when_it_is_what_the_key_names_by_the_time_it_would_go() -> None:
+    """Whoever undoes a put by deleting the newest version gets the one before it."""
+
+    async def work(town: Township, shelf: Shelf) -> None:
+        await shelf.buckets.create(B)
+        await shelf.buckets.set_versioning(B, Versioning.ENABLED)
+        await shelf.buckets.set_lifecycle(B, b"<the document/>", [LifecycleRule(noncurrent_days=1)])
+        host, tenancy = town.world.host("n1"), town.houses[1].services.vault._named(None)
+        serving = tenancy.require_open()
+        await put_into(shelf, "a", b"oldest")
+        await put_into(shelf, "a", b"older")
+        newest = await put_into(shelf, "a", b"newest")
+        later = dataclasses.replace(host, wall=_Later(host.wall.now_s() + 2 * DAY_S))
+        tools = ShelfTools("photos", tenancy.secrets.namespace, later, tenancy.require_open, tenancy.require_open)
+        expirer, gone = Expirer(tools, 3_600.0), list[int]()
+
+        async def expire() -> None:
+            gone.append(await expirer.expire())
+
+        async with trio.open_nursery() as nursery, serving.put.turns.of(B, "a"):
+            nursery.start_soon(expire)
+            await trio.sleep(1)
+            await serving.journal.append([ObjectDeleted(B, "a", newest.version)])
+        assert gone == [1]
+        assert await get_from(shelf, "a") == b"older"
+        assert len((await shelf.objects.list_versions(B)).entries) == 1
 
     at_a_shelf(work)
 
