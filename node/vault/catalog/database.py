@@ -256,9 +256,9 @@ class CatalogDatabase:
 
     def span(self, stored: StoredObject, first: int, end: int) -> tuple[tuple[BlockRef, ...], int]:
         """Blocks of an object of runs that have its bytes [first, end), and how many bytes come before them. Of an
-        object in parts, no other parts are read."""
+        object in parts, no other parts are read. None, as long as not all has arrived that says where they are."""
         found: list[BlockRef] = []
-        begin, skipped = 0, 0
+        begin, skipped, wanted_bytes = 0, 0, 0
         parts = self.rows.scan_prefix(parts_of(stored.owner))
         for key, value in parts:
             stop = begin + read_row(PartRow, value).size_bytes
@@ -266,8 +266,12 @@ class CatalogDatabase:
                 skipped = skipped if found else begin
                 runs = self.rows.scan_prefix(runs_of_part(stored.owner, number_of(key)))
                 found += [block for _key, run in runs for block in read_blocks(run, self._numbers)]
+                wanted_bytes += stop - begin
             begin = stop
-        return (tuple(found), skipped) if parts else (self.blocks(stored), 0)
+        if not parts:
+            found, begin, wanted_bytes = list(self.blocks(stored)), stored.size_bytes, stored.size_bytes
+        is_whole = begin == stored.size_bytes and sum(block.size_bytes for block in found) == wanted_bytes
+        return (tuple(found), skipped) if is_whole else ((), 0)
 
     def incomplete(self, after: BlockId | None, limit: int) -> tuple[BlockRef, ...]:
         """Blocks some of whose shares are still to come, in the order of their ids."""

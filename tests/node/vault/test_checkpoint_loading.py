@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import partial
+
 import pytest
 
-from node.vault.catalog.catalog import Catalog
+from node.vault.catalog.catalog import Catalog, StoredObject
 from node.vault.catalog.touched import touched_by
 from node.vault.checkpoint.loading import load_tables, tell_nobody
 from protocol.errors import Damaged, Unavailable
-from protocol.namespace.changes import Change, ObjectDeleted
+from protocol.ids import Digest
+from protocol.namespace.changes import BlockRef, Change, ObjectDeleted, PartPut, UploadBegun
 from sim.host.world import World
 from tests.support.checkpoints import BUCKET, NAMESPACE, Bench, filled, fresh_host, manifest_of, puts, rows_of, staged
-from tests.support.namespaces import object_put
+from tests.support.namespaces import block_ref, object_put, some
 
 
 class TestArrival:
@@ -64,6 +68,39 @@ class TestArrival:
         assert rows[0] == (0, rows[-1][1])
         assert rows[-1][0] == rows[-1][1]
 
+    async def test_bytes_in_the_middle_of_an_object_wait_for_all_that_says_where_they_are(self) -> None:
+        """The second of three parts came first, and so stands in the older table."""
+        stage, upload = await staged(), some("upload")[:16]
+        blocks = {number: block_ref(number) for number in (1, 2, 3)}
+        sizes = [blocks[number].size_bytes for number in (1, 2, 3)]
+        begun = UploadBegun(upload, "photos", "film", 0, (), (), None, legal_hold=False, checksum="")
+        parts = {
+            number: PartPut(upload, number, block.size_bytes, Digest(some("part", number)), (block,), etag="e")
+            for number, block in blocks.items()
+        }
+        await stage.put([BUCKET, begun, parts[2]])
+        await stage.checkpointer.make()
+        film = dataclasses.replace(object_put("photos", "film"), size_bytes=sum(sizes), upload=upload)
+        await stage.put([parts[1], parts[3], film])
+        await stage.checkpointer.make()
+        catalog = Catalog(fresh_host(), NAMESPACE)
+        await catalog.open()
+        seen: list[tuple[BlockRef, ...] | None] = []
+
+        async def look() -> None:
+            for first, end in ((0, 1), (sizes[0], sum(sizes[:2])), (sum(sizes[:2]) + 1, sum(sizes))):
+                span = partial(_chosen, (first, end))
+                try:
+                    seen.append((await catalog.located("photos", "film", None, span)).blocks)
+                except Unavailable:
+                    seen.append(None)
+
+        stage.host.faults.on("checkpoint.after-arrival", look)  # type: ignore[attr-defined]
+        checkpoint = stage.catalog.checkpoint
+        assert checkpoint is not None
+        await load_tables(stage.host, catalog, stage.blocks.fetch, checkpoint, frozenset(), tell_nobody)
+        assert seen == [None, None, None, (blocks[1],), (blocks[2],), (blocks[3],)]
+
     async def test_it_goes_on_where_it_stopped(self) -> None:
         stage = await self.staged_with_tables()
         checkpoint = stage.catalog.checkpoint
@@ -113,6 +150,10 @@ class TestArrival:
                 frozenset(),
                 tell_nobody,
             )
+
+
+def _chosen(span: tuple[int, int], _stored: StoredObject) -> tuple[int, int]:
+    return span
 
 
 class TestCatalogs:
