@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import click
 
+from node.cli.clicks_words import speak_our_language
 from node.cli.exits import leave_interrupted
 from node.cli.session import Choices, shared_options
 from node.text import N_, _
@@ -171,6 +172,7 @@ def _added() -> Mapping[str, Branch]:
     return {found.name: found.load() for found in sorted(entry_points(group=ENTRY_POINTS))}
 
 
+speak_our_language()
 program = Program(
     COMMANDS,
     "maillon",

@@ -142,3 +142,19 @@ def test_how_things_stand_is_told_in_the_readers_language() -> None:
     assert "admettre" in done.stdout
     assert "1 sur 3" in done.stdout
     assert "ouverte" in done.stdout
+
+
+def test_the_words_of_click_are_in_the_readers_language_too() -> None:
+    environment = {**os.environ, "LANGUAGE": "fr"}
+    code = "from node.cli.tree import program; program(prog_name='maillon')"
+
+    def told(*arguments: str) -> str:
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        return done.stdout + done.stderr
+
+    assert "Montrer ce message et sortir." in told("put", "--help")
+    assert "[par défaut : 16" in told("put", "--help")
+    assert "Il n’y a pas d’option '--secret'." in told("put", "--secret")
+    assert "Il manque un argument 'TARGET'." in told("put", "file")
+    assert "Argument en trop (c)" in told("put", "a", "b", "c")

@@ -1,0 +1,47 @@
+"""The words of click itself, in the reader's language.
+
+click asks gettext's default domain for them, which is made ours here; those that a user of our commands may see are
+marked for the catalogue. They are click's to change: one that it words anew is shown in English.
+"""
+
+from __future__ import annotations
+
+import gettext
+
+from node.text import DOMAIN, LOCALE_DIR, N_, ngettext
+
+WORDS = (
+    N_("Usage:"),
+    N_("Options"),
+    N_("Show this message and exit."),
+    N_("default: {default}"),
+    N_("required"),
+    N_("Error: {message}"),
+    N_("Aborted!"),
+    N_("Try '{command} {option}' for help."),
+    N_("Invalid value: {message}"),
+    N_("Invalid value for {param_hint}: {message}"),
+    N_("Missing argument"),
+    N_("Missing option"),
+    N_("Missing parameter"),
+    N_("Missing command."),
+    N_("No such option {name!r}."),
+    N_("No such command {name!r}."),
+    N_("Option {name!r} requires an argument."),
+    N_("Option {name!r} does not take a value."),
+    N_("{value!r} is not a valid {number_type}."),
+    N_("{value} is not in the range {range}."),
+    N_("{name} {filename!r} does not exist."),
+    N_("{name} {filename!r} is a file."),
+    N_("{name} {filename!r} is a directory."),
+    N_("file"),
+    N_("directory"),
+    N_("path"),
+)
+PLURALS = (ngettext("Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})", 2),)
+
+
+def speak_our_language() -> None:
+    """Have click find its words in our catalogue."""
+    gettext.bindtextdomain(DOMAIN, str(LOCALE_DIR))
+    gettext.textdomain(DOMAIN)
