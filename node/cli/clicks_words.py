@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gettext
 
-from node.text import DOMAIN, LOCALE_DIR, N_, ngettext
+import click
+
+from node.text import DOMAIN, LOCALE_DIR, N_, _, ngettext
 
 WORDS = (
     N_("Usage:"),
@@ -41,7 +43,15 @@ WORDS = (
 PLURALS = (ngettext("Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})", 2),)
 
 
+class Formatter(click.HelpFormatter):
+    """click's, with the colon after a heading as the reader's language has it."""
+
+    def write_heading(self, heading: str) -> None:
+        self.write(" " * self.current_indent + _("{heading}:").format(heading=heading) + "\n")
+
+
 def speak_our_language() -> None:
     """Have click find its words in our catalogue."""
+    click.Context.formatter_class = Formatter
     gettext.bindtextdomain(DOMAIN, str(LOCALE_DIR))
     gettext.textdomain(DOMAIN)

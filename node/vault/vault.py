@@ -218,7 +218,7 @@ class Vault:
         """A namespace as S3 sees it; the only one, when none is named.
 
         Raises:
-            Missing: `namespace-missing`. Refused: `namespace-ambiguous`, `not-the-gateway`.
+            Missing: `namespace-missing`, `namespace-none`. Refused: `namespace-ambiguous`, `not-the-gateway`.
         """
         return self._named(namespace).shelf
 
@@ -328,7 +328,9 @@ class Vault:
         gateways = self._inspector.other_gateways()
         if gateways:
             return Refused("not-the-gateway", namespace=name or "", gateways=gateways)
-        return Missing("namespace-missing", namespace=name or "")
+        if self._tenancies and name:
+            return Missing("namespace-missing", namespace=name)
+        return Missing("namespace-none")
 
 
 class _Life:

@@ -166,7 +166,7 @@ def test_what_is_not_there_is_missing(six: Devnet, tmp_path: Path) -> None:
 def test_a_node_that_is_not_the_gateway_names_it_or_has_no_namespace(six: Devnet) -> None:
     ran = maillon("--dir", six.node(six.others[0]), "put", "-", "box/elsewhere", "--json", stdin=b"x")
     assert ran.code in (CODES["refused"], CODES["missing"])
-    assert ran.problem in ("not-the-gateway", "namespace-missing")
+    assert ran.problem in ("not-the-gateway", "namespace-none")
 
 
 def test_a_second_start_of_a_running_node_is_refused(six: Devnet) -> None:

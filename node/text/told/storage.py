@@ -98,7 +98,10 @@ TOLD: Mapping[str, str] = {
     "local-name-long": N_("The name of {path} is longer than a key may be ({limit_bytes})."),
     "namespace-ambiguous": N_("This node serves several namespaces ({known}). Say which with --namespace."),
     "namespace-exists": N_("There is a namespace {namespace} already. Choose another name."),
-    "namespace-missing": N_("This node serves no such namespace. Create one: maillon namespace create NAME"),
+    "namespace-missing": N_(
+        "This node does not serve the namespace {namespace}. Those that it serves: maillon namespace list"
+    ),
+    "namespace-none": N_("This node serves no namespace. Create one: maillon namespace create NAME"),
     "namespace-name": N_("`{namespace}` cannot be a namespace's name: use printable letters, at most {limit_bytes}."),
     "namespace-opening": N_("The namespace {namespace} is being opened. Try again in a moment."),
     "node-dir-unfinished": N_("{path} holds no finished node. Create it with `maillon init --dir {path}`."),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import trio
 
-from node.admin import calls, member_calls, members, state
+from node.admin import calls, member_calls, members, s3_keys, state
+from node.admin.s3_calls import S3KeyCreate
 from node.admin.services import Services
 from node.admin.status_calls import Status
 from node.mesh.mesh import Mesh
-from protocol.errors import Refused
+from protocol.errors import Missing, Refused
 from tests.support.township import Township, in_a_township
 
 
@@ -50,5 +51,19 @@ def test_a_node_that_nobody_can_dial_is_told_so_and_invites_nobody(monkeypatch: 
                 await members.invite(services, member_calls.Invite(60))
 
         await township.on(1, as_nobody_can_dial)
+
+    in_a_township(main)
+
+
+def test_who_names_a_namespace_that_is_not_served_is_told_which() -> None:
+    async def main(township: Township) -> None:
+        await township.grow(3)
+        question = S3KeyCreate("nowhere", "", read_only=False, access_key="", secret_key="")
+        with pytest.raises(Missing, match="namespace-none"):
+            await township.on(1, lambda services: s3_keys.create(services, question))
+        await township.on(1, lambda services: services.vault.create_namespace("photos"))
+        with pytest.raises(Missing, match="namespace-missing") as caught:
+            await township.on(1, lambda services: s3_keys.create(services, question))
+        assert caught.value.parameters == {"namespace": "nowhere"}
 
     in_a_township(main)

@@ -154,6 +154,7 @@ def test_the_words_of_click_are_in_the_readers_language_too() -> None:
         return done.stdout + done.stderr
 
     assert "Montrer ce message et sortir." in told("put", "--help")
+    assert "Options :" in told("put", "--help")
     assert "[par défaut : 16" in told("put", "--help")
     assert "Il n’y a pas d’option '--secret'." in told("put", "--secret")
     assert "Il manque un argument 'TARGET'." in told("put", "file")
