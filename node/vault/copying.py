@@ -76,14 +76,16 @@ async def copy_object(
 
 
 async def copy_part(
-    tools: CopyTools, upload: StoredUpload, number: int, source: ObjectRef, part: ByteRange | None
+    tools: CopyTools, upload: StoredUpload, number: int, source: ObjectRef, check: Check, part: ByteRange | None
 ) -> PartPut:
-    """A part of a client's upload that is the source, or part of it; the last change that says so.
+    """A part of a client's upload that is the source, or part of it; the last change that says so. `check` may refuse
+    the source.
 
     Raises:
-        Missing: as a get, or `upload-missing`. Refused: `object-is-marker`, `object-range`.
+        Missing: as a get, or `upload-missing`. Refused: `object-is-marker`, `object-range`. And what `check` raises.
     """
     stored, blocks = await _look(tools, source)
+    check(stored)
     wanted = part or ByteRange(0, stored.size_bytes)
     if not 0 <= wanted.first <= wanted.end <= stored.size_bytes:
         raise Refused("object-range", first=wanted.first, end=wanted.end, size_bytes=stored.size_bytes)

@@ -71,9 +71,19 @@ class MemoryUploads:
         return part
 
     async def copy_part(
-        self, bucket: str, key: str, upload: bytes, number: int, source: ObjectRef, part: ByteRange | None
+        self,
+        bucket: str,
+        key: str,
+        upload: bytes,
+        number: int,
+        source: ObjectRef,
+        part: ByteRange | None,
+        *,
+        source_condition: Callable[[ObjectStat], None] | None = None,
     ) -> PartStat:
         kept = self._shelf.objects.find(source.bucket, source.key, source.version)
+        if source_condition is not None:
+            source_condition(kept.stat)
         data = kept.data if part is None else kept.data[part.first : part.end]
         made = PartStat(number, len(data), hashlib.md5(data).hexdigest(), (), NOW_S)
         return self._keep(bucket, key, upload, made, data)

@@ -125,7 +125,9 @@ async def _copy_part(call: Call, origin: Origin, known: UploadStat, number: int)
     header, size_bytes = call.request.headers.get("x-amz-copy-source-range"), origin.found.size_bytes
     part = None if header is None else copied(header, size_bytes)
     if origin.is_in(call.shelf) and origin.key is None and row_of(known.metadata) is None:
-        return await call.shelf.uploads.copy_part(call.bucket, call.key, known.upload, number, origin.ref, part)
+        return await call.shelf.uploads.copy_part(
+            call.bucket, call.key, known.upload, number, origin.ref, part, source_condition=origin.require_same
+        )
     agreement = read_agreed(known.checksum)
     expected_bytes = size_bytes if part is None else part.size_bytes
     async with carried(call, origin, part, None if agreement is None else agreement.algorithm) as source:

@@ -7,12 +7,12 @@ others are released.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from blake3 import blake3
 
-from node.vault.catalog.values import StoredPart, StoredUpload
+from node.vault.catalog.values import StoredObject, StoredPart, StoredUpload
 from node.vault.copying import CopyTools, copy_part
 from node.vault.objects import ObjectStat, Source
 from node.vault.put import Content, Naming, keep_until, put_part
@@ -98,7 +98,15 @@ class Uploads:
         )
 
     async def copy_part(
-        self, bucket: str, key: str, upload: bytes, number: int, source: ObjectRef, part: ByteRange | None
+        self,
+        bucket: str,
+        key: str,
+        upload: bytes,
+        number: int,
+        source: ObjectRef,
+        part: ByteRange | None,
+        *,
+        source_condition: Callable[[ObjectStat], None] | None = None,
     ) -> PartStat:
         """A part that is an object, or a part of one; see `node.vault.copying`.
 
@@ -108,8 +116,13 @@ class Uploads:
         _require_number(number)
         serving = self._tools.writing()
         stored = await _find(serving, bucket, key, upload)
+
+        def check(found: StoredObject) -> None:
+            if source_condition is not None:
+                source_condition(self._tools.stat(serving, found))
+
         tools = CopyTools(serving.put, serving.reading)
-        return await _part_stat_of(serving, stored, await copy_part(tools, stored, number, source, part))
+        return await _part_stat_of(serving, stored, await copy_part(tools, stored, number, source, check, part))
 
     async def parts(self, bucket: str, key: str, upload: bytes, *, after: int = 0, limit: int = 1_000) -> PartsPage:
         """The parts that are whole, by number. Raises Missing(`upload-missing`)."""

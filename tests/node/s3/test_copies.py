@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from node.s3.calls.call import Call
+from node.s3.objects import copying
+from node.s3.objects.multipart import read_part
+from node.vault.shelf.terms import Finish, PutTerms
 from tests.node.s3.test_multipart import LAST, PART, complete, upload_two
 from tests.node.s3.test_objects import DATA, code_of
 from tests.support.s3_door import DoorTest
@@ -152,3 +156,21 @@ def test_a_composite_checksum_becomes_one_of_the_whole_where_bytes_are_read(s3: 
     made = theirs.copy_object(Bucket="their-box", Key="k", CopySource="box/k")["CopyObjectResult"]
     assert made["ETag"] == f'"{hashlib.md5(PART + LAST).hexdigest()}"'
     assert made["ChecksumType"] == "FULL_OBJECT"
+
+
+def test_a_part_is_a_copy_of_what_was_looked_at_or_of_nothing(
+    s3: Any, door: DoorTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs copy what is large part by part, each on the condition that the source is still the same."""
+    found = s3.put_object(Bucket="box", Key="source", Body=PART)
+    upload = s3.create_multipart_upload(Bucket="box", Key="copy")["UploadId"]
+
+    def replaced_meanwhile(call: Call) -> tuple[bytes, int]:
+        door.vault.shelf("ours").objects.keep("box", "source", LAST, PutTerms(), Finish("another"))
+        return read_part(call)
+
+    monkeypatch.setattr(copying, "read_part", replaced_meanwhile)
+    asked = {"Bucket": "box", "Key": "copy", "UploadId": upload, "PartNumber": 1, "CopySource": "box/source"}
+    asked["CopySourceIfMatch"] = found["ETag"]
+    assert refusal(lambda: s3.upload_part_copy(**asked)) == "ConditionalRequestConflict"
+    assert "Parts" not in s3.list_parts(Bucket="box", Key="copy", UploadId=upload)

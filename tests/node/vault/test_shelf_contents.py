@@ -18,6 +18,7 @@ from node.vault.shelf.terms import (
     PutTerms,
     Tag,
 )
+from protocol.errors import Refused
 from protocol.limits import BLOCK_PLAIN_BYTES, BLOCK_PLAIN_BYTES_MAX, MIB
 from tests.support.clients import BytesSink, BytesSource, some_bytes
 from tests.support.shelves import B, at_a_shelf, finishing, get_from, put_into, refused
@@ -124,6 +125,26 @@ def test_a_copy_shares_blocks_and_outlives_its_source() -> None:
             sink = BytesSink()
             await objects.get(bucket, key, sink)
             assert bytes(sink.data) == wanted
+
+    at_a_shelf(work)
+
+
+def test_whoever_copies_a_part_may_refuse_what_it_would_be_a_copy_of() -> None:
+    async def work(town: Township, shelf: Shelf) -> None:
+        await shelf.buckets.create(B)
+        source = await put_into(shelf, "small", b"small")
+        upload, seen = await shelf.uploads.begin(B, "joined", PutTerms()), list[ObjectStat]()
+
+        def another(found: ObjectStat) -> None:
+            seen.append(found)
+            raise Refused("object-condition")
+
+        copying = shelf.uploads.copy_part(
+            B, "joined", upload, 1, ObjectRef(B, "small"), None, source_condition=another
+        )
+        assert await refused(copying) == "object-condition"
+        assert seen == [source]
+        assert (await shelf.uploads.parts(B, "joined", upload)).parts == ()
 
     at_a_shelf(work)
 
