@@ -240,9 +240,15 @@ class CatalogDatabase:
 
     def parts(self, owner: bytes, after: int, limit: int) -> tuple[StoredPart, ...]:
         """Whole parts by number; a client's that is not all there is left out."""
-        rows = self.rows.scan(part_key(owner, after + 1), end_of(parts_of(owner)), limit)
-        found = (part_of(number_of(key), read_row(PartRow, value)) for key, value in rows)
-        return tuple(part for part in found if part.etag)
+        found: list[StoredPart] = []
+        while len(found) < limit:
+            rows = self.rows.scan(part_key(owner, after + 1), end_of(parts_of(owner)), limit - len(found))
+            if not rows:
+                break
+            parts = (part_of(number_of(key), read_row(PartRow, value)) for key, value in rows)
+            found += [part for part in parts if part.etag]
+            after = number_of(rows[-1][0])
+        return tuple(found)
 
     def blocks(self, stored: StoredObject) -> tuple[BlockRef, ...]:
         """The object's blocks in order, or its pack; fewer when it was replaced meanwhile, or not all has arrived."""

@@ -198,6 +198,21 @@ def test_a_part_that_comes_in_pieces_is_there_with_the_last_of_them() -> None:
     database.close()
 
 
+def test_a_page_of_parts_is_as_long_as_was_asked_though_one_of_them_is_not_all_there() -> None:
+    database, upload = memory_database(), some("upload")[:16]
+    parts = [
+        PartPut(upload, number, 1_000, DIGEST, (block_ref(number),), etag="" if number == 2 else "e")
+        for number in range(1, 5)
+    ]
+    begun = UploadBegun(upload, BUCKET, "a", 3, (), (), None, legal_hold=False, checksum="")
+    database.apply(Stamp(1, 0), [BucketCreated(BUCKET, 1), begun, *parts])
+    stored = database.upload(upload)
+    assert stored is not None
+    pages = [[part.number for part in database.parts(stored.owner, 0, limit)] for limit in (0, 1, 2, 3, 9)]
+    assert pages == [[], [1], [1, 3], [1, 3, 4], [1, 3, 4]]
+    database.close()
+
+
 def test_a_lock_is_seen_on_the_version_it_was_put_on() -> None:
     database = memory_database()
     first, second = (number.to_bytes(16, "big") for number in (1, 2))
