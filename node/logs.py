@@ -1,5 +1,6 @@
 """What the node says about its doings: structlog on standard error, for people or one JSON document per line.
 
+A line that cannot be written (the disk of the log is full, its reader gone) is lost; what the node does goes on.
 Events are short names with key=value beside them; keys and secrets never appear, because nothing that holds one
 shows itself (`protocol.keys`, `node.vault.secrets`).
 
@@ -15,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from protocol.ids import ID_BYTES, short_text_of
 
@@ -94,9 +95,32 @@ def configure(section: LogSection) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=wrapper,
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Patient(sys.stderr))),
         cache_logger_on_first_use=False,
     )
+
+
+class _Patient:
+    """Standard error, whose failing costs lines only. How many are missing is told once it takes some again."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lost = 0
+
+    def write(self, line: str) -> None:
+        """Write a line, whole or not at all as far as this process can tell."""
+        try:
+            if self._lost:
+                self._file.write(_line("warning", "log-lines-lost", {"lines": self._lost}) + "\n")
+                self._file.flush()
+                self._lost = 0
+            self._file.write(line)
+            self._file.flush()
+        except OSError:
+            self._lost += 1
+
+    def flush(self) -> None:
+        """Every line was flushed when it was written."""
 
 
 def _lines(least: int) -> type[Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 
+import pytest
 import structlog
 
 from node.config import LogSection
@@ -57,3 +61,32 @@ def test_programs_get_json() -> None:
         log.warning("full", open=3)
     said = json.loads(errors.getvalue())
     assert (said["event"], said["level"], said["open"]) == ("full", "warning", 3)
+
+
+class FullDisk(io.StringIO):
+    """A file that takes nothing while it is full, as standard error on a disk without room."""
+
+    is_full = True
+
+    def flush(self) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_full_disk_of_the_log_costs_lines_and_stops_nobody(form: str) -> None:
+    disk = FullDisk()
+    with redirect_stderr(disk):
+        configure(replace(LogSection(), format=form))
+        try:
+            log.info("request")
+            log.error("failed")
+            disk.truncate(0)
+            disk.is_full = False
+            log.info("again")
+        finally:
+            structlog.reset_defaults()
+    lost, again = disk.getvalue().lstrip("\0").splitlines()
+    assert "log-lines-lost" in lost
+    assert "lines" in lost
+    assert "again" in again
