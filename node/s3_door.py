@@ -121,7 +121,7 @@ def standing(vault: Vault, access_key: str, bucket: str) -> Standing:
     except MaillonError:
         return Standing.UNSURE
     if not shelves:
-        return Standing.STRANGER
+        return Standing.STRANGER if access_key or vault.is_whole() else Standing.UNSURE
     return Standing.WRITER if any(shelf.is_written_here for shelf in shelves) else Standing.FOLLOWER
 
 

@@ -55,7 +55,7 @@ class Standing(enum.Enum):
 
     WRITER = "writer"
     FOLLOWER = "follower"
-    UNSURE = "unsure"  # a namespace that may know the key is not open
+    UNSURE = "unsure"  # a namespace that may know the key, or have the bucket, is not open
     STRANGER = "stranger"
 
 
@@ -123,7 +123,7 @@ class Passing:
             return None
         is_ours = standing is Standing.FOLLOWER
         node, is_certain = await self._finder.find((access_key, bucket), None if is_ours else client)
-        if node is None and standing is Standing.STRANGER and not is_certain:
+        if node is None and not is_ours and not is_certain:
             raise Unavailable("gateway-not-ready")
         return node
 

@@ -114,6 +114,17 @@ class Tenancy:
         except MaillonError:
             return False
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether this gateway writes the namespace and it is not open, so that what is in it cannot be said yet."""
+        if self.secrets.follows and not self.secrets.takeover:
+            return False
+        try:
+            self.require_readable()
+        except MaillonError as error:
+            return error.identifier != "namespace-superseded"
+        return False
+
     async def wait_open(self, deadline_s: float) -> Open:
         """The open tenancy, as soon as it is. Raises the latest reason at the deadline."""
         with trio.move_on_after(deadline_s):

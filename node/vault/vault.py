@@ -227,6 +227,10 @@ class Vault:
         ordered = sorted(self._tenancies.values(), key=lambda tenancy: tenancy.secrets.name)
         return tuple(tenancy.shelf for tenancy in ordered if tenancy.has_bucket(bucket))
 
+    def is_whole(self) -> bool:
+        """Whether every namespace that this gateway writes is open: otherwise a bucket may be in one that is not."""
+        return not any(tenancy.is_awaited for tenancy in self._tenancies.values())
+
     def key(self, key_id: str) -> tuple[Shelf, AccessKey]:
         """The access key of this name, and the namespace that it opens.
 
