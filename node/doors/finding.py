@@ -85,7 +85,8 @@ class Finder:
         self._reach = reach
         self._mesh = mesh
         self._remembered = remembered
-        self._found: dict[Sought, tuple[NodeId, float]] = {}
+        # Who had it, until when that is believed; None: who had it has said since that it has not.
+        self._found: dict[Sought, tuple[NodeId | None, float]] = {}
         self._absent: dict[Sought, float] = {}
         self._of_all = Budget(OF_ALL_MOST, OF_ALL_PER_S, OF_ALL_MOST, 0.0)
         self._of_one: dict[str, Budget] = {}
@@ -104,10 +105,13 @@ class Finder:
             return known, True
         if now_s < self._absent.get(sought, 0.0):
             return None, True
-        budgets = () if client is None or known is not None else self._budgets(client, now_s)
+        budgets = () if client is None or sought in self._found else self._budgets(client, now_s)
         for budget in budgets:
             budget.spend()
-        node, is_certain = await self._ask_all(GatewayFind(*sought))
+        siblings = self._reach.siblings()
+        said = await self._ask_all(siblings, GatewayFind(*sought))
+        node = min((sibling for sibling, is_there in said.items() if is_there), default=None)
+        is_certain = node is not None or len(said) == len(siblings)
         if node is not None:
             self._remember(self._found, sought, (node, now_s + FOUND_FOR_S))
             for budget in budgets:
@@ -115,11 +119,13 @@ class Finder:
         elif is_certain:
             self._found.pop(sought, None)
             self._remember(self._absent, sought, now_s + ABSENT_FOR_S)
+        elif known is not None and known in said:
+            self._found[sought] = None, 0.0
         return node, is_certain
 
     def has_found(self, sought: Sought) -> bool:
-        """Whether some gateway had it, and none has said since that it has not."""
-        return sought in self._found
+        """Whether some gateway had it, and has not said since that it has not."""
+        return self._found.get(sought, (None, 0.0))[0] is not None
 
     def doubt(self, sought: Sought) -> None:
         """Who was found does not have it now: it is asked for again at once."""
@@ -136,14 +142,13 @@ class Finder:
             raise Unavailable("gateways-asked-too-often")
         return of_one, self._of_all
 
-    async def _ask_all(self, question: GatewayFind) -> tuple[NodeId | None, bool]:
+    async def _ask_all(self, siblings: Sequence[NodeId], question: GatewayFind) -> dict[NodeId, bool]:
+        """What each of those who answer says."""
         said: dict[NodeId, bool] = {}
-        siblings = self._reach.siblings()
         async with trio.open_nursery() as nursery:
             for sibling in filter(self._reach.answers, siblings):
                 nursery.start_soon(self._ask, sibling, question, said)
-        node = min((sibling for sibling, is_there in said.items() if is_there), default=None)
-        return node, node is not None or len(said) == len(siblings)
+        return said
 
     async def _ask(self, sibling: NodeId, question: GatewayFind, said: dict[NodeId, bool]) -> None:
         try:
