@@ -47,6 +47,7 @@ log = get_logger(__name__)
 REQUEST_ID_BYTES = 8
 WEBSITE = "Website"
 CUT_OFF = "cut-off"
+_OTHER_BUCKET = "Two gateways find different buckets in this request: they are not configured alike."
 
 
 class Door:
@@ -173,6 +174,8 @@ class Door:
         if voucher is not None:
             if voucher.access_key != claim.key_id:
                 raise S3Error(faults.SIGNATURE_MISMATCH)
+            if voucher.bucket != request.target.bucket:  # their `domains` differ: the path is no bucket and key here
+                raise S3Error(faults.INVALID_REQUEST, _OTHER_BUCKET)
             vouched = AccessKey(voucher.access_key, "", None, voucher.is_read_only, 0)
             return Caller(vouched, home=voucher.namespace), voucher.signing_key
         caller, secret = self._caller(claim.key_id)

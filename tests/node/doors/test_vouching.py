@@ -96,13 +96,27 @@ class Town:
     def theirs(self) -> NamespaceId:
         return self.here.shelf("theirs").id
 
-    async def share(self, *actions: str, principal: str | None = None) -> None:
-        """`box` lets the namespace `theirs` do this."""
+    async def share(self, *actions: str, principal: str | None = None, bucket: str = "box") -> None:
+        """The bucket lets the namespace `theirs` do this."""
         who = f"arn:aws:iam::{text_of(self.theirs)}:root" if principal is None else principal
-        resources = ["arn:aws:s3:::box", "arn:aws:s3:::box/*"]
+        resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
         told = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": list(actions), "Resource": resources}
         document = json.dumps({"Version": "2012-10-17", "Statement": [told]}).encode()
-        await self.there.shelf("ours").buckets.set_document("box", "policy", document)
+        await self.there.shelf("ours").buckets.set_document(bucket, "policy", document)
+
+    async def vouch(self, target: str, key_id: str) -> int:
+        """What comes of a request that is signed so, with a voucher for THEIRKEY at `box`."""
+        signer = Signer("GET", target, UNSIGNED, {}, key_id=key_id, secret="a guess")
+        fields = tuple(HttpField(name.encode(), text.encode()) for name, text in signer.headers.items())
+        question = GatewayPass(
+            method="GET", path=target.encode(), query=b"", is_secure=True, client="", fields=fields,
+            voucher=Voucher(self.theirs, "THEIRKEY", False, "box", b""),
+        )  # fmt: skip
+        async with self.mesh.open(THERE, Kind.GATEWAY_PASS, question, deadline_s=5) as asking:
+            await asking.finish()
+            status = (await asking.reply(GatewayAnswer)).status
+            assert await asking.receive_some(memoryview(bytearray(1_000)))
+        return status
 
     async def ask(
         self, method: str, target: str, body: bytes = b"", *, key_id: str = "THEIRKEY", **headers: str
@@ -252,13 +266,13 @@ async def test_nobody_vouches_for_keys_of_namespaces_that_he_does_not_write(auto
 async def test_a_voucher_is_for_one_key(autojump_clock: MockClock) -> None:
     async with two_gateways() as town:
         await town.share("s3:GetObject")
-        signer = Signer("GET", "/box/k", UNSIGNED, {}, key_id="OURKEY", secret="a guess")
-        fields = tuple(HttpField(name.encode(), text.encode()) for name, text in signer.headers.items())
-        question = GatewayPass(
-            method="GET", path=b"/box/k", query=b"", is_secure=True, client="", fields=fields,
-            voucher=Voucher(town.theirs, "THEIRKEY", False, "box", b""),
-        )  # fmt: skip
-        async with town.mesh.open(THERE, Kind.GATEWAY_PASS, question, deadline_s=5) as asking:
-            await asking.finish()
-            assert (await asking.reply(GatewayAnswer)).status == 403
-            assert await asking.receive_some(memoryview(bytearray(1_000)))
+        assert await town.vouch("/box/k", "THEIRKEY") == 404
+        assert await town.vouch("/box/k", "OURKEY") == 403
+
+
+async def test_a_voucher_is_for_one_bucket(autojump_clock: MockClock) -> None:
+    """A gateway that was not told a domain of the other one's would take the first word of the key for the bucket."""
+    async with two_gateways() as town:
+        await town.there.shelf("ours").buckets.create("other")
+        await town.share("s3:GetObject", bucket="other")
+        assert await town.vouch("/other/k", "THEIRKEY") == 400
