@@ -188,9 +188,12 @@ class Door:
         own, bucket = caller.owner, request.target.bucket
         if own is None or caller.key is None or not is_elsewhere(self._shelves, caller, request.target):
             return
+        is_readable = bool(self._shelves.shelves_with(bucket))
+        if is_readable and not own.is_written_here:
+            return  # the writer of the key's namespace is silent, and nobody else's word for it counts
         needed = key if claim.payload in SIGNED_IN_PIECES else b""
         voucher = Voucher(own.id, claim.key_id, caller.key.is_read_only, bucket, needed)
-        raise Elsewhere(voucher, is_readable=bool(self._shelves.shelves_with(bucket)))
+        raise Elsewhere(voucher, is_readable=is_readable)
 
     async def _post(self, visit: _Visit, request: Request) -> Answer:
         """A browser's form: who uploads, and what, stands in its fields."""

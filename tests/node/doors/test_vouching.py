@@ -96,13 +96,14 @@ class Town:
     def theirs(self) -> NamespaceId:
         return self.here.shelf("theirs").id
 
-    async def share(self, *actions: str, principal: str | None = None, bucket: str = "box") -> None:
-        """The bucket lets the namespace `theirs` do this."""
+    async def share(self, *actions: str, principal: str | None = None, bucket: str = "box") -> bytes:
+        """The bucket lets the namespace `theirs` do this, by this policy."""
         who = f"arn:aws:iam::{text_of(self.theirs)}:root" if principal is None else principal
         resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
         told = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": list(actions), "Resource": resources}
         document = json.dumps({"Version": "2012-10-17", "Statement": [told]}).encode()
         await self.there.shelf("ours").buckets.set_document(bucket, "policy", document)
+        return document
 
     async def vouch(self, target: str, key_id: str) -> int:
         """What comes of a request that is signed so, with a voucher for THEIRKEY at `box`."""
@@ -276,3 +277,18 @@ async def test_a_voucher_is_for_one_bucket(autojump_clock: MockClock) -> None:
         await town.there.shelf("ours").buckets.create("other")
         await town.share("s3:GetObject", bucket="other")
         assert await town.vouch("/other/k", "THEIRKEY") == 400
+
+
+async def test_what_is_followed_here_is_read_here_while_the_gateway_of_the_key_is_silent(
+    autojump_clock: MockClock,
+) -> None:
+    """Both namespaces are followed. The bucket's gateway answers, and would not believe this one's word."""
+    async with two_gateways() as town:
+        town.here.add_key("ours", "OURKEY")
+        for name in ("theirs", "ours"):
+            town.here.shelf(name).is_written_here = False
+        await town.here.shelf("ours").buckets.create("box")
+        town.writers.clear()
+        policy = await town.share("s3:ListBucket")
+        await town.here.shelf("ours").buckets.set_document("box", "policy", policy)
+        assert (await town.ask("GET", "/box?list-type=2")).status == 200
