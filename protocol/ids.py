@@ -51,3 +51,11 @@ def identity_from_text(text: str) -> bytes:
     if len(raw) != ID_BYTES or text_of(raw) != letters.lower():
         raise Malformed("id-text", text=text[:64])
     return raw
+
+
+def is_identity_text(text: str) -> bool:
+    """Whether this could be what `text_of` wrote."""
+    try:
+        return text_of(identity_from_text(text)) == text
+    except Malformed:
+        return False

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import Malformed
-from protocol.ids import ID_BYTES, identity_from_text, short_text_of, text_of
+from protocol.ids import ID_BYTES, identity_from_text, is_identity_text, short_text_of, text_of
 from tests.support.vectors import load_vectors
 
 IDS = st.binary(min_size=ID_BYTES, max_size=ID_BYTES)
@@ -19,6 +19,8 @@ def test_an_id_survives_being_written_down(identity: bytes) -> None:
     assert len(text) == 52
     assert identity_from_text(text) == identity
     assert identity_from_text(f"  {text.upper()}\n") == identity
+    assert is_identity_text(text)
+    assert not is_identity_text(f" {text}")
     assert text.startswith(short_text_of(identity))
     assert len(short_text_of(identity)) == 10
 

@@ -28,7 +28,7 @@ from node.vault.objects import ObjectStat
 from node.vault.shelf.shelf import Shelf
 from node.vault.shelf.terms import AccessKey, BucketInfo, Finish
 from protocol.errors import Missing
-from protocol.ids import NamespaceId, text_of
+from protocol.ids import NamespaceId, is_identity_text, text_of
 from protocol.quick_init import quick_init
 
 XML_BYTES_MAX = 2 * 1024 * 1024
@@ -70,9 +70,13 @@ class Caller:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """How policies call the namespace of the key: by its id and, where it is at home here, by its name."""
+        """How policies call the namespace of the key: by its id and, where it is at home here, by its name.
+
+        A name that could be an id is none to them: the namespace that has that id may be another gateway's.
+        """
         if self.owner is not None:
-            return self.owner.namespace, text_of(self.owner.id)
+            name, own_id = self.owner.namespace, text_of(self.owner.id)
+            return (own_id,) if is_identity_text(name) else (name, own_id)
         return () if self.home is None else (text_of(self.home),)
 
 

@@ -292,3 +292,11 @@ async def test_what_is_followed_here_is_read_here_while_the_gateway_of_the_key_i
         policy = await town.share("s3:ListBucket")
         await town.here.shelf("ours").buckets.set_document("box", "policy", policy)
         assert (await town.ask("GET", "/box?list-type=2")).status == 200
+
+
+async def test_a_namespace_that_is_called_like_anothers_id_is_not_that_one(autojump_clock: MockClock) -> None:
+    async with two_gateways() as town:
+        await town.share("s3:ListBucket")
+        town.there.add_key(text_of(town.theirs), "IMPOSTOR")
+        assert (await town.ask("GET", "/box?list-type=2", key_id="IMPOSTOR")).status == 403
+        assert (await town.ask("GET", "/box?list-type=2")).status == 200
