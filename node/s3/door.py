@@ -20,7 +20,7 @@ from node.s3.asking.operations import HEAD_BUCKET, POST_OBJECT, PREFLIGHT, Opera
 from node.s3.asking.request import Request, read_request
 from node.s3.asking.settings import S3Settings
 from node.s3.asking.targets import target_of
-from node.s3.asking.unserved import refuse_unserved, require_owner
+from node.s3.asking.unserved import OWNER, refuse_unserved, require_owner
 from node.s3.asking.wire import Incoming, Outgoing
 from node.s3.buckets.cors import cors_headers, preflight
 from node.s3.calls import failures
@@ -188,6 +188,8 @@ class Door:
         own, bucket = caller.owner, request.target.bucket
         if own is None or caller.key is None or not is_elsewhere(self._shelves, caller, request.target):
             return
+        if request.headers.get(OWNER) == own.namespace:
+            return  # its own is meant, and another gateway may have a namespace of that name too
         is_readable = bool(self._shelves.shelves_with(bucket))
         if is_readable and not own.is_written_here:
             return  # the writer of the key's namespace is silent, and nobody else's word for it counts

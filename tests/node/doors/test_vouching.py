@@ -300,3 +300,17 @@ async def test_a_namespace_that_is_called_like_anothers_id_is_not_that_one(autoj
         town.there.add_key(text_of(town.theirs), "IMPOSTOR")
         assert (await town.ask("GET", "/box?list-type=2", key_id="IMPOSTOR")).status == 403
         assert (await town.ask("GET", "/box?list-type=2")).status == 200
+
+
+async def test_who_expects_the_bucket_to_be_its_own_is_not_taken_to_another_gateways(
+    autojump_clock: MockClock,
+) -> None:
+    """There too a namespace may be called `theirs`."""
+    async with two_gateways() as town:
+        namesake = town.there.add("theirs")
+        await namesake.buckets.create("theirbox")
+        policy = (await town.share("s3:PutObject")).replace(b"s3:::box", b"s3:::theirbox")
+        await namesake.buckets.set_document("theirbox", "policy", policy)
+        put = await town.ask("PUT", "/theirbox/k", b"x", x_amz_expected_bucket_owner="theirs")
+        assert b"NoSuchBucket" in put.body
+        assert (await town.ask("PUT", "/theirbox/k", b"x")).status == 200
