@@ -10,6 +10,7 @@ Policies name them by the id of their namespace. Its name is its own gateway's a
 
 from __future__ import annotations
 
+from protocol.errors import MaillonError
 from protocol.passing import Voucher
 
 # In `scope["extensions"]` of an application that may raise Elsewhere.
@@ -21,10 +22,12 @@ VOUCHER_EXTENSION = "maillon.voucher"
 class Elsewhere(Exception):
     """Nobody here writes the bucket that a proven program asks for. Nothing of the body was taken, and nothing said.
 
-    `is_readable`: this gateway follows such a bucket, which serves to read it.
+    `is_readable`: this gateway follows such a bucket, which serves to read it. `refusal`: why the request would
+    not be understood at another gateway, if one has the bucket.
     """
 
-    def __init__(self, voucher: Voucher, *, is_readable: bool) -> None:
+    def __init__(self, voucher: Voucher, *, is_readable: bool, refusal: MaillonError | None = None) -> None:
         super().__init__("the bucket may be another gateway's")
         self.voucher = voucher
         self.is_readable = is_readable
+        self.refusal = refusal

@@ -46,6 +46,8 @@ class Vouching:
         try:
             node = await self._who_has(elsewhere)
             if node is not None:
+                if elsewhere.refusal is not None:
+                    raise elsewhere.refusal
                 await pass_on(self._mesh, node, scope, answered, elsewhere.voucher)
                 return
         except MaillonError as error:

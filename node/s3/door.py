@@ -28,6 +28,7 @@ from node.s3.calls.call import ANYBODY, Answer, Call, Caller, Handler
 from node.s3.calls.shelves import Shelves
 from node.s3.objects.form_data import Form
 from node.s3.objects.forms import ANY_SIZE, post_object, request_of, signer, verified
+from node.s3.objects.sources import SOURCE, source_named
 from node.s3.rights.access import Verdict
 from node.s3.rights.finding import CREATE_BUCKET, find, is_elsewhere
 from node.s3.signing import claims
@@ -195,7 +196,18 @@ class Door:
             return  # the writer of the key's namespace is silent, and nobody else's word for it counts
         needed = key if claim.payload in SIGNED_IN_PIECES else b""
         voucher = Voucher(own.id, claim.key_id, caller.key.is_read_only, bucket, needed)
-        raise Elsewhere(voucher, is_readable=is_readable)
+        raise Elsewhere(voucher, is_readable=is_readable, refusal=self._no_copy(request, caller))
+
+    def _no_copy(self, request: Request, caller: Caller) -> S3Error | None:
+        """Why the request is not for another gateway: there the source would be looked for, and one of its name that
+        is another's taken for the one that is here.
+        """
+        if SOURCE not in request.headers:
+            return None
+        source, _version = source_named(request)
+        if is_elsewhere(self._shelves, caller, source):
+            return None
+        return faults.not_served(f"{SOURCE} of a bucket that another gateway has than the one it is copied to")
 
     async def _post(self, visit: _Visit, request: Request) -> Answer:
         """A browser's form: who uploads, and what, stands in its fields."""

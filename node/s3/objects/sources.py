@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from node.s3.asking.canned_acls import is_public
 from node.s3.asking.conditions import reading
 from node.s3.asking.operations import Right
-from node.s3.asking.request import Target
+from node.s3.asking.request import Request, Target
 from node.s3.asking.targets import named_bucket
 from node.s3.asking.unserved import OWNER_OF_SOURCE, require_owner
 from node.s3.calls.call import Call
@@ -62,7 +62,7 @@ async def origin_of(call: Call) -> Origin:
         Missing: as `Objects.stat`.
     """
     request = call.request
-    target, version = _named(request.headers.get(SOURCE, ""))
+    target, version = source_named(request)
     action = "s3:GetObject" if version is None else "s3:GetObjectVersion"
     meant, verdict = await find_source(call.shelves, call.caller, request, target, action)
     shelf = meant.shelf
@@ -74,7 +74,9 @@ async def origin_of(call: Call) -> Origin:
     return Origin(shelf, ref, found, key, opened(key, found.metadata))
 
 
-def _named(text: str) -> tuple[Target, bytes | None]:
+def source_named(request: Request) -> tuple[Target, bytes | None]:
+    """The object that the request names, and its version. Raises S3Error(InvalidArgument)."""
+    text = request.headers.get(SOURCE, "")
     path, _mark, query = text.partition("?")
     name, _equals, value = query.partition("=")
     bucket, _slash, key = decoded(path).removeprefix("/").partition("/")

@@ -134,7 +134,7 @@ class Town:
 
 
 async def refuse(scope: Scope, send: Send, error: MaillonError) -> None:
-    await answer(send, 503, error.identifier.encode())
+    await answer(send, 503, str(error.parameters.get("code", error.identifier)).encode())
 
 
 def door_of(vault: MemoryVault, name: str) -> Door:
@@ -314,3 +314,19 @@ async def test_who_expects_the_bucket_to_be_its_own_is_not_taken_to_another_gate
         put = await town.ask("PUT", "/theirbox/k", b"x", x_amz_expected_bucket_owner="theirs")
         assert b"NoSuchBucket" in put.body
         assert (await town.ask("PUT", "/theirbox/k", b"x")).status == 200
+
+
+async def test_a_copy_is_never_made_of_a_namesake_of_the_bucket_that_was_meant(autojump_clock: MockClock) -> None:
+    async with two_gateways() as town:
+        await town.share("s3:PutObject", "s3:GetObject")
+        await town.there.shelf("ours").buckets.create("common")
+        await town.share("s3:PutObject", "s3:GetObject", bucket="common")
+        for bucket in ("box", "common"):
+            assert (await town.ask("PUT", f"/{bucket}/k", b"theirs")).status == 200
+        assert (await town.ask("PUT", "/box/copy", x_amz_copy_source="/common/k")).status == 200
+        await town.here.shelf("theirs").buckets.create("common")
+        assert (await town.ask("PUT", "/common/k", b"mine")).status == 200
+        refused = await town.ask("PUT", "/box/copy", x_amz_copy_source="/common/k")
+        assert (refused.status, refused.body) == (503, b"NotImplemented")
+        missing = await town.ask("PUT", "/nobodys/copy", x_amz_copy_source="/common/k")
+        assert b"NoSuchBucket" in missing.body
