@@ -33,6 +33,10 @@ TOLD: Mapping[str, str] = {
     "catalog-gap": N_(
         "The catalog of {namespace} is behind its journal and is being rebuilt. Try again in a moment."
     ),
+    "catalog-full": N_(
+        "The disk of this gateway is full, so changes to {namespace} cannot be noted. Free space there: it goes on "
+        "by itself."
+    ),
     "catalog-rebuilding": N_("The catalog of {namespace} is being rebuilt from the journal. Try again in a moment."),
     "change-unknown": N_(
         "The journal holds a change of kind {kind}, version {version}, unknown to this program. "

@@ -2,6 +2,7 @@
 
 From memory, as it was written; by replay where that does not fit: after damage, or when somebody else's catalog was
 found. A catalog that cannot be written now (a full disk) is waited for: nothing is acknowledged that it lacks.
+`is_full` tells meanwhile, so that nothing more is taken that would wait as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from protocol.errors import Damaged, Unavailable
 
 log = get_logger(__name__)
 
+_FULL = "index-full"
+
 
 class Applier:
     """One catalog. One call at a time."""
@@ -28,6 +31,7 @@ class Applier:
         self._catalog = catalog
         self._epochs = epochs
         self._load = load
+        self.is_full = False
 
     async def replay(self, upto: int) -> None:
         """Bring the catalog to the first `upto` entries of the newest epoch. Raises what `replay` raises."""
@@ -49,8 +53,10 @@ class Applier:
             except (Damaged, Unavailable) as error:
                 if isinstance(error, Damaged) and not self._catalog.is_damaged:
                     raise  # our own copy of the journal, not its catalog: the next start heals it from the holders
+                self.is_full = error.identifier == _FULL
                 log.warning("journal.catalog-not-written", error=str(error))
                 await trio.sleep(self._tools.timers.retry_first_s)
+        self.is_full = False
         for written in done:
             for request in written.batch.requests:
                 request.succeed(Stamp(number, written.tip.length - 1))

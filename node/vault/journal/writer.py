@@ -139,7 +139,8 @@ class JournalWriter:
         Raises:
             OverLimit, Malformed: the changes cannot be journaled; nothing was.
             Unavailable: `journal-holders-away` or `journal-not-ready`: nothing was journaled;
-                `journal-unacknowledged`: fewer than w holders answered in time, the outcome is open.
+                `journal-unacknowledged`: fewer than w holders answered in time, the outcome is open;
+                `catalog-full`: there is no room for the catalog, and if it was waited for the outcome is open.
             MaillonError: why the writer stopped, or why our own disk refused.
         """
         request = request_for(changes, inline, self._queue.inline_start)
@@ -148,7 +149,7 @@ class JournalWriter:
         try:
             with trio.move_on_after(self._timers.append_deadline_s) if self._queue.is_full else nullcontext():
                 await self._queue.wait_for_room()
-                self._check_holders()
+                self._require_way_on()
                 await self._queue.wait_until_done(request)
         finally:
             self._doubts += request.stamp is None
@@ -164,10 +165,10 @@ class JournalWriter:
         """Return when there are none; who looks then sees all that those who gave up before may have done.
 
         Raises:
-            Unavailable: `journal-holders-away`, `journal-unacknowledged`: it is not known now.
+            Unavailable: `journal-holders-away`, `journal-unacknowledged`, `catalog-full`: it is not known now.
             MaillonError: why the writer stopped.
         """
-        self._check_holders()
+        self._require_way_on()
         with trio.move_on_after(self._timers.append_deadline_s):
             async with self._turn:  # nothing is between the queue and our own disk
                 doubts, upto = self._doubts, (self.opening.epoch, self._epoch.copy.tip.length)
@@ -188,7 +189,7 @@ class JournalWriter:
             MaillonError: what went wrong in the middle; the writer has stopped, as its own epoch is fenced by then.
         """
         await self.wait_ready()
-        self._check_holders()
+        self._require_way_on()
         self._tools.next_holders(frozenset())
         request = request_for(first, ())
         async with self._turn:
@@ -243,7 +244,12 @@ class JournalWriter:
             raise self._unacknowledged()
         return request.stamp
 
+    def _catalog_full(self) -> Unavailable:
+        return Unavailable("catalog-full", namespace=self._tools.namespace)
+
     def _unacknowledged(self) -> Unavailable:
+        if self._applier.is_full:
+            return self._catalog_full()
         namespace, needed = self._tools.namespace, self.opening.w
         return Unavailable("journal-unacknowledged", namespace=namespace, needed=needed, away=self._away())
 
@@ -338,8 +344,12 @@ class JournalWriter:
             await self._catalog.wait_damaged()
             self._progress.tick()
 
-    def _check_holders(self) -> None:
-        """Refuse before anything is journaled when w holders cannot be reached now."""
+    def _require_way_on(self) -> None:
+        """Refuse before anything is journaled when it could not be acknowledged now: this node's disk has no room for
+        the catalog, or w holders cannot be reached.
+        """
+        if self._applier.is_full:
+            raise self._catalog_full()
         away, opening = self._epoch.away(), self.opening
         answering = len(opening.holders) - len(away)
         if answering < opening.w:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,13 +10,13 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from node.vault.catalog.catalog import InlineAt
+from node.vault.catalog.catalog import Applied, InlineAt
 from node.vault.journal.holder import IN_FLIGHT_MAX
 from protocol.coding.label import Stamp
 from protocol.errors import Damaged, Missing, OverLimit, Unavailable
 from protocol.ids import NamespaceId, short_text_of
 from protocol.limits import ENTRY_BYTES_MAX
-from protocol.namespace.changes import InlineRef, ObjectDeleted
+from protocol.namespace.changes import BucketCreated, InlineRef, ObjectDeleted
 from protocol.requests import Kind
 from tests.support.gateways import BUCKET, TIMERS, scene, until
 from tests.support.journals import node
@@ -44,6 +45,32 @@ class TestAppend:
                 await writer.append([BUCKET])
             assert Kind.JOURNAL_APPEND not in [kind for one in stage.members.of.values() for kind in one.asked]
             assert await writer.append([BUCKET]) == Stamp(1, 0)
+
+    async def test_while_our_disk_has_no_room_for_the_catalog_what_waits_is_told_so_and_nothing_more_is_taken(
+        self, clock: MockClock
+    ) -> None:
+        async with scene() as stage, stage.running() as (writer, catalog):
+            await writer.append([BUCKET])
+            apply, is_full = catalog.apply, True
+
+            async def applied(entries: Sequence[Applied]) -> None:
+                if is_full:
+                    raise Unavailable("index-full", index="catalog")
+                await apply(entries)
+
+            catalog.apply = applied  # type: ignore[method-assign]
+            with pytest.raises(Unavailable, match="catalog-full"):
+                await writer.append([BucketCreated("videos", 1)])
+            waited = trio.current_time(), writer.next_position
+            with pytest.raises(Unavailable, match="catalog-full"):
+                await writer.append([BucketCreated("music", 1)])
+            with pytest.raises(Unavailable, match="catalog-full"):
+                await writer.settle()
+            assert (trio.current_time(), writer.next_position) == waited
+            is_full = False
+            await until(lambda: catalog.tip.length == writer.next_position.position)
+            await writer.append([BucketCreated("music", 1)])
+            assert [bucket.bucket for bucket in catalog.known_buckets()] == ["music", "photos", "videos"]
 
     async def test_changes_that_wait_together_share_an_entry(self, clock: MockClock) -> None:
         async with scene() as stage:
